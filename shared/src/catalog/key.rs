@@ -1,0 +1,86 @@
+//! Every object path of a vault, in one place.
+
+use crate::{
+    domain::place::Place,
+    id::{AssetName, BackupId, Slot},
+};
+use std::fmt;
+
+/// The path of a record or an artifact below the vault.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Key {
+    /// A finished backup.
+    Manifest(AssetName, BackupId),
+    /// The proof that a backup exists at another place.
+    Copy(AssetName, BackupId, Place),
+    /// What the last reading-back of a backup found.
+    Verification(AssetName, BackupId),
+    /// A drill's evidence.
+    Drill(AssetName, BackupId),
+    /// A drill's evidence for people.
+    DrillPage(AssetName, BackupId),
+    /// What a backup was, after retention let it go.
+    Tombstone(AssetName, BackupId),
+    /// Work under way.
+    Run(AssetName, String, Slot),
+    /// When a function last ran.
+    Heartbeat(String),
+    /// A stored object of a backup, by its name.
+    Artifact(AssetName, String),
+    /// The digests of a backup's artifacts, as `sha256sum -c` reads them, by the artifact's name.
+    Digests(AssetName, String),
+}
+
+impl Key {
+    /// The folder of an asset's manifests.
+    pub fn manifests(asset: &AssetName) -> String {
+        format!("catalog/v1/assets/{asset}/backups/")
+    }
+
+    /// The folder of an asset's copy proofs.
+    pub fn copies(asset: &AssetName) -> String {
+        format!("catalog/v1/assets/{asset}/copies/")
+    }
+
+    /// The folder of an asset's verifications.
+    pub fn verifications(asset: &AssetName) -> String {
+        format!("catalog/v1/assets/{asset}/verifications/")
+    }
+
+    /// The folder of an asset's drills.
+    pub fn drills(asset: &AssetName) -> String {
+        format!("catalog/v1/assets/{asset}/drills/")
+    }
+
+    /// The folder of an asset's tombstones.
+    pub fn tombstones(asset: &AssetName) -> String {
+        format!("catalog/v1/assets/{asset}/tombstones/")
+    }
+
+    /// The folder of a function's runs for an asset.
+    pub fn runs(asset: &AssetName, function: &str) -> String {
+        format!("catalog/v1/assets/{asset}/runs/{function}/")
+    }
+
+    /// The folder of an asset's artifacts.
+    pub fn exports(asset: &AssetName) -> String {
+        format!("exports/{asset}/")
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Manifest(asset, id) => write!(f, "{}{id}.json", Self::manifests(asset)),
+            Self::Copy(asset, id, place) => write!(f, "{}{id}/{}.json", Self::copies(asset), place.slug()),
+            Self::Verification(asset, id) => write!(f, "{}{id}.json", Self::verifications(asset)),
+            Self::Drill(asset, id) => write!(f, "{}{id}.json", Self::drills(asset)),
+            Self::DrillPage(asset, id) => write!(f, "{}{id}.html", Self::drills(asset)),
+            Self::Tombstone(asset, id) => write!(f, "{}{id}.json", Self::tombstones(asset)),
+            Self::Run(asset, function, slot) => write!(f, "{}{slot}.json", Self::runs(asset, function)),
+            Self::Heartbeat(function) => write!(f, "catalog/v1/heartbeats/{function}.json"),
+            Self::Artifact(asset, name) => write!(f, "{}{name}", Self::exports(asset)),
+            Self::Digests(asset, name) => write!(f, "{}{name}.sha256", Self::exports(asset)),
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The catalog: what the vault remembers. Records are JSON a person can read, versioned and sealed; a manifest is
+//! created once and never changed, a run is saved with compare-and-swap.
+
+mod key;
+mod record;
+
+pub use key::Key;
+pub use record::{Record, decode, encode};
+
+use crate::{
+    domain::{backup::Manifest, place::Place},
+    error::{Error, Kind, Result},
+    id::{AssetName, BackupId},
+    ports::{Bucket, If, Version},
+};
+use std::sync::Arc;
+
+/// The most bytes that a record may have: what is larger is no record of ours.
+pub const RECORD_LIMIT: u64 = 32 << 20;
+
+/// A place with backups and the records of them.
+#[derive(Debug, Clone)]
+pub struct Vault {
+    bucket: Arc<dyn Bucket>,
+}
+
+/// A record with the state in which it was read.
+#[derive(Debug, Clone)]
+pub struct Stored<R> {
+    /// The record.
+    pub record: R,
+    /// Its state, for [`Vault::save_if`].
+    pub version: Version,
+}
+
+/// What a listing of records found. What cannot be read is named, not skipped in silence.
+#[derive(Debug)]
+pub struct Found<R> {
+    /// The records, newest first.
+    pub good: Vec<R>,
+    /// The keys that hold no readable record, and why.
+    pub unreadable: Vec<(String, Error)>,
+}
+
+impl Vault {
+    /// Keeps records and artifacts in `bucket`.
+    pub fn new(bucket: Arc<dyn Bucket>) -> Self {
+        Self { bucket }
+    }
+
+    /// The bucket behind it.
+    pub fn bucket(&self) -> &Arc<dyn Bucket> {
+        &self.bucket
+    }
+
+    /// Where it is.
+    pub fn place(&self) -> &Place {
+        self.bucket.place()
+    }
+
+    /// Creates a record under a free key. A lost race is `Kind::Conflict`.
+    pub async fn create<R: Record>(&self, key: &Key, record: &R) -> Result<Version> {
+        self.bucket.put(&key.to_string(), encode(record)?, If::Absent).await
+    }
+
+    /// Saves a record over the state it was read in. A lost race is `Kind::Conflict`.
+    pub async fn save_if<R: Record>(&self, key: &Key, record: &R, version: &Version) -> Result<Version> {
+        self.bucket.put(&key.to_string(), encode(record)?, If::Is(version.clone())).await
+    }
+
+    /// Saves a record whatever stands there; the last writer wins. For heartbeats and other observations.
+    pub async fn save<R: Record>(&self, key: &Key, record: &R) -> Result<()> {
+        for _ in 0..8 {
+            let condition = match self.bucket.head(&key.to_string()).await? {
+                Some(meta) => If::Is(meta.version),
+                None => If::Absent,
+            };
+            match self.bucket.put(&key.to_string(), encode(record)?, condition).await {
+                Err(error) if error.kind() == Kind::Conflict => {}
+                done => return done.map(|_| ()),
+            }
+        }
+        Err(crate::error::retry(format!("{key} is being rewritten without pause")))
+    }
+
+    /// Returns a record, or none where there is none.
+    pub async fn load<R: Record>(&self, key: &Key) -> Result<Option<Stored<R>>> {
+        self.load_at(&key.to_string()).await
+    }
+
+    async fn load_at<R: Record>(&self, path: &str) -> Result<Option<Stored<R>>> {
+        let Some((bytes, version)) = self.bucket.get(path, RECORD_LIMIT).await? else { return Ok(None) };
+        let record = decode(&bytes).map_err(|error| error.during(path))?;
+        Ok(Some(Stored { record, version }))
+    }
+
+    /// Returns every record below a folder, newest (by name) first.
+    pub async fn all<R: Record>(&self, folder: &str) -> Result<Found<R>> {
+        use futures::{StreamExt, stream};
+        let mut keys = self.bucket.list_all(folder).await?;
+        keys.retain(|meta| meta.key.ends_with(".json"));
+        keys.reverse();
+        let loaded = stream::iter(keys.into_iter().map(|meta| async move { (self.load_at::<R>(&meta.key).await, meta.key) }))
+            .buffered(16)
+            .collect::<Vec<_>>()
+            .await;
+        let mut found = Found { good: Vec::new(), unreadable: Vec::new() };
+        for (result, path) in loaded {
+            match result {
+                Ok(Some(stored)) => found.good.push(stored.record),
+                Ok(None) => {}
+                Err(error) if matches!(error.kind(), Kind::Corrupt | Kind::Unsupported | Kind::Invalid) => {
+                    found.unreadable.push((path, error))
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(found)
+    }
+
+    /// Returns the backups of an asset, newest first. A manifest under another backup's key, or of another asset, is
+    /// unreadable: never guessed.
+    pub async fn backups(&self, asset: &AssetName) -> Result<Found<Manifest>> {
+        let mut found: Found<Manifest> = self.all(&Key::manifests(asset)).await?;
+        let (good, strays): (Vec<_>, Vec<_>) = found.good.into_iter().partition(|manifest| manifest.asset == *asset);
+        found.good = good;
+        for stray in strays {
+            found
+                .unreadable
+                .push((Key::Manifest(asset.clone(), stray.id).to_string(), crate::error::corrupt("the manifest belongs to another asset")));
+        }
+        Ok(found)
+    }
+
+    /// Returns one backup's manifest.
+    pub async fn backup(&self, asset: &AssetName, id: BackupId) -> Result<Option<Manifest>> {
+        Ok(self.load(&Key::Manifest(asset.clone(), id)).await?.map(|stored| stored.record))
+    }
+}

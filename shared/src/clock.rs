@@ -1,0 +1,45 @@
+//! Time as a parameter: nothing below the hosts reads the machine's clock by itself.
+
+use async_trait::async_trait;
+pub use jiff::Timestamp;
+use std::{fmt::Debug, time::Duration};
+
+/// Tells the time and lets it pass.
+#[async_trait]
+pub trait Clock: Debug + Send + Sync {
+    /// Returns the present moment.
+    fn now(&self) -> Timestamp;
+    /// Returns once `duration` has passed on this clock.
+    async fn sleep(&self, duration: Duration);
+}
+
+/// The machine's clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+#[async_trait]
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+}
+
+/// Returns `from` − `earlier`, or zero when `earlier` lies in the future.
+pub fn since(from: Timestamp, earlier: Timestamp) -> Duration {
+    from.duration_since(earlier).try_into().unwrap_or_default()
+}
+
+/// Returns `at` + `duration`, held within what a timestamp can say.
+pub fn after(at: Timestamp, duration: Duration) -> Timestamp {
+    at.saturating_add(duration).unwrap_or(Timestamp::MAX)
+}
+
+/// Returns `at` − `duration`, held within what a timestamp can say.
+pub fn before(at: Timestamp, duration: Duration) -> Timestamp {
+    at.saturating_sub(duration).unwrap_or(Timestamp::MIN)
+}

@@ -1,0 +1,111 @@
+//! One thing to protect.
+
+use super::{Policy, SecretRef};
+use crate::{
+    domain::{place::Place, span::Span},
+    id::AssetName,
+};
+use serde::{Deserialize, Serialize};
+
+/// One thing to protect, and what its owner asks for.
+#[derive(Debug, Clone, Serialize)]
+pub struct Asset {
+    /// Its name.
+    pub name: AssetName,
+    /// What it is and where.
+    #[serde(flatten)]
+    pub source: Source,
+    /// What its owner asks for.
+    #[serde(flatten)]
+    pub policy: Policy,
+}
+
+/// What an asset is and where.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Source {
+    /// Any reachable Postgres.
+    Postgres {
+        /// Its connection URL.
+        url: SecretRef,
+    },
+    /// An RDS instance or Aurora cluster.
+    Rds {
+        /// Its identifier.
+        instance: String,
+        /// Its region.
+        region: String,
+    },
+    /// A Cloud SQL instance.
+    Cloudsql {
+        /// Its project.
+        project: String,
+        /// Its name.
+        instance: String,
+    },
+    /// A bucket of objects.
+    Bucket {
+        /// Where it is.
+        url: Place,
+        /// The posture it must have.
+        expect: Option<BucketExpectations>,
+    },
+    /// A Redis or Valkey server.
+    Redis {
+        /// Its connection URL.
+        url: SecretRef,
+    },
+    /// A set of secrets.
+    Secrets {
+        /// Who keeps them.
+        provider: SecretsProvider,
+        /// The project or account alias.
+        project: Option<String>,
+    },
+    /// A block volume.
+    Volume {
+        /// Who keeps it.
+        provider: SecretsProvider,
+        /// Its id.
+        volume: String,
+        /// Its region.
+        region: Option<String>,
+    },
+}
+
+impl Source {
+    /// The kind as the config writes it.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Postgres { .. } => "postgres",
+            Self::Rds { .. } => "rds",
+            Self::Cloudsql { .. } => "cloudsql",
+            Self::Bucket { .. } => "bucket",
+            Self::Redis { .. } => "redis",
+            Self::Secrets { .. } => "secrets",
+            Self::Volume { .. } => "volume",
+        }
+    }
+}
+
+/// Who keeps a set of secrets or a volume.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SecretsProvider {
+    /// Amazon Web Services.
+    Aws,
+    /// Google Cloud.
+    Gcp,
+}
+
+/// The posture that a bucket must have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BucketExpectations {
+    /// Whether versioning must be on.
+    pub versioning: Option<bool>,
+    /// For how many days noncurrent versions must be kept.
+    pub noncurrent_days: Option<u32>,
+    /// How old its newest copy may be.
+    pub fresh_within: Option<Span>,
+}

@@ -1,0 +1,103 @@
+//! `lastgood.yaml`: what is protected, how well, and how that is proven. One source of truth, strict and typed.
+//!
+//! Reading refuses unknown keys, impossible values and plaintext passwords, and names the key, the line and the fix.
+
+mod asset;
+mod policy;
+mod read;
+mod reference;
+
+pub use asset::{Asset, BucketExpectations, SecretsProvider, Source};
+pub use policy::{Check, Copies, DrillPolicy, DrillTarget, Expect, ExportPolicy, Format, Policy, Retention, SnapshotPolicy};
+pub use reference::SecretRef;
+
+use crate::{
+    domain::{place::Place, span::Span},
+    error::{Result, not_found},
+    id::AssetName,
+};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// The whole configuration, with every default applied.
+#[derive(Debug, Clone, Serialize)]
+pub struct Config {
+    /// Where backups and records are kept.
+    pub vault: Place,
+    /// Files that hold the recipients' OpenPGP public keys; empty when exports are not encrypted.
+    pub openpgp: Vec<std::path::PathBuf>,
+    /// The secret key that opens them again: only drills and restores need it.
+    pub decrypt_with: Option<SecretRef>,
+    /// The passphrase of that key, if it has one.
+    pub passphrase: Option<SecretRef>,
+    /// Who is told.
+    pub notify: Vec<Channel>,
+    /// The base of alert links: a link is this + `#section`.
+    pub runbook: String,
+    /// Everything that is protected, by name.
+    pub assets: BTreeMap<AssetName, Asset>,
+    /// Assets that are recovered together, by name.
+    pub systems: BTreeMap<AssetName, System>,
+}
+
+impl Config {
+    /// Returns an asset by its name.
+    pub fn asset(&self, name: &AssetName) -> Result<&Asset> {
+        self.assets.get(name).ok_or_else(|| {
+            let names: Vec<_> = self.assets.keys().map(AssetName::as_str).collect();
+            not_found(format!("no asset is named {name}")).hint(format!("the config names: {}", names.join(", ")))
+        })
+    }
+
+    /// Returns the assets that a request is about: the named one, or all.
+    pub fn selected(&self, name: Option<&AssetName>) -> Result<Vec<&Asset>> {
+        match name {
+            Some(name) => self.asset(name).map(|asset| vec![asset]),
+            None => Ok(self.assets.values().collect()),
+        }
+    }
+}
+
+/// Somebody to tell.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Channel {
+    /// A JSON POST to a URL, signed with HMAC-SHA256 when a key is given.
+    Webhook {
+        /// The URL.
+        url: SecretRef,
+        /// The signing key.
+        signing_key: Option<SecretRef>,
+    },
+    /// A Slack incoming webhook.
+    Slack {
+        /// The webhook's URL.
+        url: SecretRef,
+    },
+    /// `PagerDuty` Events v2.
+    Pagerduty {
+        /// The integration's routing key.
+        routing_key: SecretRef,
+    },
+}
+
+/// Assets that are recovered together, in order.
+#[derive(Debug, Clone, Serialize)]
+pub struct System {
+    /// Which asset is restored after which.
+    pub restore_order: Vec<AssetName>,
+    /// The recovery set: the database point and the object point that belong together.
+    pub set: Option<RecoverySet>,
+}
+
+/// A database and the objects that belong to it.
+#[derive(Debug, Clone, Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RecoverySet {
+    /// The database.
+    pub database: AssetName,
+    /// The bucket.
+    pub objects: AssetName,
+    /// How far the two points may lie apart.
+    pub tolerance: Span,
+}

@@ -1,0 +1,11 @@
+//! What Lastgood decides: pure, without I/O and without a clock. Every question takes what was seen and the present moment.
+
+pub mod backup;
+pub mod drill;
+pub mod due;
+pub mod finding;
+pub mod freshness;
+pub mod place;
+pub mod retention;
+pub mod run;
+pub mod span;

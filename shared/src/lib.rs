@@ -1,0 +1,22 @@
+//! What every Lastgood function has in common.
+//!
+//! Dependencies point one way: [`host`] → [`env`] → {[`catalog`], [`ports`]} → [`domain`], and [`providers`] → {[`ports`],
+//! [`domain`]}. `domain` decides and is pure; `ports` are what we need of the world; `providers` are thin translations to
+//! it; `catalog` remembers; `stream` is the data path; `host` is where an invocation comes from.
+
+pub mod catalog;
+pub mod clock;
+pub mod config;
+pub mod domain;
+pub mod env;
+pub mod error;
+pub mod event;
+pub mod function;
+pub mod host;
+pub mod id;
+pub mod ports;
+pub mod providers;
+pub mod redact;
+pub mod stream;
+#[cfg(feature = "testing")]
+pub mod testing;

@@ -1,0 +1,17 @@
+//! What Lastgood needs of the world, as small traits. `begin_*` starts and returns at once; a noun observes.
+//!
+//! Nothing here names a cloud. Adapters are in [`crate::providers`]; harsher-than-life fakes in `crate::testing`.
+
+mod bucket;
+mod export;
+mod notify;
+mod providers;
+mod replica;
+mod secrets;
+
+pub use bucket::{Bucket, ByteStream, If, Listed, ObjectMeta, Upload, Version};
+pub use export::{Ask, Dump, Exporter, Facts, Piece, Preflight};
+pub use notify::Notifier;
+pub use providers::Providers;
+pub use replica::{Replica, ReplicaName, Replicas, Rows};
+pub use secrets::{Secret, Secrets};

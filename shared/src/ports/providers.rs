@@ -1,0 +1,23 @@
+//! From configuration to adapters: the one place where a name becomes something to talk to.
+
+use crate::{
+    config::{Asset, DrillTarget},
+    domain::{backup::Form, place::Place},
+    error::Result,
+    ports::{Bucket, Exporter, Replicas},
+};
+use async_trait::async_trait;
+use std::{fmt::Debug, sync::Arc};
+
+/// Opens adapters. The real one is `providers::Real`; tests put their own world behind it.
+#[async_trait]
+pub trait Providers: Debug + Send + Sync {
+    /// Opens the bucket or folder at a place.
+    async fn bucket(&self, place: &Place) -> Result<Arc<dyn Bucket>>;
+
+    /// Opens an asset as a source of backups of the given form.
+    async fn exporter(&self, asset: &Asset, form: Form) -> Result<Arc<dyn Exporter>>;
+
+    /// Opens the place where drills of an asset restore to.
+    async fn replicas(&self, asset: &Asset, into: &DrillTarget) -> Result<Arc<dyn Replicas>>;
+}

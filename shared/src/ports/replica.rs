@@ -1,0 +1,69 @@
+//! Throwaway restores: where a drill restores to, asks its questions and leaves nothing behind.
+
+use crate::{
+    catalog::Vault,
+    clock::Timestamp,
+    domain::backup::{Expectations, Manifest},
+    error::Result,
+};
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The derived name of a replica: `lastgood-drill-<asset>-<slot>`, so that ours are told from a stranger's.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ReplicaName(pub String);
+
+impl fmt::Display for ReplicaName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// What is seen of a replica.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replica {
+    /// Its name.
+    pub name: ReplicaName,
+    /// When it must be gone.
+    pub expires: Timestamp,
+    /// Whether it answers questions.
+    pub ready: bool,
+}
+
+/// The answer to one SQL question: column names and text cells, bounded in size.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rows {
+    /// The columns' names.
+    pub columns: Vec<String>,
+    /// The rows; `None` is NULL.
+    pub rows: Vec<Vec<Option<String>>>,
+}
+
+/// Makes, fills, asks and removes replicas in one place (a scratch server on this machine, a staging server, …).
+/// It refuses to touch anything that it did not make.
+#[async_trait]
+pub trait Replicas: Send + Sync {
+    /// Begins a replica that can hold a restore of `backup`, fenced before its first start. One of this name that is ours
+    /// is adopted; a stranger's is `Kind::Conflict`.
+    async fn begin_replica(&self, name: &ReplicaName, backup: &Manifest, expires: Timestamp) -> Result<()>;
+
+    /// Returns what is seen of a replica, or none once it is gone.
+    async fn replica(&self, name: &ReplicaName) -> Result<Option<Replica>>;
+
+    /// Restores `backup` out of `vault` into the replica: globals first, then data, then ANALYZE. Bytes that differ from
+    /// their record are `Kind::Corrupt`.
+    async fn restore(&self, name: &ReplicaName, backup: &Manifest, vault: &Vault) -> Result<()>;
+
+    /// Measures in the replica what was recorded of the source: the same questions, so that the two can be compared.
+    async fn measure(&self, name: &ReplicaName, expected: &Expectations) -> Result<Expectations>;
+
+    /// Asks one read-only SQL question, under a time limit.
+    async fn ask(&self, name: &ReplicaName, sql: &str) -> Result<Rows>;
+
+    /// Begins to remove a replica that is ours; one that is gone is a success.
+    async fn begin_teardown(&self, name: &ReplicaName) -> Result<()>;
+
+    /// Returns every replica here that is ours.
+    async fn replicas(&self) -> Result<Vec<Replica>>;
+}

@@ -1,0 +1,4 @@
+//! What the tests share: real servers started for a test and stopped with it, and lifelike data.
+
+pub mod pg;
+pub mod s3;

@@ -1,0 +1,4 @@
+//! What every adapter and every stored format promises, whichever it is.
+
+mod bucket;
+mod formats;

@@ -1,0 +1,7 @@
+//! What happens when things break: kills, lost replies, flipped bytes, full disks, hostile input.
+
+mod bytes;
+mod hostile;
+mod kills;
+mod postgres;
+mod store;

@@ -1,0 +1,4 @@
+//! Teams' runbooks, end to end.
+
+mod cleaning;
+mod transcripts;

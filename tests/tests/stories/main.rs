@@ -1,0 +1,15 @@
+//! What a team sees Lastgood do: whole stories over real Postgres, real archives and real vaults.
+
+mod command;
+mod config;
+mod copy;
+mod drill;
+mod encryption;
+mod events;
+mod export;
+mod freshness;
+mod hosts;
+mod prune;
+mod restore;
+mod snapshot;
+mod verify;
