@@ -34,11 +34,11 @@ pub async fn inspect(bucket: &dyn Bucket, artifact: &Artifact, gauge: &dyn Gauge
     });
     let fetched = fetch(bucket, artifact, &inlet, gauge).await;
     drop(inlet);
-    let digested = digester.await.map_err(|error| failed("the digester stopped").because(error))?;
+    let whole = digester.await.map_err(|error| failed("the digester stopped").because(error))?;
     if let Some(damage) = fetched? {
         return Ok(Some(damage));
     }
-    let (size, sha256) = digested?;
+    let (size, sha256) = whole?;
     if size != artifact.size || sha256 != artifact.sha256 {
         return Ok(Some(Damage::Bytes { object: artifact.key.clone(), offset: None, length: artifact.size }));
     }

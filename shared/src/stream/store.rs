@@ -112,10 +112,10 @@ async fn feed(mut source: ByteStream, inlet: mpsc::Sender<Item>, gauge: &dyn Gau
 
 /// Lends empty parts and sends the full ones, several at once.
 async fn put(upload: &dyn Upload, lend: mpsc::Sender<Empty>, mut full: mpsc::Receiver<Bytes>) -> Result<()> {
-    let mut lent = 0;
+    let mut number = 0;
     let mut next = async |buffer: Option<BytesMut>| {
-        let size = upload.part_size(lent);
-        lent += 1;
+        let size = upload.part_size(number);
+        number += 1;
         let mut buffer = buffer.unwrap_or_default();
         buffer.clear();
         buffer.reserve(size);

@@ -55,7 +55,7 @@ impl Shelf {
 struct Parts {
     key: String,
     objects: Objects,
-    parts: Mutex<BTreeMap<u32, Bytes>>,
+    kept: Mutex<BTreeMap<u32, Bytes>>,
     lies: bool,
 }
 
@@ -71,12 +71,12 @@ impl Upload for Parts {
     async fn put_part(&self, number: u32, offset: u64, bytes: Bytes) -> Result<()> {
         assert_eq!(offset, u64::from(number) * PART as u64);
         tokio::time::sleep(Duration::from_millis(u64::from(number % 3))).await;
-        assert!(self.parts.lock().unwrap().insert(number, bytes).is_none());
+        assert!(self.kept.lock().unwrap().insert(number, bytes).is_none());
         Ok(())
     }
 
     async fn complete(self: Box<Self>, size: u64) -> Result<ObjectMeta> {
-        let parts = self.parts.lock().unwrap();
+        let parts = self.kept.lock().unwrap();
         let mut whole: Vec<u8> = parts.values().flatten().copied().collect();
         assert_eq!(whole.len() as u64, size);
         assert!(parts.values().rev().skip(1).all(|part| part.len() == PART));
@@ -125,7 +125,7 @@ impl Bucket for Shelf {
         if self.objects.lock().unwrap().contains_key(key) {
             return Err(conflict("the key is taken"));
         }
-        let parts = Parts { key: key.to_owned(), objects: self.objects.clone(), parts: Mutex::default(), lies: self.lies };
+        let parts = Parts { key: key.to_owned(), objects: self.objects.clone(), kept: Mutex::default(), lies: self.lies };
         Ok(Box::new(parts))
     }
 

@@ -1,6 +1,6 @@
 //! OpenPGP around what is stored: to the recipients' public keys, opened again by `gpg --decrypt` or by us.
 //!
-//! What is written is what every GnuPG since 2.0 reads: AES-256 with a modification detection code (SEIPD version 1),
+//! What is written is what every `gpg` since 2.0 reads: AES-256 with a modification detection code (SEIPD version 1),
 //! binary, without OpenPGP's own compression (zlib would cost ten times what zstd just saved).
 
 mod keys;
