@@ -1,9 +1,12 @@
 //! The catalog: what the vault remembers. Records are JSON a person can read, versioned and sealed; a manifest is
 //! created once and never changed, a run is saved with compare-and-swap.
 
+mod heartbeat;
 mod key;
+pub mod lease;
 mod record;
 
+pub use heartbeat::{Heartbeat, Waker};
 pub use key::Key;
 pub use record::{Record, decode, encode};
 
