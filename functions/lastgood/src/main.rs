@@ -1,7 +1,0 @@
-//! The operator's command.
-use std::process::ExitCode;
-
-#[tokio::main]
-async fn main() -> ExitCode {
-    lastgood::main().await
-}
