@@ -53,7 +53,7 @@ fn encrypt(source: impl Read, encoding: &Encoding, sink: &mut impl Write) -> Res
 }
 
 /// Moves everything from a reader to a writer, in large steps.
-fn drain(mut source: impl Read, sink: &mut impl Write) -> io::Result<()> {
+pub(super) fn drain(mut source: impl Read, sink: &mut impl Write) -> io::Result<()> {
     let mut block = vec![0; BLOCK];
     loop {
         match source.read(&mut block) {

@@ -6,6 +6,7 @@
 //! ```text
 //! store   source ─task→ pipe ─thread→ encode → digest → cut ─task→ put_part ×4 → complete → read all of it back
 //! open    ranges ×4 ─task→ compare chunk ─thread→ digest → decode → pipe ─task→ reader
+//! relay   ranges ×4 ─task→ compare chunk ─thread→ digest → cut ─task→ put_part ×4 → compare → complete → read it back
 //! verify  ranges ×4 ─task→ compare chunk ─thread→ digest
 //! ```
 
@@ -18,14 +19,17 @@ mod inspect;
 mod open;
 mod openpgp;
 mod pipe;
+mod relay;
 mod sidecar;
 mod store;
 #[cfg(test)]
 mod tests;
+mod upload;
 
 pub use inspect::{inspect, verify};
 pub use open::open;
 pub use openpgp::{Keys, Recipients};
+pub use relay::{Relayed, relay};
 pub use sidecar::digests;
 pub use store::store;
 

@@ -2,26 +2,21 @@
 
 use super::{
     Encoding,
-    cut::{Cutter, Empty},
     digest::Digests,
     encode::encode,
-    inspect::inspect,
-    pipe::{BLOCK, Item, Outlet, pipe},
+    inspect::verify,
+    pipe::{BLOCK, Item},
+    upload::through,
 };
 use crate::{
     domain::backup::{Artifact, Role},
-    env::Gauge,
-    error::{During, Error, Result, failed},
+    env::{Gauge, Quiet},
+    error::{During, Result},
     ports::{Bucket, ByteStream, Upload},
 };
-use bytes::{Bytes, BytesMut};
-use futures::{StreamExt, stream::FuturesUnordered};
+use bytes::BytesMut;
 use tokio::{io::AsyncReadExt, sync::mpsc};
 
-/// The bytes of parts that are in memory at once, unless a single part is larger.
-const IN_FLIGHT: usize = 64 << 20;
-/// The parts that are sent at once.
-const PARTS: usize = 4;
 /// Blocks between the source and the encoder: 8 MiB, so that neither waits for the other's hiccups.
 const AHEAD: usize = 32;
 
@@ -57,15 +52,11 @@ pub async fn store(
         compression: encoding.compression,
         recipients: encoding.recipients.key_ids(),
     };
-    if let Err(error) = read_back(bucket, &artifact).await {
+    if let Err(error) = verify(bucket, &artifact, &Quiet).await {
         let _ = bucket.delete(key).await;
         return Err(error.during("reading back what was stored"));
     }
     Ok(artifact)
-}
-
-async fn read_back(bucket: &dyn Bucket, artifact: &Artifact) -> Result<()> {
-    inspect(bucket, artifact, &crate::env::Quiet).await?.map_or(Ok(()), |damage| Err(damage.into()))
 }
 
 struct Sent {
@@ -74,20 +65,17 @@ struct Sent {
 }
 
 async fn send(upload: &dyn Upload, source: ByteStream, encoding: &Encoding, gauge: &dyn Gauge) -> Result<Sent> {
-    let (inlet, items) = pipe(AHEAD);
-    let (lend, empty) = mpsc::channel(PARTS + 1);
-    let (full, parts) = mpsc::channel(PARTS + 1);
-    let encoder = tokio::task::spawn_blocking({
-        let encoding = encoding.clone();
-        move || -> Result<Sent> {
-            let (mut outlet, mut cutter) = (Outlet::new(items), Cutter::new(empty, full));
+    let encoding = encoding.clone();
+    through(
+        upload,
+        AHEAD,
+        async move |inlet| feed(source, inlet, gauge).await,
+        move |mut outlet, mut cutter| {
             encode(&mut outlet, &encoding, &mut cutter)?;
             Ok(Sent { digests: cutter.finish()?, plain_size: outlet.position() })
-        }
-    });
-    // Whichever side fails first is the reason; the other one then only notices that its end of a pipe is gone.
-    tokio::try_join!(feed(source, inlet, gauge), put(upload, lend, parts))?;
-    encoder.await.map_err(|error| failed("the encoder stopped").because(error))?
+        },
+    )
+    .await
 }
 
 /// Moves the source into the pipe. The end is said only once the source has said it.
@@ -108,45 +96,4 @@ async fn feed(mut source: ByteStream, inlet: mpsc::Sender<Item>, gauge: &dyn Gau
             return Ok(());
         }
     }
-}
-
-/// Lends empty parts and sends the full ones, several at once.
-async fn put(upload: &dyn Upload, lend: mpsc::Sender<Empty>, mut full: mpsc::Receiver<Bytes>) -> Result<()> {
-    let mut number = 0;
-    let mut next = async |buffer: Option<BytesMut>| {
-        let size = upload.part_size(number);
-        number += 1;
-        let mut buffer = buffer.unwrap_or_default();
-        buffer.clear();
-        buffer.reserve(size);
-        // The encoder being gone is told by the end of the full parts.
-        let _ = lend.send(Empty { size, buffer }).await;
-        size
-    };
-    let first = next(None).await.max(1);
-    for _ in 1..(IN_FLIGHT / first).clamp(2, PARTS + 1) {
-        next(None).await;
-    }
-    let mut sending = FuturesUnordered::new();
-    let (mut number, mut offset, mut open) = (0, 0, true);
-    while open || !sending.is_empty() {
-        tokio::select! {
-            part = full.recv(), if open => match part {
-                Some(bytes) => {
-                    let (this, at, length) = (number, offset, bytes.len() as u64);
-                    number += 1;
-                    offset += length;
-                    sending.push(async move {
-                        upload.put_part(this, at, bytes.clone()).await?;
-                        Ok::<_, Error>(bytes)
-                    });
-                }
-                None => open = false,
-            },
-            Some(done) = sending.next(), if !sending.is_empty() => {
-                next(done?.try_into_mut().ok()).await;
-            }
-        }
-    }
-    Ok(())
 }

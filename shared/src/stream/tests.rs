@@ -1,6 +1,6 @@
 //! The data path over a bucket in memory whose bytes a test may change.
 
-use super::{Encoding, Keys, Recipients, inspect, open, store};
+use super::{Encoding, Keys, Recipients, Relayed, digests, inspect, open, relay, store};
 use crate::{
     clock::Timestamp,
     domain::{
@@ -302,6 +302,56 @@ async fn a_record_with_impossible_chunks_is_refused() {
         hostile.chunks = Some(crate::domain::backup::Chunks { size, crc64nvme: crc.to_owned() });
         assert_eq!(inspect(shelf.as_ref(), &hostile, &Quiet).await.unwrap_err().kind(), Kind::Corrupt);
     }
+}
+
+#[tokio::test]
+async fn a_copy_is_made_once_and_read_again() {
+    let (here, there) = (Shelf::new(), Shelf::new());
+    let artifact = stored(&here, lifelike(20_000_000), &plain(Compression::None)).await.unwrap();
+    assert_eq!(relay(here.as_ref(), there.as_ref(), &artifact, &Quiet).await.unwrap(), Relayed::Copied);
+    assert!(there.bytes() == here.bytes());
+    assert_eq!(relay(here.as_ref(), there.as_ref(), &artifact, &Quiet).await.unwrap(), Relayed::AlreadyThere);
+}
+
+#[tokio::test]
+async fn a_damaged_source_is_never_copied() {
+    for (at, chunked) in [(0, true), (9_000_000, true), (9_000_000, false)] {
+        let (here, there) = (Shelf::new(), Shelf::new());
+        let mut artifact = stored(&here, lifelike(10_000_000), &plain(Compression::None)).await.unwrap();
+        here.change(|bytes| bytes[at] ^= 0x10);
+        if !chunked {
+            artifact.chunks = None;
+        }
+        let relayed = relay(here.as_ref(), there.as_ref(), &artifact, &Quiet).await.unwrap();
+        assert!(matches!(relayed, Relayed::SourceDamaged(Damage::Bytes { .. })), "{relayed:?}");
+        assert_eq!(there.bytes(), None);
+    }
+    let (here, there) = (Shelf::new(), Shelf::new());
+    let artifact = stored(&here, lifelike(10), &plain(Compression::None)).await.unwrap();
+    here.objects.lock().unwrap().clear();
+    let relayed = relay(here.as_ref(), there.as_ref(), &artifact, &Quiet).await.unwrap();
+    assert_eq!(relayed, Relayed::SourceDamaged(Damage::Missing { object: KEY.to_owned() }));
+}
+
+#[tokio::test]
+async fn a_destination_that_keeps_other_bytes_is_found_out_and_a_stranger_is_left_alone() {
+    let (here, there) = (Shelf::new(), Shelf::lying(true));
+    let artifact = stored(&here, lifelike(1_000_000), &plain(Compression::None)).await.unwrap();
+    assert_eq!(relay(here.as_ref(), there.as_ref(), &artifact, &Quiet).await.unwrap_err().kind(), Kind::Corrupt);
+    assert_eq!(there.bytes(), None);
+
+    there.objects.lock().unwrap().insert(KEY.to_owned(), b"a stranger's".to_vec());
+    let relayed = relay(here.as_ref(), there.as_ref(), &artifact, &Quiet).await.unwrap();
+    assert!(matches!(relayed, Relayed::Taken(Damage::Size { found: 12, .. })), "{relayed:?}");
+    assert_eq!(there.bytes().unwrap(), b"a stranger's");
+}
+
+#[tokio::test]
+async fn digests_name_files_as_they_lie_in_the_folder() {
+    let shelf = Shelf::new();
+    let artifact = stored(&shelf, lifelike(10), &plain(Compression::Zstd)).await.unwrap();
+    let line = format!("{}  orders-db_daily_20261120_020000.dump.zst\n", artifact.sha256);
+    assert_eq!(digests(&[artifact]), line.as_bytes());
 }
 
 /// How a property test damages stored bytes.
