@@ -5,11 +5,15 @@ pub mod evidence;
 mod heartbeat;
 mod key;
 pub mod lease;
+mod proof;
 mod record;
+mod verification;
 
 pub use heartbeat::{Heartbeat, Waker};
 pub use key::Key;
+pub use proof::{Copied, Copy};
 pub use record::{Record, decode, encode};
+pub use verification::{Verification, verify_backup};
 
 use crate::{
     domain::{backup::Manifest, place::Place},

@@ -3,6 +3,7 @@
 //! The dumping is done by `pg_dump` and its kin; ours is the pipe around them, the snapshot they share and the judgement
 //! whether they may begin and whether they succeeded. A server is only ever read here.
 
+pub mod account;
 pub mod child;
 pub mod connect;
 mod said;
