@@ -1,13 +1,15 @@
 //! The account that a throwaway server runs under, and folders that it can reach and nobody else can.
 //!
-//! Postgres refuses to run as root, and a restored server should not run as the account that owns a production server
-//! beside it: so root starts it as `nobody` where it can.
+//! The folder of replicas is the same every time, so that a later invocation finds what a killed one left.
 
-use crate::error::{Result, denied, failed, refused};
+use crate::{
+    error::{Result, failed, refused},
+    providers::postgres::account,
+};
 use sha2::{Digest, Sha256};
 use std::{
     io::Write,
-    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -21,18 +23,7 @@ pub struct Account(Option<(u32, u32)>);
 impl Account {
     /// Returns the account for servers started from here.
     pub fn for_servers() -> Result<Self> {
-        if !rustix::process::geteuid().is_root() {
-            return Ok(Self(None));
-        }
-        let known = std::fs::read_to_string("/etc/passwd")?;
-        let find = |name: &str| {
-            let mut fields = known.lines().find(|line| line.split(':').next() == Some(name))?.split(':').skip(2);
-            Some((fields.next()?.parse::<u32>().ok()?, fields.next()?.parse::<u32>().ok()?))
-        };
-        let found = ["nobody", "postgres"].into_iter().find_map(find).filter(|(uid, _)| *uid != 0);
-        found.map(|ids| Self(Some(ids))).ok_or_else(|| {
-            denied("Postgres does not run as root, and this machine has no account to run it under").hint("add an account `nobody` or `postgres`")
-        })
+        account::for_server().map(Self)
     }
 
     /// The uid and gid to switch to.
@@ -42,10 +33,7 @@ impl Account {
 
     /// Gives a file or folder to the account.
     pub fn own(self, path: &Path) -> Result<()> {
-        if let Some((uid, gid)) = self.0 {
-            chown(path, Some(uid), Some(gid))?;
-        }
-        Ok(())
+        account::hand_over(path, self.0)
     }
 
     /// Makes a new folder that only the account can open.

@@ -133,7 +133,7 @@ impl Scratch {
             tools: &self.tools,
             account: self.account,
         };
-        unpack.into(&engine.data(), &folder.join("tablespaces")).await?;
+        unpack.unpack_to(&engine.data(), &folder.join("tablespaces")).await?;
         let more = needed_settings(&self.tools, &engine.data(), version.major, self.account).await?;
         let password = engine.password(&fresh_password()?)?;
         engine.configure(DRILLER, &more)?;

@@ -40,7 +40,7 @@ pub struct Unpack<'a> {
 impl Unpack<'_> {
     /// Unpacks into `data`, which must not exist, with tablespaces below `tablespaces`, and compares every file with the
     /// manifest that Postgres made. Nothing has been changed and nothing started when it returns.
-    pub async fn into(&self, data: &Path, tablespaces: &Path) -> Result<()> {
+    pub async fn unpack_to(&self, data: &Path, tablespaces: &Path) -> Result<()> {
         self.account.private_folder(data)?;
         let mut places = BTreeMap::new();
         for artifact in self.with(|role| matches!(role, Role::Data)) {
