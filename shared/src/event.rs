@@ -259,3 +259,6 @@ fn word(text: &str) -> Result<()> {
 fn refuse(why: &str) -> crate::error::Error {
     invalid(format!("the event is refused: {}", crate::redact::clip(&crate::redact::text(&crate::redact::clip(why, 400)), 200))).hint(HINT)
 }
+
+#[cfg(test)]
+mod tests;
