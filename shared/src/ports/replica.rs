@@ -7,18 +7,8 @@ use crate::{
     error::Result,
 };
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
-use std::fmt;
 
-/// The derived name of a replica: `lastgood-drill-<asset>-<slot>`, so that ours are told from a stranger's.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct ReplicaName(pub String);
-
-impl fmt::Display for ReplicaName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
-    }
-}
+pub use crate::domain::drill::ReplicaName;
 
 /// What is seen of a replica.
 #[derive(Debug, Clone, PartialEq, Eq)]

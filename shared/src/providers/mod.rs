@@ -1,1 +1,3 @@
-//! (being written)
+//! Adapters: thin translations from [`crate::ports`] to one provider each.
+
+pub mod postgres;
