@@ -1,14 +1,19 @@
 //! The catalog: what the vault remembers. Records are JSON a person can read, versioned and sealed; a manifest is
 //! created once and never changed, a run is saved with compare-and-swap.
 
+pub mod evidence;
 mod heartbeat;
 mod key;
 pub mod lease;
+mod proof;
 mod record;
+mod verification;
 
 pub use heartbeat::{Heartbeat, Waker};
 pub use key::Key;
+pub use proof::{Copied, Copy};
 pub use record::{Record, decode, encode};
+pub use verification::{Verification, verify_backup};
 
 use crate::{
     domain::{backup::Manifest, place::Place},

@@ -2,6 +2,7 @@
 
 pub mod backup;
 pub mod compare;
+pub mod damage;
 pub mod drill;
 pub mod due;
 pub mod finding;
