@@ -21,10 +21,16 @@ pub enum Key {
     DrillPage(AssetName, BackupId),
     /// What a backup was, after retention let it go.
     Tombstone(AssetName, BackupId),
+    /// What a prune decided, before it acted.
+    Plan(AssetName, BackupId),
     /// Work under way.
     Run(AssetName, String, Slot),
     /// When a function last ran.
     Heartbeat(String),
+    /// What was seen and judged last: the data behind the page.
+    Status,
+    /// Which findings were told to whom.
+    Told,
     /// A stored object of a backup, by its name.
     Artifact(AssetName, String),
     /// The digests of a backup's artifacts, as `sha256sum -c` reads them, by the artifact's name.
@@ -57,6 +63,16 @@ impl Key {
         format!("catalog/v1/assets/{asset}/tombstones/")
     }
 
+    /// The folder of an asset's prune plans.
+    pub fn plans(asset: &AssetName) -> String {
+        format!("catalog/v1/assets/{asset}/plans/")
+    }
+
+    /// The folder of every function's runs for an asset.
+    pub fn all_runs(asset: &AssetName) -> String {
+        format!("catalog/v1/assets/{asset}/runs/")
+    }
+
     /// The folder of a function's runs for an asset.
     pub fn runs(asset: &AssetName, function: &str) -> String {
         format!("catalog/v1/assets/{asset}/runs/{function}/")
@@ -77,8 +93,11 @@ impl fmt::Display for Key {
             Self::Drill(asset, id) => write!(f, "{}{id}.json", Self::drills(asset)),
             Self::DrillPage(asset, id) => write!(f, "{}{id}.html", Self::drills(asset)),
             Self::Tombstone(asset, id) => write!(f, "{}{id}.json", Self::tombstones(asset)),
+            Self::Plan(asset, id) => write!(f, "{}{id}.json", Self::plans(asset)),
             Self::Run(asset, function, slot) => write!(f, "{}{slot}.json", Self::runs(asset, function)),
             Self::Heartbeat(function) => write!(f, "catalog/v1/heartbeats/{function}.json"),
+            Self::Status => f.write_str("status/status.json"),
+            Self::Told => f.write_str("catalog/v1/told.json"),
             Self::Artifact(asset, name) => write!(f, "{}{name}", Self::exports(asset)),
             Self::Digests(asset, name) => write!(f, "{}{name}.sha256", Self::exports(asset)),
         }

@@ -1,0 +1,101 @@
+//! The adapters of a real invocation: from configuration to clouds, folders and servers.
+
+use crate::{
+    clock::Clock,
+    config::{Asset, Config, DrillTarget, Source},
+    domain::{backup::Form, place::Place},
+    env::{Progress, keys},
+    error::{Result, unsupported},
+    ports::{Bucket, Exporter, Providers, Replicas, Secrets},
+    providers::postgres::{self, PgUrl, Scratch, Server, Tools},
+};
+use async_trait::async_trait;
+use std::{collections::HashMap, path::{Path, PathBuf}, sync::Arc};
+use tokio::sync::Mutex;
+
+/// Opens real adapters; each bucket once.
+#[derive(Debug)]
+pub struct Real {
+    /// Where secrets come from.
+    pub secrets: Arc<dyn Secrets>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Where progress is shown.
+    pub progress: Arc<dyn Progress>,
+    /// A private folder for spools and sockets.
+    pub scratch: PathBuf,
+    /// What is protected and how.
+    pub config: Arc<Config>,
+    buckets: Mutex<HashMap<Place, Arc<dyn Bucket>>>,
+}
+
+impl Real {
+    /// Opens nothing yet.
+    pub fn new(
+        secrets: Arc<dyn Secrets>,
+        clock: Arc<dyn Clock>,
+        progress: Arc<dyn Progress>,
+        scratch: PathBuf,
+        config: Arc<Config>,
+    ) -> Self {
+        Self { secrets, clock, progress, scratch, config, buckets: Mutex::default() }
+    }
+}
+
+#[async_trait]
+impl Providers for Real {
+    async fn bucket(&self, place: &Place) -> Result<Arc<dyn Bucket>> {
+        let mut buckets = self.buckets.lock().await;
+        if let Some(bucket) = buckets.get(place) {
+            return Ok(bucket.clone());
+        }
+        let bucket = super::open_bucket(place)?;
+        buckets.insert(place.clone(), bucket.clone());
+        Ok(bucket)
+    }
+
+    async fn exporter(&self, asset: &Asset, form: Form) -> Result<Arc<dyn Exporter>> {
+        match &asset.source {
+            Source::Postgres { url } => postgres::exporter(&self.secrets.resolve(url).await?, form, Tools::of_this_machine()),
+            Source::Rds { .. }
+            | Source::Cloudsql { .. }
+            | Source::Bucket { .. }
+            | Source::Redis { .. }
+            | Source::Secrets { .. }
+            | Source::Volume { .. } => {
+                Err(unsupported(format!("{} is of kind {}, which this build cannot back up", asset.name, asset.source.kind())))
+            }
+        }
+    }
+
+    async fn replicas(&self, asset: &Asset, into: &DrillTarget) -> Result<Arc<dyn Replicas>> {
+        let Source::Postgres { url: source } = &asset.source else {
+            return Err(unsupported(format!("{} is of kind {}, which cannot be drilled yet", asset.name, asset.source.kind())));
+        };
+        let (name, keys, progress) = (asset.name.clone(), keys(&self.config, &*self.secrets).await?, self.progress.clone());
+        let tools = Tools::of_this_machine();
+        match into {
+            DrillTarget::Scratch => Ok(Arc::new(Scratch::new(&drills(&self.scratch), name, tools, keys, progress)?)),
+            DrillTarget::Server(server) => {
+                let server = PgUrl::parse(&self.secrets.resolve(server).await?)?;
+                // Where a drill runs, production's address may be withheld on purpose: then its identity decides alone.
+                let source = match self.secrets.resolve(source).await {
+                    Ok(url) => Some(PgUrl::parse(&url)?),
+                    Err(_) => None,
+                };
+                Ok(Arc::new(Server::new(server, source, name, tools, keys, progress, self.scratch.clone())?))
+            }
+            DrillTarget::Rds(_) | DrillTarget::Cloudsql(_) => {
+                Err(unsupported("drills into managed instances are not supported yet").hint("use `into: scratch` or `into: { server: … }`"))
+            }
+        }
+    }
+}
+
+/// The folder of throwaway servers: beside the one that scratch folders come and go in, and the same for every invocation.
+fn drills(scratch: &Path) -> PathBuf {
+    let home = scratch.parent().unwrap_or(scratch);
+    let mut name = home.file_name().unwrap_or_default().to_os_string();
+    name.push("-drills");
+    home.with_file_name(name)
+}
