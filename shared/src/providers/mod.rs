@@ -3,6 +3,7 @@
 pub mod local;
 pub(crate) mod parts;
 pub mod postgres;
+pub mod probe;
 mod real;
 mod whole;
 

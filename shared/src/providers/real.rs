@@ -10,7 +10,11 @@ use crate::{
     providers::postgres::{self, PgUrl, Scratch, Server, Tools},
 };
 use async_trait::async_trait;
-use std::{collections::HashMap, path::{Path, PathBuf}, sync::Arc};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 use tokio::sync::Mutex;
 
 /// Opens real adapters; each bucket once.
