@@ -10,7 +10,7 @@ mod verification;
 
 pub use heartbeat::{Heartbeat, Waker};
 pub use key::Key;
-pub use proof::{Copied, Copy};
+pub use proof::{Checked, Copied, Copy, Copying};
 pub use record::{Record, decode, encode};
 pub use verification::{Verification, verify_backup};
 

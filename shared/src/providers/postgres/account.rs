@@ -17,7 +17,8 @@ pub fn for_server() -> Result<Option<Account>> {
         Some((fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?))
     };
     find("postgres").or_else(|| find("nobody")).map(Some).ok_or_else(|| {
-        not_found("there is no unprivileged account for a private server to run under").hint("install Debian's `postgresql`, or run as another user")
+        not_found("there is no unprivileged account for a private server to run under")
+            .hint("install Debian's `postgresql`, or run as another user")
     })
 }
 
