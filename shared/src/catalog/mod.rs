@@ -1,6 +1,7 @@
 //! The catalog: what the vault remembers. Records are JSON a person can read, versioned and sealed; a manifest is
 //! created once and never changed, a run is saved with compare-and-swap.
 
+pub mod evidence;
 mod heartbeat;
 mod key;
 pub mod lease;
