@@ -1,3 +1,4 @@
 //! Adapters: thin translations from [`crate::ports`] to one provider each.
 
+pub mod notify;
 pub mod postgres;
