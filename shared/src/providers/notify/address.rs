@@ -79,8 +79,8 @@ fn is_forbidden(address: IpAddr) -> bool {
 
 /// `64:ff9b::/96` carries an IPv4 address at its end.
 fn nat64(address: Ipv6Addr) -> Option<Ipv4Addr> {
-    let [a, b, c, d, e, f, high, low] = address.segments();
-    (a == 0x64 && b == 0xff9b && c | d | e | f == 0).then(|| Ipv4Addr::from(u32::from(high) << 16 | u32::from(low)))
+    let segments = address.segments();
+    (segments[..6] == [0x64, 0xff9b, 0, 0, 0, 0]).then(|| Ipv4Addr::from(u32::from(segments[6]) << 16 | u32::from(segments[7])))
 }
 
 /// `2002::/16` carries an IPv4 address after its prefix.
