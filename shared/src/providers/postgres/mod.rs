@@ -6,11 +6,39 @@
 pub mod account;
 pub mod child;
 pub mod connect;
+mod csv;
+mod directory;
+mod globals;
+pub mod inspect;
+mod logical;
+mod physical;
+mod preflight;
 mod said;
+mod snapshot;
+mod spool;
+mod tarball;
 mod tls;
 pub mod tools;
 pub mod url;
 
 pub use connect::{connect, sql_error};
+pub use logical::{Logical, reachable};
+pub use physical::Physical;
 pub use tools::{Tool, Tools};
 pub use url::PgUrl;
+
+use crate::{
+    domain::backup::Form,
+    error::Result,
+    ports::{Exporter, Secret},
+};
+use std::sync::Arc;
+
+/// Opens a Postgres as a source of backups of the given form.
+pub fn exporter(url: &Secret, form: Form, tools: Tools) -> Result<Arc<dyn Exporter>> {
+    let url = PgUrl::parse(url)?;
+    Ok(match form {
+        Form::Export => Arc::new(Logical::new(url, tools)),
+        Form::Snapshot => Arc::new(Physical::new(url, tools)),
+    })
+}
