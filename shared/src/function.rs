@@ -168,7 +168,9 @@ pub fn exit_of(findings: &[Finding]) -> Exit {
     let exit = |finding: &Finding| match finding.kind {
         _ if finding.severity == Severity::Note => Exit::Good,
         F::BackupFailed | F::BackupCorrupt | F::RecordUnreadable | F::DrillFailed | F::NotDelivered => Exit::Failed,
-        F::BackupStale | F::NeverSucceeded | F::ScheduleSilent | F::CopyMissing | F::RecordedButMissing | F::HeartbeatMissing => Exit::Stale,
+        F::BackupStale | F::NeverSucceeded | F::ScheduleSilent | F::CopyMissing | F::RecordedButMissing | F::HeartbeatMissing => {
+            Exit::Stale
+        }
         F::SizeAnomaly | F::Unproven | F::DrillCouldNotVerify | F::ClockImplausible | F::CouldNotObserve => Exit::CouldNotVerify,
         F::PresentButUnrecorded | F::RtoMissed | F::DrillIntervalTooLong | F::PruneRefused | F::HandOperated => Exit::Good,
     };

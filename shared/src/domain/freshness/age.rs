@@ -61,7 +61,12 @@ fn nothing_good(case: &Case<'_>) -> Finding {
         None => (FindingKind::NeverSucceeded, "there has never been a backup".to_owned()),
         Some((newest, why)) => (
             FindingKind::BackupStale,
-            format!("none of {} backups counts; the newest, {}, {}", case.backups.len(), named(&newest.manifest), why.unwrap_or("does not")),
+            format!(
+                "none of {} backups counts; the newest, {}, {}",
+                case.backups.len(),
+                named(&newest.manifest),
+                why.unwrap_or("does not")
+            ),
         ),
     };
     case.finding(kind, Severity::Critical, sentence, case.renewal())

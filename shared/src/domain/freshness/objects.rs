@@ -22,9 +22,11 @@ pub(super) fn findings(case: &Case<'_>) -> Vec<Finding> {
         findings.extend(corrupt(case, backup));
         findings.extend(missing(case, backup));
     }
-    findings.extend(case.seen.unreadable.iter().map(|(key, why)| {
-        case.finding(FindingKind::RecordUnreadable, Severity::Warning, format!("{key} cannot be read: {why}"), "list")
-    }));
+    findings.extend(
+        case.seen.unreadable.iter().map(|(key, why)| {
+            case.finding(FindingKind::RecordUnreadable, Severity::Warning, format!("{key} cannot be read: {why}"), "list")
+        }),
+    );
     findings.extend(strays(case));
     findings
 }
@@ -36,7 +38,8 @@ fn severity(case: &Case<'_>, backup: &Candidate) -> Severity {
 
 fn corrupt(case: &Case<'_>, backup: &Candidate) -> Option<Finding> {
     let Some(Reading { contradiction: Some(why), at }) = &backup.reading else { return None };
-    let sentence = format!("backup {} is corrupt: {why} (read at {at}); it is never restored and counts for nothing", named(&backup.manifest));
+    let sentence =
+        format!("backup {} is corrupt: {why} (read at {at}); it is never restored and counts for nothing", named(&backup.manifest));
     Some(case.finding(FindingKind::BackupCorrupt, severity(case, backup), sentence, "verify"))
 }
 

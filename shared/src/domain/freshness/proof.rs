@@ -35,7 +35,9 @@ fn unproven(case: &Case<'_>, drill: &DrillPolicy) -> Option<Finding> {
     let interval = drill.schedule.interval(case.now);
     let (since_when, what) = match proven(case) {
         Some(proven) => (proven.finished_at, "the last proven restore was"),
-        None => (case.backups.iter().map(|backup| backup.manifest.finished_at).min()?, "no restore was ever proven; the first backup was made"),
+        None => {
+            (case.backups.iter().map(|backup| backup.manifest.finished_at).min()?, "no restore was ever proven; the first backup was made")
+        }
     };
     let age = since(case.now, since_when);
     (age > interval + grace(interval)).then(|| {
@@ -72,7 +74,8 @@ fn lint(case: &Case<'_>, drill: &DrillPolicy) -> Option<Finding> {
     let interval = drill.schedule.interval(case.now);
     let shortest = shortest_retention(&case.asset.policy)?;
     (interval >= shortest).then(|| {
-        let sentence = format!("drills are {} apart, but the shortest-lived backups are kept for {}: some go untested", old(interval), old(shortest));
+        let sentence =
+            format!("drills are {} apart, but the shortest-lived backups are kept for {}: some go untested", old(interval), old(shortest));
         let mut finding = case.finding(FindingKind::DrillIntervalTooLong, Severity::Note, sentence, "config");
         "lastgood config show".clone_into(&mut finding.command);
         finding
