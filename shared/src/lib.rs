@@ -15,8 +15,10 @@ pub mod event;
 pub mod function;
 pub mod host;
 pub mod id;
+pub mod observe;
 pub mod ports;
 pub mod providers;
+pub mod prune;
 pub mod redact;
 pub mod stream;
 #[cfg(feature = "testing")]

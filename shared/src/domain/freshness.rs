@@ -17,7 +17,8 @@ mod tests;
 
 pub use function::{Beat, functions};
 pub use objects::unrecorded;
-pub use seen::{Candidate, CopySeen, DrillSeen, Objects, Reading, Seen, Stray, Verdict};
+pub use runs::failed_in_a_row;
+pub use seen::{Candidate, CopySeen, DrillSeen, Objects, Reading, Seen, Stray};
 pub use status::{AssetStatus, CopyCount, Newest, Proven, Rto, State};
 
 use crate::{
@@ -25,6 +26,7 @@ use crate::{
     config::Asset,
     domain::{
         backup::Manifest,
+        drill::Verdict,
         finding::{Finding, FindingKind, Severity},
         span::Span,
     },

@@ -84,6 +84,11 @@ pub struct Question {
     pub approved: Option<String>,
 }
 
+/// Whether two clocks lie too far apart for either to be believed.
+pub fn clocks_disagree(now: Timestamp, store_now: Timestamp) -> bool {
+    since(store_now, now).max(since(now, store_now)) > CLOCK_TOLERANCE
+}
+
 /// The most backups that may go at once, out of `held`: a fifth, and three in any case.
 pub fn cap(held: usize) -> usize {
     held.div_ceil(5).max(SMALLEST_CAP)
@@ -159,7 +164,7 @@ fn refusal(question: &Question, held: &[Held], going: usize, hash: &str) -> Opti
     if policy.daily == 0 && policy.weekly == 0 && policy.monthly == 0 {
         return Some("the policy keeps nothing: set daily, weekly or monthly to at least 1".to_owned());
     }
-    if let Some(store) = question.store_now.filter(|store| since(*store, *now).max(since(*now, *store)) > CLOCK_TOLERANCE) {
+    if let Some(store) = question.store_now.filter(|store| clocks_disagree(*now, *store)) {
         return Some(format!("the clocks disagree by more than 24h: this machine says {now}, the store says {store}"));
     }
     if let Some(future) = held.iter().map(|backup| backup.data_time).max().filter(|newest| *newest > after(*now, SKEW)) {

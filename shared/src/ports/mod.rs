@@ -4,6 +4,7 @@
 
 mod bucket;
 mod export;
+mod names;
 mod notify;
 mod providers;
 mod replica;
@@ -11,6 +12,7 @@ mod secrets;
 
 pub use bucket::{Bucket, ByteStream, If, Listed, ObjectMeta, Upload, Version};
 pub use export::{Ask, Dump, Exporter, Facts, Piece, Preflight};
+pub use names::{RESERVED, check_key, check_prefix};
 pub use notify::Notifier;
 pub use providers::Providers;
 pub use replica::{Replica, ReplicaName, Replicas, Rows};

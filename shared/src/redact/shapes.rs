@@ -66,6 +66,7 @@ fn replace(text: &str, ranges: &[(usize, usize)]) -> Option<String> {
 /// Returns where the password of the URL lies whose scheme ends (`://`) just before `start`.
 fn password(text: &str, start: usize) -> Option<(usize, usize)> {
     let rest = &text[start..text.floor_char_boundary(start + LONGEST)];
+    let rest = &rest[..rest.find("://").unwrap_or(rest.len())];
     let run = &rest[..rest.find(|c: char| c.is_whitespace() || matches!(c, '"' | '`' | '<' | '>')).unwrap_or(rest.len())];
     let authority = &run[..run.find(['/', '?', '#']).unwrap_or(run.len())];
     let colon = authority.find(':')?;

@@ -1,10 +1,13 @@
 //! What drills have shown: proven long enough ago to doubt it, failed, not verifiable, slower than promised.
 
-use super::{Case, DrillSeen, Verdict, allowed, grace, old};
+use super::{Case, DrillSeen, allowed, grace, old};
 use crate::{
     clock::since,
     config::{DrillPolicy, Policy},
-    domain::finding::{Finding, FindingKind, Severity},
+    domain::{
+        drill::Verdict,
+        finding::{Finding, FindingKind, Severity},
+    },
 };
 use std::time::Duration;
 

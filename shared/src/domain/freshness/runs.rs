@@ -1,13 +1,13 @@
 //! The last run failed, or a schedule that ran has fallen silent.
 
-use super::{Case, grace, old};
+use super::{Case, Seen, grace, old};
 use crate::{
     clock::{Timestamp, after, before, since},
     domain::{
         backup::Form,
         due::Schedule,
         finding::{Finding, FindingKind, Severity},
-        run::RunState,
+        run::{Run, RunState},
     },
 };
 
@@ -23,15 +23,21 @@ pub(super) fn findings(case: &Case<'_>) -> Vec<Finding> {
         .collect()
 }
 
+/// Returns how many of the newest runs of a form failed in a row, with the newest of them; none when the last one that ended
+/// went well, or a backup has succeeded since.
+pub fn failed_in_a_row(seen: &Seen, form: Form) -> Option<(usize, &Run)> {
+    let ended = |run: &&Run| matches!(run.state, RunState::Failed { .. } | RunState::Done { .. });
+    let failed = |run: &&Run| matches!(run.state, RunState::Failed { .. });
+    let runs = seen.runs.get(&form)?;
+    let newest = runs.iter().find(ended).filter(failed)?;
+    let RunState::Failed { at, .. } = newest.state else { return None };
+    let succeeded = seen.backups.iter().any(|backup| backup.manifest.form() == form && backup.manifest.finished_at > at);
+    (!succeeded).then(|| (runs.iter().filter(ended).take_while(failed).count(), newest))
+}
+
 fn failed(case: &Case<'_>, form: Form, verb: &str) -> Option<Finding> {
-    let runs = case.seen.runs.get(&form)?;
-    let ended = |state: &RunState| matches!(state, RunState::Failed { .. } | RunState::Done { .. });
-    let in_a_row = runs.iter().filter(|run| ended(&run.state)).take_while(|run| matches!(run.state, RunState::Failed { .. })).count();
-    let RunState::Failed { reason, at } = &runs.iter().find(|run| ended(&run.state))?.state else { return None };
-    let newest = case.backups.iter().filter(|backup| backup.manifest.form() == form).map(|backup| backup.manifest.finished_at).max();
-    if newest.is_some_and(|finished| finished > *at) {
-        return None;
-    }
+    let (in_a_row, newest) = failed_in_a_row(case.seen, form)?;
+    let RunState::Failed { reason, at } = &newest.state else { return None };
     let count = if in_a_row > 1 { format!("the last {in_a_row} {verb}s failed, the newest") } else { format!("the last {verb} failed") };
     let sentence = format!("{count} {} ago: {}", old(since(case.now, *at)), crate::redact::clip(reason, 300));
     Some(case.finding(FindingKind::BackupFailed, Severity::Warning, sentence, verb))

@@ -4,6 +4,7 @@ use crate::{
     clock::Timestamp,
     domain::{
         backup::{Form, Manifest},
+        drill::Verdict,
         place::Place,
         run::Run,
     },
@@ -91,17 +92,6 @@ pub struct DrillSeen {
     pub why: Option<String>,
     /// From the start of the restore until validated; none when it did not come that far.
     pub took: Option<Duration>,
-}
-
-/// How a drill ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// The replica was what the backup promised.
-    Proven,
-    /// It was not.
-    Failed,
-    /// It could not be found out.
-    CouldNotVerify,
 }
 
 /// An object that lies in the vault and belongs to nothing.
