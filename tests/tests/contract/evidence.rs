@@ -36,12 +36,7 @@ fn evidence() -> Evidence {
         started_at: "2026-11-20T06:00:00Z".parse().unwrap(),
         finished_at: "2026-11-20T06:03:20Z".parse().unwrap(),
         restore_seconds: Some(187.25),
-        objectives: Objectives {
-            rto: "4h".parse().unwrap(),
-            rto_met: Some(true),
-            rpo: "24h".parse().unwrap(),
-            rpo_met: Some(true),
-        },
+        objectives: Objectives { rto: "4h".parse().unwrap(), rto_met: Some(true), rpo: "24h".parse().unwrap(), rpo_met: Some(true) },
         checks: vec![
             CheckResult::passed("encoding", "UTF8", "UTF8"),
             CheckResult::passed("rows of public.users", "1200", "1200"),
@@ -54,7 +49,6 @@ fn evidence() -> Evidence {
 
 #[test]
 fn r50_version_1_evidence_stays_readable_and_is_still_what_we_write() {
-    
     assert_eq!(decode::<Evidence>(GOLDEN.as_bytes()).unwrap(), evidence());
     assert_eq!(String::from_utf8(encode(&evidence()).unwrap().to_vec()).unwrap(), GOLDEN);
 }
