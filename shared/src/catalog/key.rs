@@ -13,6 +13,8 @@ pub enum Key {
     Manifest(AssetName, BackupId),
     /// The proof that a backup exists at another place.
     Copy(AssetName, BackupId, Place),
+    /// How far the copying of a backup to another place has come; gone once it is proven there.
+    Copying(AssetName, BackupId, Place),
     /// What the last reading-back of a backup found.
     Verification(AssetName, BackupId),
     /// A drill's evidence.
@@ -89,6 +91,7 @@ impl fmt::Display for Key {
         match self {
             Self::Manifest(asset, id) => write!(f, "{}{id}.json", Self::manifests(asset)),
             Self::Copy(asset, id, place) => write!(f, "{}{id}/{}.json", Self::copies(asset), place.slug()),
+            Self::Copying(asset, id, place) => write!(f, "catalog/v1/assets/{asset}/copying/{id}/{}.json", place.slug()),
             Self::Verification(asset, id) => write!(f, "{}{id}.json", Self::verifications(asset)),
             Self::Drill(asset, id) => write!(f, "{}{id}.json", Self::drills(asset)),
             Self::DrillPage(asset, id) => write!(f, "{}{id}.html", Self::drills(asset)),

@@ -34,8 +34,39 @@ pub struct Copied {
     pub sha256: String,
 }
 
+/// How far the copying of a backup has come, so that whoever goes on does not begin again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Copying {
+    /// The backup.
+    pub backup: BackupId,
+    /// Where it is copied to.
+    pub place: Place,
+    /// What was read there again, in which state of the object.
+    pub artifacts: Vec<Checked>,
+}
+
+/// One object of a copy under way, as it was read again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checked {
+    /// The object.
+    #[serde(flatten)]
+    pub copied: Copied,
+    /// The state in which it was read: an object in any other state is read once more.
+    pub version: String,
+}
+
 impl Record for Copy {
     const NAME: &'static str = "copy";
+}
+
+impl Record for Copying {
+    const NAME: &'static str = "copying";
+}
+
+impl From<&crate::domain::backup::Artifact> for Copied {
+    fn from(artifact: &crate::domain::backup::Artifact) -> Self {
+        Self { key: artifact.key.clone(), size: artifact.size, sha256: artifact.sha256.clone() }
+    }
 }
 
 impl Copy {
