@@ -9,6 +9,7 @@ use lastgood_core::{
     providers::local::Folder,
     testing::{ManualClock, MemoryBucket},
 };
+use lastgood_tests::s3::S3Server;
 use std::{sync::Arc, time::Duration};
 use tokio::io::AsyncReadExt;
 
@@ -20,6 +21,13 @@ type Promise = (&'static str, fn(Subject) -> BoxFuture<'static, ()>);
 macro_rules! promises {
     ($($name:ident),* $(,)?) => {
         const PROMISES: &[Promise] = &[$((stringify!($name), |bucket| Box::pin($name(bucket)))),*];
+
+        mod s3_that_verifies {
+            $(#[tokio::test] async fn $name() {
+                let server = lastgood_tests::s3::S3Server::verifying().await;
+                super::$name(std::sync::Arc::new(server.open("lastgood"))).await;
+            })*
+        }
 
         mod memory {
             $(#[tokio::test] async fn $name() { super::$name(super::memory_bucket()).await; })*
@@ -55,6 +63,16 @@ promises![
     deleting_twice_is_a_success,
     r39_odd_keys_come_back_exactly_or_are_refused,
 ];
+
+/// The whole suite in one test: one server process is enough for all of it.
+#[tokio::test]
+async fn s3_on_moto_keeps_every_promise() {
+    let Some(server) = S3Server::moto("s3_on_moto_keeps_every_promise").await else { return };
+    for (name, promise) in PROMISES {
+        eprintln!("{name}");
+        promise(Arc::new(server.open(name))).await;
+    }
+}
 
 fn memory_bucket() -> Subject {
     let clock = ManualClock::at("2026-11-20T02:00:00Z".parse().unwrap());
