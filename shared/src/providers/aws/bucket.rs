@@ -316,7 +316,9 @@ impl S3 {
                 Ok(page) => page,
                 Err(error) => {
                     return match (Asked { action: "s3:ListMultipartUploadParts", of: full }).refused_with(error) {
-                        error if error.kind() == Kind::NotFound => Ok(last), // completed or aborted meanwhile
+                        // Completed or aborted meanwhile; or the store does not list parts as S3 does, and then only the
+                        // moment of the beginning counts.
+                        error if matches!(error.kind(), Kind::NotFound | Kind::Unsupported | Kind::Failed) => Ok(last),
                         error => Err(error),
                     };
                 }

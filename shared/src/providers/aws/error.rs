@@ -20,7 +20,8 @@ pub(super) fn status<E>(error: &SdkError<E, HttpResponse>) -> u16 {
 /// Whether a write may be sent again at once: something else was going on, or bytes were damaged on their way. Throttling
 /// and silence are not among these: the SDK has tried those often enough.
 pub(super) fn passing<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
-    status(error) == 409 || matches!(code(error), "BadDigest" | "XAmzContentChecksumMismatch" | "XAmzContentSHA256Mismatch" | "IncompleteBody")
+    status(error) == 409
+        || matches!(code(error), "BadDigest" | "XAmzContentChecksumMismatch" | "XAmzContentSHA256Mismatch" | "IncompleteBody")
 }
 
 /// What was asked, for the message: the IAM action and the object or bucket it was asked of.
@@ -41,8 +42,9 @@ impl Asked<'_> {
             SdkError::ServiceError(service) => {
                 let meta = service.err().meta();
                 let code = meta.code().unwrap_or_default();
-                let said = [code, meta.message().unwrap_or_default()].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ");
-                (Answer { code, status }, said)
+                let said =
+                    [code, meta.message().unwrap_or_default()].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ");
+                (Answer { code, status }, if said.is_empty() { chain(service.err().source()) } else { said })
             }
             SdkError::TimeoutError(_) => (Answer { code: "RequestTimeout", status: None }, "no reply in time".to_owned()),
             SdkError::DispatchFailure(failure) => {
@@ -105,8 +107,16 @@ impl Answer<'_> {
             }
             "PreconditionFailed" => (Kind::Conflict, "it is not in the expected state", None),
             "ConditionalRequestConflict" | "OperationAborted" => (Kind::Retry, "another request was changing it", None),
-            "SlowDown" | "ServiceUnavailable" | "InternalError" | "RequestTimeout" | "RequestTimeoutException" | "Throttling"
-            | "ThrottlingException" | "RequestLimitExceeded" | "TooManyRequestsException" | "BandwidthLimitExceeded"
+            "SlowDown"
+            | "ServiceUnavailable"
+            | "InternalError"
+            | "RequestTimeout"
+            | "RequestTimeoutException"
+            | "Throttling"
+            | "ThrottlingException"
+            | "RequestLimitExceeded"
+            | "TooManyRequestsException"
+            | "BandwidthLimitExceeded"
             | "IncompleteReply" => (Kind::Retry, "the store is busy or out of reach", None),
             "BadDigest" | "XAmzContentSHA256Mismatch" | "XAmzContentChecksumMismatch" | "IncompleteBody" => {
                 (Kind::Retry, "bytes were damaged on their way", None)
@@ -153,11 +163,7 @@ fn chain(error: Option<&(dyn StdError + 'static)>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_s3::{
-        error::ErrorMetadata,
-        operation::put_object::PutObjectError,
-        primitives::SdkBody,
-    };
+    use aws_sdk_s3::{error::ErrorMetadata, operation::put_object::PutObjectError, primitives::SdkBody};
 
     fn told(code: &str, status: u16) -> Error {
         let reply = HttpResponse::new(status.try_into().unwrap(), SdkBody::empty());
