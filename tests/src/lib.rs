@@ -1,4 +1,5 @@
 //! What the tests share: real servers started for a test and stopped with it, and lifelike data.
 
+pub mod fault_proxy;
 pub mod pg;
 pub mod s3;

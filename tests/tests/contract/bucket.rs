@@ -6,7 +6,7 @@ use lastgood_core::{
     clock::Timestamp,
     error::Kind,
     ports::{Bucket, If, Upload, Version},
-    providers::local::Folder,
+    providers::{aws::S3, local::Folder},
     testing::{ManualClock, MemoryBucket},
 };
 use lastgood_tests::s3::S3Server;
@@ -81,6 +81,58 @@ async fn s3_on_moto_keeps_every_promise() {
     for (name, promise) in PROMISES {
         eprintln!("{name}");
         promise(Arc::new(server.open(name))).await;
+    }
+}
+
+/// Copies inside one store: whole, in parts, refused where something stands, none where the source is elsewhere.
+async fn copies_stay_inside(server: S3Server) {
+    let from = server.open("from é&");
+    let in_parts = lastgood_core::providers::aws::Settings { copy_at_once: 6 << 20, ..server.settings() };
+    let to = S3::new(lastgood_tests::s3::place("to"), in_parts).unwrap();
+    let (from, to): (Subject, Subject) = (Arc::new(from), Arc::new(to));
+    for (key, size) in [("empty", 0), ("small ü+%", 100_000), ("large", (13 << 20) + 1)] {
+        let bytes = noise(size);
+        upload(&from, key, &bytes).await.unwrap();
+        let copied = to.copy_from(&*from, key, &format!("copy of {key}")).await.unwrap().unwrap();
+        assert_eq!(copied.size, size as u64);
+        assert!(read(&to, &format!("copy of {key}")).await == bytes, "{key}");
+        let error = to.copy_from(&*from, key, &format!("copy of {key}")).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::Conflict, "{error:?}");
+    }
+    assert_eq!(to.copy_from(&*from, "missing", "x").await.unwrap_err().kind(), Kind::NotFound);
+    let (elsewhere, _folder) = folder();
+    put(&elsewhere, "here", "x").await;
+    assert_eq!(to.copy_from(&*elsewhere, "here", "there").await.unwrap(), None);
+    assert_eq!(elsewhere.copy_from(&*from, "small ü+%", "there").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn s3_that_verifies_copies_inside() {
+    copies_stay_inside(S3Server::verifying().await).await;
+}
+
+#[tokio::test]
+async fn s3_on_moto_copies_inside() {
+    let Some(server) = S3Server::moto("s3_on_moto_copies_inside").await else { return };
+    copies_stay_inside(server).await;
+}
+
+/// More objects than any page holds, every one listed once and in order.
+#[tokio::test]
+async fn long_listings_lose_nothing_between_pages() {
+    let (file, _folder) = folder();
+    let server = S3Server::verifying().await;
+    let s3: Subject = Arc::new(server.open("lastgood"));
+    for bucket in [file, s3, memory_bucket()] {
+        let wanted: Vec<_> = (0..1_007).map(|i| format!("n/{:02}/{i:04}", i / 100)).collect();
+        let written = stream::iter(wanted.clone()).map(|key| {
+            let bucket = bucket.clone();
+            async move { put(&bucket, &key, "x").await }
+        });
+        assert_eq!(written.buffer_unordered(16).count().await, 1_007);
+        put(&bucket, "o", "not below").await;
+        assert_eq!(keys(&bucket, "n/").await, wanted);
+        assert_eq!(keys(&bucket, "n/1").await, wanted[1_000..]);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     bucket::{MARK, S3},
-    error::{Asked, passing, status},
+    error::{Asked, passing},
     pause,
     upload::S3Upload,
 };
@@ -74,8 +74,7 @@ impl Copy<'_> {
             let sent = request.set_expected_bucket_owner(self.to.owner()).send().await;
             let error = match sent {
                 Ok(_) => None,
-                // An error inside a 200: the copy broke off half-way.
-                Err(error) if (passing(&error) || status(&error) == 200) && tries < TRIES => {
+                Err(error) if passing(&error) && tries < TRIES => {
                     pause(tries).await;
                     tries += 1;
                     continue;
@@ -125,7 +124,7 @@ impl Copy<'_> {
                     let part = CompletedPart::builder().part_number(name).set_e_tag(result.e_tag).set_checksum_crc32(result.checksum_crc32);
                     return upload.note(number, start, end - start, part.build());
                 }
-                Err(error) if (passing(&error) || status(&error) == 200) && tries < TRIES => pause(tries).await,
+                Err(error) if passing(&error) && tries < TRIES => pause(tries).await,
                 Err(error) => return Err(self.asked().refused_with(error).during(format_args!("part {number}"))),
             }
             tries += 1;

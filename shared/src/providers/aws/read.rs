@@ -106,13 +106,17 @@ impl Transfer {
     /// Opens what is still to come, if it is still the same object.
     async fn reopen(&self) -> Result<Body> {
         match open(&self.bucket, &self.full, Some(self.rest.clone()), Some(&self.version)).await {
+            // Not every store heeds If-Match, nor Range.
+            Ok(opened) if opened.e_tag() != Some(&self.version) => Err(self.replaced()),
             Ok(opened) if length(&self.full, &opened)? == self.rest.end - self.rest.start => Ok(opened.body),
             Ok(_) => Err(failed(format!("reading {}: the store does not go on where it was asked to", self.full))),
-            Err(error) if matches!(error.kind(), Kind::Conflict | Kind::NotFound) => {
-                Err(corrupt(format!("{} was replaced or removed while it was read", self.full)))
-            }
+            Err(error) if matches!(error.kind(), Kind::Conflict | Kind::NotFound) => Err(self.replaced()),
             Err(error) => Err(error),
         }
+    }
+
+    fn replaced(&self) -> Error {
+        corrupt(format!("{} was replaced or removed while it was read", self.full))
     }
 }
 

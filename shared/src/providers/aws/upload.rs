@@ -119,9 +119,9 @@ impl S3Upload {
 
     /// Asks the store to make the object out of its parts, until it says yes or no.
     ///
-    /// The reply to a request that succeeded may be lost, or be a 200 with an error in its body; then the next one hears
-    /// that there is no such upload, or that the object exists. Only a look at the object decides, so every answer that
-    /// is not plain is an error here and [`Upload::complete`] looks.
+    /// An error inside a 200 is an error to the SDK, which tries again as after a 500. The reply to a request that
+    /// succeeded may be lost; then the next one hears that there is no such upload, or that the object exists. Only a look
+    /// at the object decides, so every answer that is not plain is an error here and [`Upload::complete`] looks.
     async fn join(&self, parts: Vec<CompletedPart>, size: u64) -> Result<()> {
         let (id, client) = (self.id().await?, &self.bucket.connection().await?.client);
         let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
@@ -136,10 +136,8 @@ impl S3Upload {
                 condition = None;
                 continue;
             }
-            let unclear = passing(&error) || status(&error) == 200;
-            let error = self.asked("s3:PutObject").refused_with(error);
-            if !unclear || tries == TRIES {
-                return Err(error);
+            if !passing(&error) || tries == TRIES {
+                return Err(self.asked("s3:PutObject").refused_with(error));
             }
             pause(tries).await;
             tries += 1;
