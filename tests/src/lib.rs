@@ -1,5 +1,6 @@
 //! What the tests share: real servers started for a test and stopped with it, and lifelike data.
 
 pub mod bench;
+pub mod house;
 pub mod pg;
 pub mod s3;
