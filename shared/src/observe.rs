@@ -69,6 +69,7 @@ pub async fn observe(env: &Env, asset: &Asset) -> Result<Observation> {
         runs,
         scheduled: records::scheduled(vault).await?,
         drills: drills.good.iter().filter_map(drill).collect(),
+        prune_refused: None,
         blind,
     };
     Ok(Observation { seen, stored_at: stored_at(vault, name).await?, tombstones: tombstones.good, copies: copies.good })

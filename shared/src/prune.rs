@@ -39,18 +39,7 @@ pub enum Mode {
 /// a person read and typed: it lifts the cap for exactly that plan.
 pub async fn prune(env: &Env, asset: &Asset, mode: Mode, approved: Option<&str>) -> Result<Pruned> {
     let observed = observe(env, asset).await?;
-    let held = held(&observed)?;
-    let ids: Vec<BackupId> = held.iter().map(|backup| backup.id).collect();
-    let mut question = Question {
-        asset: asset.name.clone(),
-        policy: asset.policy.retention,
-        previous: previous_policy(env, asset).await?,
-        now: env.clock.now(),
-        store_now: None,
-        failed_runs: failed_runs(asset, &observed),
-        in_use: in_use(&env.vault, &asset.name, &ids, env.clock.now()).await?,
-        approved: approved.map(str::to_owned),
-    };
+    let (mut question, held) = question(env, asset, &observed, approved).await?;
     let mut report = Pruned::planned(plan(&question, &held), mode);
     let unfinished: Vec<Tombstone> = observed.tombstones.iter().filter(|stone| stone.leaving == Leaving::Begun).cloned().collect();
     let new_policy = question.previous != Some(question.policy) && report.plan.refused.is_none();
@@ -71,6 +60,28 @@ pub async fn prune(env: &Env, asset: &Asset, mode: Mode, approved: Option<&str>)
     }
     report.conclude(&env.config.runbook);
     Ok(report)
+}
+
+/// Says what a prune would do with what was seen, without doing it.
+pub async fn planned(env: &Env, asset: &Asset, observed: &Observation) -> Result<Plan> {
+    let (question, held) = question(env, asset, observed, None).await?;
+    Ok(plan(&question, &held))
+}
+
+async fn question(env: &Env, asset: &Asset, observed: &Observation, approved: Option<&str>) -> Result<(Question, Vec<Held>)> {
+    let held = held(observed)?;
+    let ids: Vec<BackupId> = held.iter().map(|backup| backup.id).collect();
+    let question = Question {
+        asset: asset.name.clone(),
+        policy: asset.policy.retention,
+        previous: previous_policy(env, asset).await?,
+        now: env.clock.now(),
+        store_now: None,
+        failed_runs: failed_runs(asset, observed),
+        in_use: in_use(&env.vault, &asset.name, &ids, env.clock.now()).await?,
+        approved: approved.map(str::to_owned),
+    };
+    Ok((question, held))
 }
 
 /// The backups as retention sees them. Where the listing could not be had, nothing can be decided.

@@ -2,5 +2,7 @@
 
 pub mod bench;
 pub mod house;
+pub mod hosts;
 pub mod pg;
+pub mod runtime_api;
 pub mod s3;

@@ -17,7 +17,6 @@ pub use heartbeat::{Heartbeat, Waker};
 pub use key::Key;
 pub use plan::{PlanRecord, PlanState};
 pub use proof::{Checked, Copied, Copy, Copying};
-pub use proof::{Copied, Copy};
 pub use record::{Record, decode, encode};
 pub use status::{Overall, Status, Told};
 pub use tombstone::{Leaving, Tombstone};

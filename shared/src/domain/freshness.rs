@@ -37,7 +37,9 @@ use std::time::Duration;
 pub fn judge(asset: &Asset, seen: &Seen, now: Timestamp, runbook: &str) -> AssetStatus {
     let case = Case::new(asset, seen, now);
     let mut findings = Vec::new();
-    for rule in [age::findings, runs::findings, copies::findings, objects::findings, proof::findings, size::findings, unknown] {
+    for rule in
+        [age::findings, runs::findings, copies::findings, objects::findings, proof::findings, size::findings, unknown, refused_prune]
+    {
         findings.extend(rule(&case));
     }
     let mut findings: Vec<Finding> = findings.into_iter().map(|finding| finding.about(&asset.name).linked(runbook)).collect();
@@ -116,6 +118,22 @@ fn unknown(case: &Case<'_>) -> Vec<Finding> {
     let mut findings: Vec<_> = case.seen.blind.iter().map(tell).collect();
     findings.iter_mut().for_each(|finding| "lastgood doctor".clone_into(&mut finding.command));
     findings
+}
+
+fn refused_prune(case: &Case<'_>) -> Vec<Finding> {
+    let tell = |why: &String| {
+        case.finding(FindingKind::PruneRefused, Severity::Warning, format!("the next prune will let nothing go: {why}"), "prune")
+    };
+    case.seen.prune_refused.iter().map(tell).collect()
+}
+
+/// Judges an asset of which nothing could be seen: unknown, which is never good.
+pub fn unseen(asset: &Asset, why: &str, now: Timestamp, runbook: &str) -> AssetStatus {
+    let seen = Seen::default();
+    let case = Case::new(asset, &seen, now);
+    let sentence = format!("the vault could not be looked at: {why}");
+    let finding = Finding::new(FindingKind::CouldNotObserve, Severity::Critical, sentence, "lastgood doctor");
+    status::of(&case, vec![finding.about(&asset.name).linked(runbook)])
 }
 
 /// The short name of a backup for sentences.

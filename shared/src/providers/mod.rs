@@ -1,6 +1,7 @@
 //! Adapters: thin translations from our ports to the world. One folder for each world, and this one place that chooses.
 
 pub mod local;
+pub mod notify;
 pub(crate) mod parts;
 pub mod postgres;
 mod real;

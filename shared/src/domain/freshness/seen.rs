@@ -27,6 +27,8 @@ pub struct Seen {
     pub scheduled: BTreeMap<Form, Timestamp>,
     /// Its drills, in any order.
     pub drills: Vec<DrillSeen>,
+    /// Why the next prune will let nothing go, if it will not.
+    pub prune_refused: Option<String>,
     /// What could not be looked at, and why.
     pub blind: Vec<(String, String)>,
 }
