@@ -12,7 +12,7 @@ use lastgood_tests::{
     drills::{House, shop},
     pg::Cluster,
 };
-use restore_drill::{Drilled, DrillReport, RestoreDrill};
+use restore_drill::{DrillReport, Drilled, RestoreDrill};
 
 const SCRATCH: &str = "{ schedule: \"0 6 * * *\", into: scratch }";
 
