@@ -1,8 +1,11 @@
 //! Time as a parameter: nothing below the hosts reads the machine's clock by itself.
 
 use async_trait::async_trait;
-pub use jiff::Timestamp;
+pub use jiff::{Timestamp, tz::TimeZone};
 use std::{fmt::Debug, time::Duration};
+
+/// Coordinated universal time: the only zone we think in.
+pub const UTC: TimeZone = TimeZone::UTC;
 
 /// Tells the time and lets it pass.
 #[async_trait]

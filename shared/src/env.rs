@@ -4,9 +4,10 @@ use crate::{
     catalog::Vault,
     clock::{Clock, Timestamp},
     config::Config,
-    domain::place::Place,
-    error::{Result, out_of_time},
+    domain::{backup::Compression, place::Place},
+    error::{During, Result, out_of_time},
     ports::{Notifier, Providers, Secrets},
+    stream::{Encoding, Keys, Recipients},
 };
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -44,6 +45,17 @@ impl Env {
         Ok(Vault::new(self.providers.bucket(place).await?))
     }
 
+    /// Returns how new backups are stored: compressed so, and encrypted to the config's recipients as they are fit now.
+    pub fn encoding(&self, compression: Compression, level: Option<i32>) -> Result<Encoding> {
+        let recipients = Recipients::load(&self.config.openpgp, self.clock.now())?;
+        Ok(Encoding { compression, level, recipients: Arc::new(recipients) })
+    }
+
+    /// Returns the keys that open encrypted backups; none where the config names none.
+    pub async fn keys(&self) -> Result<Keys> {
+        keys(&self.config, &*self.secrets).await
+    }
+
     /// Waits if this invocation has the time, else fails with `OutOfTime`: the state is saved, the next wake-up goes on.
     pub async fn wait(&self, duration: Duration) -> Result<()> {
         let until = crate::clock::after(self.clock.now(), duration);
@@ -53,6 +65,17 @@ impl Env {
         self.clock.sleep(duration).await;
         Ok(())
     }
+}
+
+/// Returns the keys that open encrypted backups; none where the config names none.
+pub async fn keys(config: &Config, secrets: &dyn Secrets) -> Result<Keys> {
+    let Some(reference) = &config.decrypt_with else { return Ok(Keys::default()) };
+    let key = secrets.resolve(reference).await?;
+    let passphrase = match &config.passphrase {
+        Some(reference) => Some(secrets.resolve(reference).await?),
+        None => None,
+    };
+    Keys::load(&key, passphrase.as_ref()).during("reading encryption.decrypt_with")
 }
 
 /// Shows long work to whoever watches: bars on a terminal, plain lines elsewhere, nothing in a function.

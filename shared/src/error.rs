@@ -85,6 +85,14 @@ impl Error {
         self.hint.as_deref()
     }
 
+    /// The message and the hint as one sentence, for places that keep only text.
+    pub fn sentence(&self) -> String {
+        match &self.hint {
+            Some(hint) => format!("{self}; {hint}"),
+            None => self.to_string(),
+        }
+    }
+
     /// The message with every cause, in one redacted line.
     pub fn full(&self) -> String {
         let mut text = self.message.clone();

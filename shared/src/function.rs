@@ -2,7 +2,7 @@
 
 use crate::{
     clock::Timestamp,
-    domain::finding::{Finding, Severity},
+    domain::finding::{Finding, FindingKind, Severity},
     env::Env,
     error::{Error, Kind, Result},
     id::AssetName,
@@ -159,6 +159,23 @@ impl<D> Report<D> {
         };
         Self { function: function.to_owned(), status, started_at, finished_at, entries }
     }
+}
+
+/// Returns how an invocation that found these ends: what failed or is corrupt before what is too old or missing, and that
+/// before what could not be verified. Notes, and warnings that leave every promise standing, end well.
+pub fn exit_of(findings: &[Finding]) -> Exit {
+    use FindingKind as F;
+    let exit = |finding: &Finding| match finding.kind {
+        _ if finding.severity == Severity::Note => Exit::Good,
+        F::BackupFailed | F::BackupCorrupt | F::RecordUnreadable | F::DrillFailed | F::NotDelivered => Exit::Failed,
+        F::BackupStale | F::NeverSucceeded | F::ScheduleSilent | F::CopyMissing | F::RecordedButMissing | F::HeartbeatMissing => {
+            Exit::Stale
+        }
+        F::SizeAnomaly | F::Unproven | F::DrillCouldNotVerify | F::ClockImplausible | F::CouldNotObserve => Exit::CouldNotVerify,
+        F::PresentButUnrecorded | F::RtoMissed | F::DrillIntervalTooLong | F::PruneRefused | F::HandOperated => Exit::Good,
+    };
+    let exits: Vec<_> = findings.iter().map(exit).collect();
+    [Exit::Failed, Exit::Stale, Exit::CouldNotVerify].into_iter().find(|exit| exits.contains(exit)).unwrap_or(Exit::Good)
 }
 
 /// Returns the worst severity among findings.

@@ -37,10 +37,10 @@ impl FromStr for AssetName {
 }
 
 impl TryFrom<String> for AssetName {
-    type Error = Error;
+    type Error = String;
 
-    fn try_from(name: String) -> Result<Self, Error> {
-        name.parse()
+    fn try_from(name: String) -> Result<Self, String> {
+        name.parse().map_err(|error: Error| error.sentence())
     }
 }
 

@@ -1,1 +1,112 @@
-//! x
+//! Looks at every asset as it is now, compares that with its policy, and tells what an operator must know.
+//!
+//! It reads records and lists folders, never a backup's bytes, and writes nothing but its report and what it told to whom.
+//! It judges what it sees: a job that says it succeeded is not believed, and what could not be seen is unknown.
+
+mod beats;
+mod tell;
+
+use futures::{StreamExt, stream};
+use lastgood_core::{
+    catalog::{Key, Status},
+    clock::Timestamp,
+    config::Asset,
+    domain::{
+        finding::{Finding, FindingKind, Severity},
+        freshness::{AssetStatus, functions, judge, unseen},
+        retention::clocks_disagree,
+    },
+    env::Env,
+    error::Result,
+    function::Function,
+    id::AssetName,
+    observe::observe,
+    prune,
+};
+use serde::Deserialize;
+
+/// How many assets are looked at at once.
+const AT_ONCE: usize = 4;
+
+/// Checks that everything is as fresh, as redundant and as proven as its policy asks.
+#[derive(Debug, Clone, Default, Deserialize, clap::Args)]
+#[serde(deny_unknown_fields)]
+pub struct FreshnessChecker {
+    /// The asset to check; all of them when not given.
+    #[serde(default)]
+    pub asset: Option<AssetName>,
+}
+
+impl Function for FreshnessChecker {
+    const NAME: &'static str = "freshness-checker";
+    type Report = Status;
+
+    async fn run(self, env: &Env) -> Result<Status> {
+        let now = env.clock.now();
+        let Status { assets, mut findings, .. } = observe_all(env, self.asset.as_ref()).await?;
+        if self.asset.is_none() {
+            findings.extend(clock(env, now, &assets, &findings).await);
+        }
+        let mut status = Status::of(now, assets, findings);
+        let undelivered = tell::tell(env, &status, self.asset.as_ref()).await;
+        if !undelivered.is_empty() {
+            let findings = status.findings.into_iter().chain(undelivered).collect();
+            status = Status::of(now, status.assets, findings);
+        }
+        if self.asset.is_none()
+            && let Err(error) = env.vault.save(&Key::Status, &status).await
+        {
+            let unsaved = could_not_observe(env, format!("the status could not be saved: {}", error.full()));
+            status.findings.push(unsaved);
+            status = Status::of(now, status.assets, status.findings);
+        }
+        tracing::info!(state = status.overall.state.as_str(), assets = status.overall.assets, good = status.overall.good, "checked");
+        Ok(status)
+    }
+}
+
+/// Looks at every asset, or at one, and judges what is seen. Writes nothing and tells nobody.
+pub async fn observe_all(env: &Env, asset: Option<&AssetName>) -> Result<Status> {
+    let now = env.clock.now();
+    let selected = env.config.selected(asset)?;
+    let mut assets: Vec<AssetStatus> = Vec::new();
+    let mut looks = stream::iter(selected.into_iter().map(|asset| look(env, asset, now)).collect::<Vec<_>>()).buffered(AT_ONCE);
+    while let Some(status) = looks.next().await {
+        assets.push(status);
+    }
+    drop(looks);
+    let findings = beats::read(env).await.map_or_else(
+        |error| vec![could_not_observe(env, format!("the functions' signs of life could not be read: {}", error.full()))],
+        |beats| functions(&env.config, &beats, now),
+    );
+    Ok(Status::of(now, assets, findings))
+}
+
+/// Looks at one asset and judges it. One that cannot be seen is told as such, and does not keep the others from being seen.
+async fn look(env: &Env, asset: &Asset, now: Timestamp) -> AssetStatus {
+    let runbook = &env.config.runbook;
+    let mut observed = match observe(env, asset).await {
+        Ok(observed) => observed,
+        Err(error) => return unseen(asset, &error.full(), now, runbook),
+    };
+    match prune::planned(env, asset, &observed).await {
+        Ok(plan) if !plan.prune.is_empty() => observed.seen.prune_refused = plan.refused,
+        Ok(_) => {}
+        Err(error) => observed.seen.blind.push(("what may be let go".to_owned(), error.full())),
+    }
+    judge(asset, &observed.seen, now, runbook)
+}
+
+/// Compares this machine's clock with the store's, by what the store says of a status that is written now.
+async fn clock(env: &Env, now: Timestamp, assets: &[AssetStatus], findings: &[Finding]) -> Option<Finding> {
+    env.vault.save(&Key::Status, &Status::of(now, assets.to_vec(), findings.to_vec())).await.ok()?;
+    let store = env.vault.bucket().head(&Key::Status.to_string()).await.ok()??.modified;
+    clocks_disagree(now, store).then(|| {
+        let sentence = format!("this machine says it is {now}, the store says {store}: ages cannot be believed, and nothing is let go");
+        Finding::new(FindingKind::ClockImplausible, Severity::Critical, sentence, "lastgood doctor").linked(&env.config.runbook)
+    })
+}
+
+fn could_not_observe(env: &Env, sentence: String) -> Finding {
+    Finding::new(FindingKind::CouldNotObserve, Severity::Warning, sentence, "lastgood doctor").linked(&env.config.runbook)
+}

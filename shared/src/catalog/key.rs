@@ -13,6 +13,8 @@ pub enum Key {
     Manifest(AssetName, BackupId),
     /// The proof that a backup exists at another place.
     Copy(AssetName, BackupId, Place),
+    /// How far the copying of a backup to another place has come; gone once it is proven there.
+    Copying(AssetName, BackupId, Place),
     /// What the last reading-back of a backup found.
     Verification(AssetName, BackupId),
     /// A drill's evidence.
@@ -21,10 +23,16 @@ pub enum Key {
     DrillPage(AssetName, BackupId),
     /// What a backup was, after retention let it go.
     Tombstone(AssetName, BackupId),
+    /// What a prune decided, before it acted.
+    Plan(AssetName, BackupId),
     /// Work under way.
     Run(AssetName, String, Slot),
     /// When a function last ran.
     Heartbeat(String),
+    /// What was seen and judged last: the data behind the page.
+    Status,
+    /// Which findings were told to whom.
+    Told,
     /// A stored object of a backup, by its name.
     Artifact(AssetName, String),
     /// The digests of a backup's artifacts, as `sha256sum -c` reads them, by the artifact's name.
@@ -57,6 +65,16 @@ impl Key {
         format!("catalog/v1/assets/{asset}/tombstones/")
     }
 
+    /// The folder of an asset's prune plans.
+    pub fn plans(asset: &AssetName) -> String {
+        format!("catalog/v1/assets/{asset}/plans/")
+    }
+
+    /// The folder of every function's runs for an asset.
+    pub fn all_runs(asset: &AssetName) -> String {
+        format!("catalog/v1/assets/{asset}/runs/")
+    }
+
     /// The folder of a function's runs for an asset.
     pub fn runs(asset: &AssetName, function: &str) -> String {
         format!("catalog/v1/assets/{asset}/runs/{function}/")
@@ -73,12 +91,16 @@ impl fmt::Display for Key {
         match self {
             Self::Manifest(asset, id) => write!(f, "{}{id}.json", Self::manifests(asset)),
             Self::Copy(asset, id, place) => write!(f, "{}{id}/{}.json", Self::copies(asset), place.slug()),
+            Self::Copying(asset, id, place) => write!(f, "catalog/v1/assets/{asset}/copying/{id}/{}.json", place.slug()),
             Self::Verification(asset, id) => write!(f, "{}{id}.json", Self::verifications(asset)),
             Self::Drill(asset, id) => write!(f, "{}{id}.json", Self::drills(asset)),
             Self::DrillPage(asset, id) => write!(f, "{}{id}.html", Self::drills(asset)),
             Self::Tombstone(asset, id) => write!(f, "{}{id}.json", Self::tombstones(asset)),
+            Self::Plan(asset, id) => write!(f, "{}{id}.json", Self::plans(asset)),
             Self::Run(asset, function, slot) => write!(f, "{}{slot}.json", Self::runs(asset, function)),
             Self::Heartbeat(function) => write!(f, "catalog/v1/heartbeats/{function}.json"),
+            Self::Status => f.write_str("status/status.json"),
+            Self::Told => f.write_str("catalog/v1/told.json"),
             Self::Artifact(asset, name) => write!(f, "{}{name}", Self::exports(asset)),
             Self::Digests(asset, name) => write!(f, "{}{name}.sha256", Self::exports(asset)),
         }

@@ -1,11 +1,27 @@
 //! The catalog: what the vault remembers. Records are JSON a person can read, versioned and sealed; a manifest is
 //! created once and never changed, a run is saved with compare-and-swap.
 
+pub mod evidence;
+mod heartbeat;
 mod key;
+pub mod lease;
+mod plan;
+mod proof;
 mod record;
+mod status;
+mod tombstone;
+mod uses;
+mod verification;
 
+pub use heartbeat::{Heartbeat, Waker};
 pub use key::Key;
+pub use plan::{PlanRecord, PlanState};
+pub use proof::{Checked, Copied, Copy, Copying};
 pub use record::{Record, decode, encode};
+pub use status::{Overall, Status, Told};
+pub use tombstone::{Leaving, Tombstone};
+pub use uses::in_use;
+pub use verification::{Verification, verify_backup};
 
 use crate::{
     domain::{backup::Manifest, place::Place},

@@ -3,12 +3,16 @@
 //! Reading refuses unknown keys, impossible values and plaintext passwords, and names the key, the line and the fix.
 
 mod asset;
+mod convert;
+mod fault;
 mod policy;
+mod raw;
 mod read;
 mod reference;
 
 pub use asset::{Asset, BucketExpectations, SecretsProvider, Source};
 pub use policy::{Check, Copies, DrillPolicy, DrillTarget, Expect, ExportPolicy, Format, Policy, Retention, SnapshotPolicy};
+pub use read::remarks;
 pub use reference::SecretRef;
 
 use crate::{

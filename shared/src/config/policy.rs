@@ -129,10 +129,11 @@ pub struct DrillPolicy {
 }
 
 /// Where a replica is made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum DrillTarget {
     /// A private throwaway server on the machine that runs the drill.
+    #[default]
     Scratch,
     /// A database of its own on a running server.
     Server(SecretRef),
@@ -203,9 +204,17 @@ struct ExpectParts {
 }
 
 impl TryFrom<String> for Expect {
-    type Error = crate::error::Error;
+    type Error = String;
 
-    fn try_from(text: String) -> crate::error::Result<Self> {
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse().map_err(|error: crate::error::Error| error.sentence())
+    }
+}
+
+impl std::str::FromStr for Expect {
+    type Err = crate::error::Error;
+
+    fn from_str(text: &str) -> crate::error::Result<Self> {
         let trimmed = text.trim();
         let found =
             ["!=", ">=", "<=", "=", ">", "<"].into_iter().find_map(|operator| Some((operator, trimmed.strip_prefix(operator)?.trim())));
@@ -214,7 +223,7 @@ impl TryFrom<String> for Expect {
                 let value = value.strip_prefix('\'').and_then(|v| v.strip_suffix('\'')).unwrap_or(value).to_owned();
                 Ok(Self(ExpectParts { operator, value }))
             }
-            _ => Err(crate::error::invalid(format!("{:?} is not a comparison", crate::redact::clip(&text, 60)))
+            _ => Err(crate::error::invalid(format!("{:?} is not a comparison", crate::redact::clip(text, 60)))
                 .hint("write an operator and a value, such as \">= 1\", \"= 42\" or \"!= 'draft'\"")),
         }
     }

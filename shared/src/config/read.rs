@@ -1,1 +1,240 @@
-//! reading
+//! From text to a [`Config`]: strict, bounded, and with every default applied.
+
+use super::{
+    Channel, Config, Copies, DrillPolicy, Policy, Retention, System,
+    fault::{of_yaml, told},
+    raw::{Key, RawAsset, RawChannel, RawChannelKind, RawConfig, RawCopy, RawDefaults, RawDrill, RawSystem},
+};
+use crate::{
+    domain::{due::Schedule, place::Place, span::Span},
+    error::{Error, Result, invalid},
+    id::AssetName,
+};
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+use std::{collections::BTreeMap, path::Path};
+
+/// The most bytes that a config may have.
+const LIMIT: usize = 4 << 20;
+const RUNBOOK: &str = "https://github.com/lastgood/lastgood/blob/main/docs/runbook.md";
+
+/// A config under conversion: knows its own name, so that every error does.
+pub(super) struct Reader<'a> {
+    name: &'a str,
+}
+
+impl Config {
+    /// Reads a config. `name` is how errors call it; where it is a path, key files are found relative to its folder.
+    pub fn parse(text: &str, name: &str) -> Result<Self> {
+        if text.len() > LIMIT {
+            return Err(invalid(format!("{name}: the file is larger than {} MiB, a config never is", LIMIT >> 20)));
+        }
+        let reader = Reader { name };
+        let raw = reader.yaml(text)?;
+        reader.config(raw)
+    }
+
+    /// The JSON Schema of a config, for editors.
+    pub fn schema() -> serde_json::Value {
+        schemars::schema_for!(RawConfig).to_value()
+    }
+
+    /// Returns the effective config as YAML. It holds references only, so there is nothing to mask but what looks like a secret.
+    pub fn show(&self) -> Result<String> {
+        let text = serde_saphyr::to_string(self).map_err(|error| invalid("the config cannot be shown").because(error))?;
+        Ok(crate::redact::text(&text))
+    }
+}
+
+impl Reader<'_> {
+    fn yaml(&self, text: &str) -> Result<RawConfig> {
+        let options = serde_saphyr::options! {
+            strict_booleans: true,
+            duplicate_keys: serde_saphyr::DuplicateKeyPolicy::Error,
+            with_snippet: false,
+        };
+        let mut path = String::new();
+        let read = serde_saphyr::with_deserializer_from_str_with_options(text, options, |deserializer| {
+            let mut track = serde_path_to_error::Track::new();
+            let tracked = serde_path_to_error::Deserializer::new(deserializer, &mut track);
+            let read = RawConfig::deserialize(tracked);
+            if read.is_err() {
+                path = track.path().to_string();
+            }
+            read
+        });
+        read.map_err(|error| of_yaml(self.name, &path, &error))
+    }
+
+    pub(super) fn wrong<T>(&self, at: &Spanned<T>, path: &str, what: &str, hint: &str) -> Error {
+        told(self.name, at.referenced.line(), at.referenced.column(), path, what, Some(hint))
+    }
+
+    fn config(&self, raw: RawConfig) -> Result<Config> {
+        let encryption = raw.encryption;
+        let folder = Path::new(self.name).parent().filter(|_| !self.name.contains("://")).map(Path::to_owned).unwrap_or_default();
+        let (openpgp, decrypt_with, passphrase) = encryption.map_or((Vec::new(), None, None), |encryption| {
+            (encryption.openpgp.iter().map(|key| folder.join(key)).collect(), encryption.decrypt_with, encryption.passphrase)
+        });
+        let runbook = raw.runbook.unwrap_or_else(|| RUNBOOK.to_owned());
+        let mut assets = BTreeMap::new();
+        for (name, asset) in raw.assets {
+            let asset = self.asset(&name, asset, &raw.defaults, &raw.vault.value)?;
+            assets.insert(name, asset);
+        }
+        let mut systems = BTreeMap::new();
+        for (name, system) in raw.systems {
+            let system = self.system(&name, system, &assets)?;
+            systems.insert(name, system);
+        }
+        let notify = raw.notify.into_iter().enumerate().map(|(n, channel)| self.channel(n, channel)).collect::<Result<_>>()?;
+        Ok(Config { vault: raw.vault.value, openpgp, decrypt_with, passphrase, notify, runbook, assets, systems })
+    }
+
+    fn channel(&self, number: usize, at: Spanned<RawChannel>) -> Result<Channel> {
+        let path = format!("notify[{number}]");
+        let missing =
+            |key: &str| self.wrong(&at, &path, &format!("missing key `{key}`"), &format!("add `{key}: env:NAME` or another reference"));
+        let RawChannel { kind, url, signing_key, routing_key } = &at.value;
+        match kind {
+            RawChannelKind::Webhook => {
+                Ok(Channel::Webhook { url: url.clone().ok_or_else(|| missing("url"))?, signing_key: signing_key.clone() })
+            }
+            RawChannelKind::Slack => Ok(Channel::Slack { url: url.clone().ok_or_else(|| missing("url"))? }),
+            RawChannelKind::Pagerduty => Ok(Channel::Pagerduty { routing_key: routing_key.clone().ok_or_else(|| missing("routing_key"))? }),
+        }
+    }
+
+    fn system(&self, name: &AssetName, at: Spanned<RawSystem>, assets: &BTreeMap<AssetName, super::Asset>) -> Result<System> {
+        let path = format!("systems.{name}");
+        let RawSystem { restore_order, set } = &at.value;
+        let named = restore_order.iter().chain(set.iter().flat_map(|set| [&set.database, &set.objects]));
+        for asset in named {
+            if !assets.contains_key(asset) {
+                return Err(self.wrong(&at, &path, &format!("no asset is named `{asset}`"), "name only assets of this config"));
+            }
+        }
+        let RawSystem { restore_order, set } = at.value;
+        Ok(System { restore_order, set })
+    }
+
+    pub(super) fn policy(&self, path: &str, asset: &mut Spanned<RawAsset>, defaults: &RawDefaults, vault: &Place) -> Result<Policy> {
+        let rpo = asset.value.rpo.or(defaults.rpo).unwrap_or(Span::hours(24));
+        let rto = asset.value.rto.or(defaults.rto).unwrap_or(Span::hours(4));
+        let retention = self.retention(path, asset.value.retention.take(), defaults)?;
+        let copies =
+            std::mem::take(&mut asset.value.copies).into_iter().map(|copy| self.copy(path, copy, vault)).collect::<Result<Vec<_>>>()?;
+        if let Some(double) = copies.iter().enumerate().find_map(|(n, copy)| copies[..n].contains(copy).then_some(copy)) {
+            return Err(self.wrong(asset, &format!("{path}.copies"), &format!("a copy stands twice: {double:?}"), "name each place once"));
+        }
+        let drill = match asset.value.drill.take() {
+            Some(drill) => Some(self.drill(path, drill, rto, vault, &copies)?),
+            None => None,
+        };
+        if let Some(export) = &asset.value.export {
+            let level = export.value.level.unwrap_or(1);
+            let (least, most) = match export.value.compression {
+                crate::domain::backup::Compression::Zstd => (1, 19),
+                crate::domain::backup::Compression::Gzip => (1, 9),
+                crate::domain::backup::Compression::None => (1, 1),
+            };
+            if !(least..=most).contains(&level) {
+                let hint = format!("write a level from {least} to {most}, or leave it out");
+                return Err(self.wrong(export, &format!("{path}.export.level"), "no such compression level", &hint));
+            }
+            if !(1..=64).contains(&export.value.jobs) {
+                return Err(self.wrong(export, &format!("{path}.export.jobs"), "no such number of jobs", "write 1 to 64"));
+            }
+        }
+        let export = asset.value.export.take().map(|export| export.value);
+        let snapshot = asset.value.snapshot.take().map(|snapshot| snapshot.value);
+        Ok(Policy { rpo, rto, retention, export, snapshot, copies, drill })
+    }
+
+    fn retention(&self, path: &str, own: Key<Retention>, defaults: &RawDefaults) -> Result<Retention> {
+        let (at, path) = match (&own, &defaults.retention) {
+            (Some(own), _) => (own, format!("{path}.retention")),
+            (None, Some(default)) => (default, "defaults.retention".to_owned()),
+            (None, None) => return Ok(Retention { daily: 7, weekly: 4, monthly: 12 }),
+        };
+        let Retention { daily, weekly, monthly } = at.value;
+        if daily == 0 && weekly == 0 && monthly == 0 {
+            return Err(self.wrong(at, &path, "it would keep nothing", "keep at least `daily: 1`"));
+        }
+        if [daily, weekly, monthly].iter().any(|count| *count > 10_000) {
+            return Err(self.wrong(at, &path, "it keeps more than 10000 of a tier", "write what you mean to keep"));
+        }
+        Ok(at.value)
+    }
+
+    fn copy(&self, path: &str, at: Spanned<RawCopy>, vault: &Place) -> Result<Copies> {
+        let path = format!("{path}.copies");
+        match &at.value {
+            RawCopy { vault: Some(place), region: None, kms_key: None, account: None } if place == vault => {
+                Err(self.wrong(&at, &path, "the copy's vault is the vault itself", "name another bucket, account or machine"))
+            }
+            RawCopy { vault: Some(place), region: None, kms_key: None, account: None } => Ok(Copies::Vault { vault: place.clone() }),
+            RawCopy { vault: None, region: Some(region), kms_key, account } => {
+                Ok(Copies::Region { region: region.clone(), kms_key: kms_key.clone(), account: account.clone() })
+            }
+            _ => {
+                Err(self.wrong(&at, &path, "a copy is either a `vault` or a `region`", "write `- { vault: s3://… }` or `- { region: … }`"))
+            }
+        }
+    }
+
+    fn drill(&self, path: &str, at: Spanned<RawDrill>, rto: Span, vault: &Place, copies: &[Copies]) -> Result<DrillPolicy> {
+        let path = format!("{path}.drill");
+        if let Some(from) = &at.value.from {
+            let known = from == vault || copies.iter().any(|copy| matches!(copy, Copies::Vault { vault } if vault == from));
+            if !known {
+                return Err(self.wrong(
+                    &at,
+                    &format!("{path}.from"),
+                    "no copy of this asset is there",
+                    "name the vault or one of the asset's copies",
+                ));
+            }
+        }
+        let checks = at
+            .value
+            .checks
+            .iter()
+            .enumerate()
+            .map(|(n, check)| self.check(&format!("{path}.checks[{n}]"), check))
+            .collect::<Result<_>>()?;
+        let RawDrill { schedule, into, from, form, timeout, checks: _ } = at.value;
+        let timeout = timeout.unwrap_or_else(|| doubled(rto));
+        Ok(DrillPolicy { schedule, into, from, form, timeout, checks })
+    }
+}
+
+fn doubled(span: Span) -> Span {
+    format!("{}s", span.duration().as_secs().saturating_mul(2)).parse().unwrap_or(span)
+}
+
+/// What a careful reader would remark on a config that is valid: `(asset, remark)`.
+pub fn remarks(config: &Config, now: crate::clock::Timestamp) -> Vec<(AssetName, String)> {
+    let mut remarks = Vec::new();
+    for asset in config.assets.values() {
+        let policy = &asset.policy;
+        let schedules: Vec<&Schedule> =
+            policy.export.iter().map(|export| &export.schedule).chain(policy.snapshot.iter().map(|s| &s.schedule)).collect();
+        let mut remark = |text: String| remarks.push((asset.name.clone(), text));
+        if let Some(shortest) = schedules.iter().map(|schedule| schedule.interval(now)).min()
+            && shortest > policy.rpo.duration()
+        {
+            remark(format!("backups are {} apart, but rpo is {}: it cannot be met", crate::domain::span::human(shortest), policy.rpo));
+        }
+        if schedules.is_empty() && policy.copies.is_empty() {
+            remark("nothing protects it: no export, no snapshot, no copies".to_owned());
+        }
+        if policy.copies.is_empty() && !schedules.is_empty() {
+            remark("its backups exist in one place only: name another under `copies`".to_owned());
+        }
+        if policy.drill.is_none() && !schedules.is_empty() {
+            remark("nothing proves that its backups restore: give it a `drill`".to_owned());
+        }
+    }
+    remarks
+}

@@ -59,10 +59,10 @@ impl FromStr for SecretRef {
 }
 
 impl TryFrom<String> for SecretRef {
-    type Error = Error;
+    type Error = String;
 
-    fn try_from(text: String) -> Result<Self, Error> {
-        text.parse()
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse().map_err(|error: Error| error.sentence())
     }
 }
 

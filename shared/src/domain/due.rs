@@ -68,10 +68,10 @@ impl FromStr for Schedule {
 }
 
 impl TryFrom<String> for Schedule {
-    type Error = Error;
+    type Error = String;
 
-    fn try_from(text: String) -> Result<Self, Error> {
-        text.parse()
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse().map_err(|error: Error| error.sentence())
     }
 }
 

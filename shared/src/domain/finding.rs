@@ -2,6 +2,7 @@
 
 use crate::id::AssetName;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// How bad it is, by consequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -76,4 +77,104 @@ pub enum FindingKind {
     NotDelivered,
     /// The vault has never been run by a schedule: judged by its assets alone.
     HandOperated,
+    /// Something could not be looked at: unknown, and never rounded to good.
+    CouldNotObserve,
+}
+
+impl FindingKind {
+    /// Every kind, so that the runbook and the tests can walk them.
+    pub const ALL: [Self; 21] = [
+        Self::BackupStale,
+        Self::NeverSucceeded,
+        Self::BackupFailed,
+        Self::ScheduleSilent,
+        Self::CopyMissing,
+        Self::RecordedButMissing,
+        Self::PresentButUnrecorded,
+        Self::BackupCorrupt,
+        Self::RecordUnreadable,
+        Self::SizeAnomaly,
+        Self::Unproven,
+        Self::DrillFailed,
+        Self::DrillCouldNotVerify,
+        Self::RtoMissed,
+        Self::DrillIntervalTooLong,
+        Self::HeartbeatMissing,
+        Self::ClockImplausible,
+        Self::PruneRefused,
+        Self::NotDelivered,
+        Self::HandOperated,
+        Self::CouldNotObserve,
+    ];
+
+    /// The kind as records and the runbook's headings write it.
+    pub const fn slug(self) -> &'static str {
+        match self {
+            Self::BackupStale => "backup-stale",
+            Self::NeverSucceeded => "never-succeeded",
+            Self::BackupFailed => "backup-failed",
+            Self::ScheduleSilent => "schedule-silent",
+            Self::CopyMissing => "copy-missing",
+            Self::RecordedButMissing => "recorded-but-missing",
+            Self::PresentButUnrecorded => "present-but-unrecorded",
+            Self::BackupCorrupt => "backup-corrupt",
+            Self::RecordUnreadable => "record-unreadable",
+            Self::SizeAnomaly => "size-anomaly",
+            Self::Unproven => "unproven",
+            Self::DrillFailed => "drill-failed",
+            Self::DrillCouldNotVerify => "drill-could-not-verify",
+            Self::RtoMissed => "rto-missed",
+            Self::DrillIntervalTooLong => "drill-interval-too-long",
+            Self::HeartbeatMissing => "heartbeat-missing",
+            Self::ClockImplausible => "clock-implausible",
+            Self::PruneRefused => "prune-refused",
+            Self::NotDelivered => "not-delivered",
+            Self::HandOperated => "hand-operated",
+            Self::CouldNotObserve => "could-not-observe",
+        }
+    }
+}
+
+impl Finding {
+    /// A finding about no asset in particular, linked to its section of a runbook that is yet to be named.
+    pub fn new(kind: FindingKind, severity: Severity, sentence: impl Into<String>, command: impl Into<String>) -> Self {
+        let runbook = format!("#{}", kind.slug());
+        Self { kind, asset: None, severity, sentence: crate::redact::text(&sentence.into()), runbook, command: command.into() }
+    }
+
+    /// Says which asset it is about.
+    #[must_use]
+    pub fn about(mut self, asset: &AssetName) -> Self {
+        self.asset = Some(asset.clone());
+        self
+    }
+
+    /// Links it to a runbook: `base` + `#` + section.
+    #[must_use]
+    pub fn linked(mut self, base: &str) -> Self {
+        self.runbook = format!("{base}#{}", self.kind.slug());
+        self
+    }
+}
+
+impl fmt::Display for Finding {
+    /// `orders-db: newest backup is 26h old, policy allows 24h`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.asset {
+            Some(asset) => write!(f, "{asset}: {}", self.sentence),
+            None => f.write_str(&self.sentence),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_is_written_in_records_as_in_the_runbook() {
+        for kind in FindingKind::ALL {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.slug());
+        }
+    }
 }

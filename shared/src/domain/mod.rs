@@ -1,6 +1,8 @@
 //! What Lastgood decides: pure, without I/O and without a clock. Every question takes what was seen and the present moment.
 
 pub mod backup;
+pub mod compare;
+pub mod damage;
 pub mod drill;
 pub mod due;
 pub mod finding;

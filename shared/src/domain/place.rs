@@ -128,10 +128,10 @@ impl FromStr for Place {
 }
 
 impl TryFrom<String> for Place {
-    type Error = Error;
+    type Error = String;
 
-    fn try_from(text: String) -> Result<Self, Error> {
-        text.parse()
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse().map_err(|error: Error| error.sentence())
     }
 }
 

@@ -40,10 +40,10 @@ impl FromStr for Span {
 }
 
 impl TryFrom<String> for Span {
-    type Error = Error;
+    type Error = String;
 
-    fn try_from(text: String) -> Result<Self, Error> {
-        text.parse()
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse().map_err(|error: Error| error.sentence())
     }
 }
 

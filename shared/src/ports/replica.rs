@@ -3,22 +3,13 @@
 use crate::{
     catalog::Vault,
     clock::Timestamp,
-    domain::backup::{Expectations, Manifest},
+    domain::backup::{Expectations, Form, Manifest},
     error::Result,
 };
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::collections::BTreeMap;
 
-/// The derived name of a replica: `lastgood-drill-<asset>-<slot>`, so that ours are told from a stranger's.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct ReplicaName(pub String);
-
-impl fmt::Display for ReplicaName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
-    }
-}
+pub use crate::domain::drill::ReplicaName;
 
 /// What is seen of a replica.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +18,7 @@ pub struct Replica {
     pub name: ReplicaName,
     /// When it must be gone.
     pub expires: Timestamp,
-    /// Whether it answers questions.
+    /// Whether a restore into it has ended well and it answers questions.
     pub ready: bool,
 }
 
@@ -52,14 +43,17 @@ pub trait Replicas: Send + Sync {
     async fn replica(&self, name: &ReplicaName) -> Result<Option<Replica>>;
 
     /// Restores `backup` out of `vault` into the replica: globals first, then data, then ANALYZE. Bytes that differ from
-    /// their record are `Kind::Corrupt`.
-    async fn restore(&self, name: &ReplicaName, backup: &Manifest, vault: &Vault) -> Result<()>;
+    /// their record are `Kind::Corrupt`. Returns the tools that did it, with their versions.
+    async fn restore(&self, name: &ReplicaName, backup: &Manifest, vault: &Vault) -> Result<BTreeMap<String, String>>;
 
     /// Measures in the replica what was recorded of the source: the same questions, so that the two can be compared.
-    async fn measure(&self, name: &ReplicaName, expected: &Expectations) -> Result<Expectations>;
+    async fn measure(&self, name: &ReplicaName, expected: &Expectations, form: Form) -> Result<Expectations>;
 
     /// Asks one read-only SQL question, under a time limit.
     async fn ask(&self, name: &ReplicaName, sql: &str) -> Result<Rows>;
+
+    /// Checks every index and heap of the replica and returns how many objects are damaged.
+    async fn amcheck(&self, name: &ReplicaName) -> Result<usize>;
 
     /// Begins to remove a replica that is ours; one that is gone is a success.
     async fn begin_teardown(&self, name: &ReplicaName) -> Result<()>;

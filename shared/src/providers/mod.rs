@@ -3,7 +3,10 @@
 #[cfg(feature = "aws")]
 pub mod aws;
 pub mod local;
+pub mod notify;
 pub(crate) mod parts;
+pub mod postgres;
+pub mod probe;
 mod real;
 mod whole;
 

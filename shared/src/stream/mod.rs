@@ -1,13 +1,39 @@
 //! The data path, in constant memory: source → compress → encrypt → digest → parts → bucket, and the same way back.
 //!
-//! Nothing is stored that was not digested; nothing is handed on as whole that was not compared with its record.
+//! Nothing is stored that was not digested; nothing is handed on as whole that was not compared with its record. Every
+//! chunk is compared before its bytes are handed on, the whole before its end is.
+//!
+//! ```text
+//! store   source ─task→ pipe ─thread→ encode → digest → cut ─task→ put_part ×4 → complete → read all of it back
+//! open    ranges ×4 ─task→ compare chunk ─thread→ digest → decode → pipe ─task→ reader
+//! relay   ranges ×4 ─task→ compare chunk ─thread→ digest → cut ─task→ put_part ×4 → compare → complete → read it back
+//! verify  ranges ×4 ─task→ compare chunk ─thread→ digest
+//! ```
 
-use crate::{
-    domain::backup::{Artifact, Compression, Role},
-    env::Gauge,
-    error::{Result, failed},
-    ports::{Bucket, ByteStream},
-};
+mod cut;
+mod decode;
+mod digest;
+mod encode;
+mod fetch;
+mod inspect;
+mod open;
+mod openpgp;
+mod pipe;
+mod relay;
+mod sidecar;
+mod store;
+#[cfg(test)]
+mod tests;
+mod upload;
+
+pub use inspect::{inspect, verify};
+pub use open::open;
+pub use openpgp::{Keys, Recipients};
+pub use relay::{Relayed, relay};
+pub use sidecar::digests;
+pub use store::store;
+
+use crate::domain::backup::Compression;
 use std::sync::Arc;
 
 /// How bytes are stored.
@@ -19,36 +45,4 @@ pub struct Encoding {
     pub level: Option<i32>,
     /// Whom they are encrypted to; nobody when empty.
     pub recipients: Arc<Recipients>,
-}
-
-/// OpenPGP public keys that exports are encrypted to.
-#[derive(Debug, Default)]
-pub struct Recipients {}
-
-/// OpenPGP secret keys that open what was encrypted.
-#[derive(Debug, Default, Clone)]
-pub struct Keys {}
-
-/// Stores a stream under a free key and reads it back: returns only what was seen to be there, byte for byte.
-pub async fn store(
-    _bucket: &dyn Bucket,
-    _key: &str,
-    _role: Role,
-    _source: ByteStream,
-    _encoding: &Encoding,
-    _expected: Option<u64>,
-    _gauge: &dyn Gauge,
-) -> Result<Artifact> {
-    Err(failed("the data path is being written"))
-}
-
-/// Opens an artifact as it was before compression and encryption. The end of the stream comes only after every stored
-/// byte was compared with the record; a difference is a read error of kind `Corrupt` that names object and offset.
-pub async fn open(_bucket: Arc<dyn Bucket>, _artifact: &Artifact, _keys: &Keys, _gauge: Arc<dyn Gauge>) -> Result<ByteStream> {
-    Err(failed("the data path is being written"))
-}
-
-/// Reads back every stored byte of an artifact and compares it with the record.
-pub async fn verify(_bucket: &dyn Bucket, _artifact: &Artifact, _gauge: &dyn Gauge) -> Result<()> {
-    Err(failed("the data path is being written"))
 }

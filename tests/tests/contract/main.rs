@@ -1,4 +1,5 @@
 //! What every adapter and every stored format promises, whichever it is.
 
 mod bucket;
+mod evidence;
 mod formats;

@@ -1,1 +1,147 @@
-//! (being written)
+//! A config is read strictly: what is wrong is told with file, line, key and fix, and no secret is ever repeated.
+
+use lastgood_core::{
+    config::{Check, Config, Copies, DrillTarget, Source},
+    function::Exit,
+};
+
+const DESIGN: &str = include_str!("../../fixtures/design.yaml");
+
+const SMALL: &str = "vault: file:///var/backups/lastgood
+assets:
+  orders-db:
+    kind: postgres
+    url: env:DATABASE_URL
+    export: { schedule: \"0 2 * * *\" }
+";
+
+#[test]
+fn the_example_of_the_design_is_read_whole() {
+    let config = Config::parse(DESIGN, "/etc/lastgood.yaml").unwrap();
+    assert_eq!(config.assets.len(), 7);
+    assert_eq!(config.openpgp, ["/etc/keys/backup.asc".into()] as [std::path::PathBuf; 1]);
+    let orders = config.asset(&"orders-db".parse().unwrap()).unwrap();
+    assert!(matches!(orders.source, Source::Postgres { .. }));
+    let Some(drill) = &orders.policy.drill else { panic!("the drill is lost") };
+    assert_eq!(drill.into, DrillTarget::Scratch);
+    assert_eq!(drill.checks.len(), 4);
+    assert!(matches!(&drill.checks[0], Check::Sql { expect, .. } if expect.holds("1") && !expect.holds("0")));
+    assert_eq!(drill.timeout.to_string(), "8h", "twice the rto");
+    let rds = config.asset(&"orders-rds".parse().unwrap()).unwrap();
+    assert!(matches!(&rds.policy.copies[..], [Copies::Region { region, .. }] if region == "us-east-1"));
+    assert_eq!(rds.policy.retention.monthly, 12, "defaults reach every asset");
+}
+
+#[test]
+fn defaults_are_those_of_the_design() {
+    let config = Config::parse(SMALL, "lastgood.yaml").unwrap();
+    let policy = &config.assets.values().next().unwrap().policy;
+    assert_eq!((policy.rpo.to_string(), policy.rto.to_string()), ("24h".to_owned(), "4h".to_owned()));
+    assert_eq!((policy.retention.daily, policy.retention.weekly, policy.retention.monthly), (7, 4, 12));
+}
+
+/// What is wrong, where it is said to be, and a word of the fix.
+const WRONG: &[(&str, &str, &str)] = &[
+    (
+        "    url: env:DATABASE_URL\n=>    url: env:DATABASE_URL\n    schedulle: x\n",
+        "lastgood.yaml:6:5: unknown key `schedulle` in `assets.orders-db",
+        "known keys",
+    ),
+    (
+        "    kind: postgres\n=>    kind: postgress\n",
+        "lastgood.yaml:4:11: unknown value `postgress` in `assets.orders-db.kind`",
+        "postgres, rds",
+    ),
+    ("    kind: postgres\n=>", "missing key `kind` in `assets.orders-db", "add `kind"),
+    ("schedule: \"0 2 * * *\"=>schedule: \"0 2 * *\"", "lastgood.yaml:6:25: \"0 2 * *\" is not a schedule", "five cron fields"),
+    (
+        "schedule: \"0 2 * * *\"=>schedule: \"0 2 * * *\", scheduel: x",
+        "unknown key `scheduel` in `assets.orders-db.export",
+        "did you mean `schedule`",
+    ),
+    ("env:DATABASE_URL=>postgres://app:hunter2@db/orders", "lastgood.yaml:5:10: a secret must be a reference", "env:NAME"),
+    ("env:DATABASE_URL=>hunter2", "lastgood.yaml:5:10: a secret must be a reference", "env:NAME"),
+    ("file:///var/backups/lastgood=>http://169.254.169.254/x", "lastgood.yaml:1:8: ", "s3://bucket/prefix"),
+    ("assets:\n=>assets:\n  ../etc: { kind: postgres }\n", "is not an asset name", "lower-case letters"),
+    ("    kind: postgres\n=>    kind: postgres\n    rpo: 24\n", "\"24\" is not a length of time", "26h"),
+    (
+        "    kind: postgres\n=>    kind: postgres\n    retention: { daily: 0 }\n",
+        "it would keep nothing in `assets.orders-db.retention`",
+        "daily: 1",
+    ),
+    ("    kind: postgres\n=>    kind: postgres\n    retention: { daily: -1 }\n", "lastgood.yaml:5:", "write"),
+    ("    kind: postgres\n=>    kind: postgres\n    instance: x\n", "a postgres asset has no `instance`", "url"),
+    ("    url: env:DATABASE_URL\n=>", "missing key `url` in `assets.orders-db`", "add `url"),
+    ("    export: { schedule: \"0 2 * * *\" }\n=>", "nothing is to be taken of it in `assets.orders-db`", "export"),
+    ("    kind: postgres\n=>    kind: postgres\n    kind: redis\n", "key `kind` stands twice", "keep one"),
+    (
+        "    kind: postgres\n=>    kind: postgres\n    copies: [ { vault: file:///var/backups/lastgood } ]\n",
+        "the copy's vault is the vault itself",
+        "another bucket",
+    ),
+    (
+        "    kind: postgres\n=>    kind: postgres\n    drill: { schedule: \"0 6 * * 0\", checks: [ { sql: select 1 } ] }\n",
+        "not a check in `assets.orders-db.drill.checks[0]`",
+        "write one of",
+    ),
+    (
+        "    kind: postgres\n=>    kind: postgres\n    drill: { schedule: \"0 6 * * 0\", from: s3://elsewhere }\n",
+        "no copy of this asset is there",
+        "one of the asset's copies",
+    ),
+    (
+        "schedule: \"0 2 * * *\"=>schedule: \"0 2 * * *\", level: 99",
+        "no such compression level in `assets.orders-db.export.level`",
+        "1 to 19",
+    ),
+    ("assets:\n=>notify: [ { kind: webhook } ]\nassets:\n", "missing key `url` in `notify[0]`", "env:NAME"),
+    ("assets:\n=>systems: { x: { restore_order: [nobody] } }\nassets:\n", "no asset is named `nobody`", "only assets of this config"),
+    ("vault:=>vault: [", "lastgood.yaml:", ""),
+];
+
+#[test]
+fn every_mistake_is_told_with_line_key_and_fix() {
+    let mut misled = Vec::new();
+    for (change, expected, fix) in WRONG {
+        let (from, to) = change.split_once("=>").unwrap();
+        let text = SMALL.replacen(from, to, 1);
+        assert_ne!(text, SMALL, "the change {change:?} changes nothing");
+        let error = match Config::parse(&text, "lastgood.yaml") {
+            Ok(_) => panic!("accepted: {text}"),
+            Err(error) => error,
+        };
+        let told = error.sentence();
+        if !told.contains(expected) || !told.contains(fix) {
+            misled.push(format!("{told}\n  should say: {expected} … {fix}"));
+        }
+        assert!(!told.contains("hunter2"), "{told}");
+        assert_eq!(Exit::from(&error), Exit::Usage);
+    }
+    assert!(misled.is_empty(), "{}", misled.join("\n"));
+}
+
+#[test]
+fn the_schema_knows_every_key_of_the_example() {
+    let schema = Config::schema().to_string();
+    for key in ["vault", "tables_csv", "equals_source", "decrypt_with", "kms_key", "noncurrent_days", "restore_order", "tolerance"] {
+        assert!(schema.contains(&format!("\"{key}\"")), "{key}");
+    }
+}
+
+#[test]
+fn the_effective_config_is_shown_without_a_secret_and_with_its_defaults() {
+    let shown = Config::parse(SMALL, "lastgood.yaml").unwrap().show().unwrap();
+    assert!(shown.contains("rpo: 24h") && shown.contains("url: env:DATABASE_URL") && shown.contains("monthly: 12"), "{shown}");
+}
+
+#[test]
+fn a_bomb_is_refused_quickly() {
+    let mut bomb = String::from("a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n");
+    for n in 1..12 {
+        let refs = vec![format!("*a{}", n - 1); 10].join(",");
+        bomb += &format!("a{n}: &a{n} [{refs}]\n");
+    }
+    assert!(Config::parse(&bomb, "bomb.yaml").is_err());
+    assert!(Config::parse(&"[".repeat(100_000), "deep.yaml").is_err());
+    assert!(Config::parse(&"x".repeat(5 << 20), "large.yaml").is_err());
+}

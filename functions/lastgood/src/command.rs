@@ -1,0 +1,181 @@
+//! What an operator may type.
+
+use clap::{Args, Parser, Subcommand};
+use lastgood_core::id::{AssetName, BackupId};
+use std::path::PathBuf;
+
+/// Keeps Postgres, and everything beside it, restorable — and proves it.
+#[derive(Debug, Parser)]
+#[command(name = "lastgood", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(after_help = "Exit codes: 0 good · 1 failed · 2 too old or missing · 3 could not verify · 64 usage")]
+pub struct Cli {
+    /// The config: a path or a vault URL.
+    #[arg(long, global = true, env = "LASTGOOD_CONFIG", default_value = "lastgood.yaml", value_name = "FILE")]
+    pub config: String,
+    /// Prints results as JSON, for programs.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Shows more on stderr: -v decisions, -vv details.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Shows the whole loop on this machine: throwaway Postgres, local vault, backup, copy, check, drill.
+    Demo(Demo),
+    /// Asks whether we can reach, read, write, decrypt and restore everything that the config names.
+    Doctor,
+    /// Shows one line per asset: newest backup, age, copies, last proven, state.
+    Status,
+    /// Lists the backups of an asset, newest first.
+    List {
+        /// The asset.
+        asset: AssetName,
+    },
+    /// Takes snapshots (of Postgres: base backups) that are due, or of one asset now.
+    Snapshot(Wake),
+    /// Exports what is due into the vault, or one asset now.
+    Export(Wake),
+    /// Copies every backup to each place that its policy names.
+    Copy(Wake),
+    /// Compares what is really there with the policy and tells what is wrong.
+    Check(Wake),
+    /// Restores a backup into a throwaway replica, checks it and tears it down: what is due, or one asset now.
+    Drill(Drill),
+    /// Reads back every byte of the backups and compares it with their manifests.
+    Verify(Verify),
+    /// Shows what retention would let go; with --apply lets it go.
+    Prune(Prune),
+    /// Restores a backup for real, beside what is there: the plan by default, with --apply the deed.
+    Restore(Restore),
+    /// Prints a report of everything, for people or as a page.
+    Report(Report),
+    /// Checks, shows or describes the config.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+/// A function by hand.
+#[derive(Debug, Default, Args)]
+pub struct Wake {
+    /// One asset, now; without it, whatever is due.
+    pub asset: Option<AssetName>,
+    /// Runs a recorded trigger: a file as in events/.
+    #[arg(long, value_name = "FILE", conflicts_with = "asset")]
+    pub event: Option<PathBuf>,
+    /// Says that a schedule such as cron runs this: only what is due is done, and from now on its silence is a finding.
+    #[arg(long, conflicts_with = "event")]
+    pub scheduled: bool,
+}
+
+/// A drill by hand.
+#[derive(Debug, Default, Args)]
+pub struct Drill {
+    /// What wakes it.
+    #[command(flatten)]
+    pub wake: Wake,
+    /// A certain backup instead of the newest.
+    #[arg(long, value_name = "ID", requires = "asset")]
+    pub backup: Option<BackupId>,
+    /// The place whose copy is restored, instead of the policy's.
+    #[arg(long, value_name = "VAULT", requires = "asset")]
+    pub from: Option<lastgood_core::domain::place::Place>,
+}
+
+/// Reading back.
+#[derive(Debug, Default, Args)]
+pub struct Verify {
+    /// One asset; without it, all.
+    pub asset: Option<AssetName>,
+    /// Fails with exit code 2 if the newest backup's data is older than this.
+    #[arg(long, value_name = "N")]
+    pub max_age_hours: Option<u32>,
+    /// Also restores the newest backup into a throwaway replica.
+    #[arg(long)]
+    pub test_restore: bool,
+    /// Reads every backup, not only the newest of each form.
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// Letting go.
+#[derive(Debug, Args)]
+pub struct Prune {
+    /// One asset; without it, all.
+    pub asset: Option<AssetName>,
+    /// Does what the plan says.
+    #[arg(long)]
+    pub apply: bool,
+    /// Applies this very plan although it is over the cap: the hash that the plan shows.
+    #[arg(long, value_name = "HASH", requires = "apply", requires = "asset")]
+    pub plan: Option<String>,
+}
+
+/// Restoring for real.
+#[derive(Debug, Args)]
+pub struct Restore {
+    /// The asset.
+    pub asset: AssetName,
+    /// Which backup.
+    #[command(flatten)]
+    pub point: Point,
+    /// Where to: env:NAME or file:PATH with the URL of a new database, or file:///folder for a new data folder.
+    #[arg(long, value_name = "TARGET")]
+    pub into: String,
+    /// Does it; without this only the plan is shown.
+    #[arg(long)]
+    pub apply: bool,
+    /// Confirms a target that looks like the source, or is not empty: type the target database's name.
+    #[arg(long, value_name = "NAME")]
+    pub confirm: Option<String>,
+}
+
+/// Which backup.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct Point {
+    /// This backup.
+    #[arg(long, value_name = "ID")]
+    pub backup: Option<BackupId>,
+    /// The newest backup whose data is not newer than this moment (RFC 3339 with offset).
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<String>,
+    /// The newest backup.
+    #[arg(long)]
+    pub latest: bool,
+}
+
+/// Reporting.
+#[derive(Debug, Args)]
+pub struct Report {
+    /// Writes a page to this file instead.
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+}
+
+/// The demo.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// The folder to work in; it must be new, empty, or a former demo's.
+    #[arg(long, value_name = "FOLDER", default_value = "lastgood-demo")]
+    pub folder: PathBuf,
+    /// How much data the throwaway source gets, in megabytes.
+    #[arg(long, value_name = "N", default_value_t = 300)]
+    pub megabytes: u32,
+}
+
+/// The config.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Reads the config and remarks on what a careful reader would ask about.
+    Check,
+    /// Prints the JSON Schema of the config, for editors.
+    Schema,
+    /// Prints the effective config, with every default applied and secrets masked.
+    Show,
+}

@@ -1,0 +1,208 @@
+//! `lastgood doctor`: can we reach, read, write, decrypt and restore everything that the config names?
+//!
+//! Each question is asked for real: an object is written, read back and removed; a connection is opened and every right
+//! probed; a private server's binaries are found. Nothing that exists is changed.
+
+use crate::output::{
+    Form, say, say_json,
+    table::{Tone, table, text, toned},
+};
+use lastgood_core::{
+    backup::Order,
+    catalog::Vault,
+    config::{Asset, Copies, DrillTarget, SecretRef, Source},
+    domain::{backup::Form as BackupForm, place::Place},
+    env::Env,
+    error::{Error, Kind, Result, corrupt, failed},
+    function::Exit,
+    id::Slot,
+    ports::If,
+};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// One question and its answer.
+#[derive(Debug, Serialize)]
+pub struct Answer {
+    /// What it is about: a place, an asset.
+    pub about: String,
+    /// What was asked.
+    pub question: String,
+    /// The answer.
+    #[serde(flatten)]
+    pub answer: Health,
+}
+
+/// An answer.
+#[derive(Debug, Serialize)]
+#[serde(tag = "answer", rename_all = "kebab-case")]
+pub enum Health {
+    /// Yes.
+    Yes {
+        /// What was found.
+        found: String,
+    },
+    /// No.
+    No {
+        /// Why not.
+        reason: String,
+        /// What to do.
+        fix: Option<String>,
+    },
+    /// This build cannot do it at all.
+    NotHere {
+        /// Why not.
+        reason: String,
+    },
+}
+
+/// Asks every question.
+pub async fn doctor(env: &Env, form: Form) -> Result<Exit> {
+    let mut answers = Vec::new();
+    for (place, role) in places(env) {
+        answers.push(answer(&place.to_string(), &format!("can we write, read and remove in {role}?"), place_works(env, &place).await));
+    }
+    if !env.config.openpgp.is_empty() {
+        answers.push(answer("encryption", "are the recipients' keys usable?", recipients(env).await));
+    }
+    if let Some(key) = &env.config.decrypt_with {
+        answers.push(answer("encryption", "does the secret key open what we encrypt?", decrypts(env, key).await));
+    }
+    for asset in env.config.assets.values() {
+        ask_asset(env, asset, &mut answers).await;
+    }
+    for notifier in &env.notifiers {
+        answers.push(answer("notify", &format!("is {} configured?", notifier.channel()), Ok("yes; a test message is not sent".to_owned())));
+    }
+    let bad = answers.iter().filter(|answer| matches!(answer.answer, Health::No { .. })).count();
+    match form {
+        Form::Programs => say_json(&answers)?,
+        Form::People => say(&people(&answers, bad))?,
+    }
+    Ok(if bad == 0 { Exit::Good } else { Exit::Failed })
+}
+
+fn places(env: &Env) -> BTreeMap<Place, &'static str> {
+    let mut places = BTreeMap::new();
+    for asset in env.config.assets.values() {
+        for copy in &asset.policy.copies {
+            if let Copies::Vault { vault } = copy {
+                places.insert(vault.clone(), "this place of copies");
+            }
+        }
+    }
+    places.insert(env.config.vault.clone(), "the vault");
+    places
+}
+
+async fn place_works(env: &Env, place: &Place) -> Result<String> {
+    let vault: Vault = env.vault_at(place).await?;
+    let bucket = vault.bucket();
+    let key = format!("catalog/v1/doctor/{}.probe", Slot::at(env.clock.now()));
+    let probe = format!("written by lastgood doctor, {}\n", env.holder);
+    bucket.delete(&key).await?;
+    bucket.put(&key, probe.clone().into(), If::Absent).await.map_err(|error| error.during("writing a probe"))?;
+    let again = bucket.put(&key, probe.clone().into(), If::Absent).await;
+    let read = bucket.get(&key, 4096).await.map_err(|error| error.during("reading the probe back"));
+    let removed = bucket.delete(&key).await.map_err(|error| error.during("removing the probe"));
+    if !matches!(&again, Err(error) if error.kind() == Kind::Conflict) {
+        return Err(corrupt("the store overwrites a key that must be free: two runs could overwrite each other")
+            .hint("use a store that honours If-None-Match on PutObject"));
+    }
+    match read? {
+        Some((bytes, _)) if bytes == probe.as_bytes() => removed.map(|()| "yes, and it refuses to overwrite".to_owned()),
+        _ => Err(corrupt("the probe did not read back as it was written")),
+    }
+}
+
+async fn recipients(env: &Env) -> Result<String> {
+    let encoding = env.encoding(lastgood_core::domain::backup::Compression::None, None)?;
+    Ok(format!("yes, {} of them", encoding.recipients.key_ids().len()))
+}
+
+async fn decrypts(env: &Env, _: &SecretRef) -> Result<String> {
+    env.keys().await.map(|_| "yes".to_owned())
+}
+
+async fn ask_asset(env: &Env, asset: &Asset, answers: &mut Vec<Answer>) {
+    let about = asset.name.to_string();
+    match &asset.source {
+        Source::Postgres { .. } => {
+            let forms = [(BackupForm::Export, asset.policy.export.is_some()), (BackupForm::Snapshot, asset.policy.snapshot.is_some())];
+            for (form, _) in forms.into_iter().filter(|(_, asked)| *asked) {
+                let question = match form {
+                    BackupForm::Export => "can we export all of it?",
+                    BackupForm::Snapshot => "can we take a base backup of it?",
+                };
+                answers.push(answer(&about, question, can_back_up(env, asset, form).await));
+            }
+        }
+        Source::Rds { .. }
+        | Source::Cloudsql { .. }
+        | Source::Bucket { .. }
+        | Source::Redis { .. }
+        | Source::Secrets { .. }
+        | Source::Volume { .. } => answers.push(Answer {
+            about: about.clone(),
+            question: "can we back it up?".to_owned(),
+            answer: Health::NotHere { reason: format!("this build does not drive assets of kind {}", asset.source.kind()) },
+        }),
+    }
+    if let Some(drill) = &asset.policy.drill {
+        let question = match &drill.into {
+            DrillTarget::Scratch => "can a drill restore here?",
+            DrillTarget::Server(_) => "can a drill restore on the staging server?",
+            DrillTarget::Rds(_) | DrillTarget::Cloudsql(_) => "can a drill restore into the cloud?",
+        };
+        answers.push(answer(&about, question, can_drill(env, asset, &drill.into).await));
+    }
+}
+
+async fn can_back_up(env: &Env, asset: &Asset, form: BackupForm) -> Result<String> {
+    let exporter = env.providers.exporter(asset, form).await?;
+    let order = Order::of(asset, form).ok_or_else(|| failed("the policy asks for none"))?;
+    let found = exporter.preflight(&order.ask(env.scratch.clone())).await?;
+    Ok(format!("yes: {} at {}, about {}", found.origin.server, found.origin.address, crate::output::table::bytes(found.expected_size)))
+}
+
+async fn can_drill(env: &Env, asset: &Asset, into: &DrillTarget) -> Result<String> {
+    let replicas = env.providers.replicas(asset, into).await?;
+    let left = replicas.replicas().await?.len();
+    Ok(if left == 0 { "yes".to_owned() } else { format!("yes; {left} replica(s) of ours are there now") })
+}
+
+fn answer(about: &str, question: &str, found: Result<String, Error>) -> Answer {
+    let answer = match found {
+        Ok(found) => Health::Yes { found },
+        Err(error) if error.kind() == Kind::Unsupported => Health::NotHere { reason: error.sentence() },
+        Err(error) => Health::No { reason: error.full(), fix: error.advice().map(str::to_owned) },
+    };
+    Answer { about: about.to_owned(), question: question.to_owned(), answer }
+}
+
+fn people(answers: &[Answer], bad: usize) -> String {
+    let mut listing = table(&["ABOUT", "QUESTION", "ANSWER"]);
+    let mut fixes = Vec::new();
+    for Answer { about, question, answer } in answers {
+        let cell = match answer {
+            Health::Yes { found } => toned(found, Tone::Good),
+            Health::No { reason, fix } => {
+                fixes.extend(fix.iter().map(|fix| format!("  {about}: {fix}")));
+                toned(&format!("no: {reason}"), Tone::Bad)
+            }
+            Health::NotHere { reason } => toned(reason, Tone::Warning),
+        };
+        listing.add_row(vec![about.into(), question.into(), cell]);
+    }
+    let mut said = text(&listing);
+    if bad == 0 {
+        said.push_str("\n\nall is reachable");
+    } else {
+        said.push_str(&format!("\n\n{bad} of {} answers are no", answers.len()));
+        for fix in fixes {
+            said.push('\n');
+            said.push_str(&fix);
+        }
+    }
+    said
+}

@@ -1,0 +1,233 @@
+//! The evidence as a page: static, without a single request, readable on a phone and on paper.
+//!
+//! The verdict comes first, then what was restored, how long it took, what was checked, and what to do if it is not proven.
+
+use super::{Drilled, Evidence};
+use crate::domain::{
+    backup::{Form, Method},
+    compare::{CheckOutcome, CheckResult},
+    drill::Verdict,
+    span::human,
+};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use std::time::Duration;
+
+const STYLE: &str = include_str!("page.css");
+/// Passed checks beyond this many are folded away; what is not green is always in sight.
+const UNFOLDED: usize = 12;
+
+/// Returns the page.
+pub fn page(evidence: &Evidence) -> String {
+    let title = format!("{}: {}", evidence.asset, evidence.verdict);
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) " · restore drill" }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                main {
+                    p.kicker { "Restore drill of " strong { (evidence.asset) } }
+                    h1 class=(tone(evidence.verdict)) { span.mark aria-hidden="true" { (mark(evidence.verdict)) } (headline(evidence.verdict)) }
+                    p.lead { (lead(evidence)) }
+                    (measures(evidence))
+                    @if evidence.verdict != Verdict::Proven { (what_next(evidence)) }
+                    (restored(evidence))
+                    (checks(&evidence.checks))
+                    (footer(evidence))
+                }
+            }
+        }
+    }
+    .into_string()
+}
+
+const fn tone(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Proven => "good",
+        Verdict::CouldNotVerify => "open",
+        Verdict::Failed => "bad",
+    }
+}
+
+const fn mark(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Proven => "✓",
+        Verdict::CouldNotVerify => "?",
+        Verdict::Failed => "✕",
+    }
+}
+
+const fn headline(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Proven => "Proven",
+        Verdict::CouldNotVerify => "Could not verify",
+        Verdict::Failed => "Failed",
+    }
+}
+
+fn lead(evidence: &Evidence) -> String {
+    let checks = evidence.checks.len();
+    match (evidence.verdict, &evidence.reason) {
+        (Verdict::Proven, _) => {
+            format!("The backup was restored and all {checks} checks found what was recorded when it was taken.")
+        }
+        (Verdict::CouldNotVerify, Some(reason)) => format!("Whether this backup can be restored is not known: {reason}."),
+        (Verdict::Failed, Some(reason)) => format!("This backup did not come back as it was: {reason}."),
+        (Verdict::CouldNotVerify | Verdict::Failed, None) => "See the checks below.".to_owned(),
+    }
+}
+
+fn measures(evidence: &Evidence) -> Markup {
+    let objectives = &evidence.objectives;
+    let took = evidence.restore_seconds.map(|seconds| human(Duration::from_secs_f64(seconds.max(0.0))));
+    let met = |met: Option<bool>| match met {
+        Some(true) => ("good", "met"),
+        Some(false) => ("bad", "missed"),
+        None => ("open", "not measured"),
+    };
+    let (rto_tone, rto) = met(objectives.rto_met);
+    let (rpo_tone, rpo) = met(objectives.rpo_met);
+    let passed = evidence.count(CheckOutcome::Passed);
+    html! {
+        dl.measures {
+            div { dt { "Restored and validated in" } dd { (took.as_deref().unwrap_or("—")) } p class=(rto_tone) { "target " (objectives.rto) ", " (rto) } }
+            div { dt { "Data of" } dd { (evidence.backup.as_ref().map_or_else(|| "—".to_owned(), |backup| moment(backup.data_time))) }
+                p class=(rpo_tone) { "at most " (objectives.rpo) " old, " (rpo) } }
+            div { dt { "Checks passed" } dd { (passed) " of " (evidence.checks.len()) } p { "replica removed and seen gone" } }
+        }
+    }
+}
+
+fn what_next(evidence: &Evidence) -> Markup {
+    let asset = &evidence.asset;
+    let steps: &[(&str, String)] = match evidence.verdict {
+        Verdict::Failed => &[
+            ("See whether the stored bytes are what was recorded", format!("lastgood verify {asset}")),
+            ("See which older backups are proven; keep them", format!("lastgood list {asset}")),
+            ("Take a new backup and drill that one", format!("lastgood export {asset} && lastgood drill {asset}")),
+        ],
+        Verdict::CouldNotVerify | Verdict::Proven => &[
+            ("See whether everything that a drill needs can be reached", "lastgood doctor".to_owned()),
+            ("Drill again once the reason above is mended", format!("lastgood drill {asset}")),
+        ],
+    };
+    html! {
+        section.next {
+            h2 { "What to do next" }
+            ol { @for (what, command) in steps { li { (what) code { (command) } } } }
+        }
+    }
+}
+
+fn restored(evidence: &Evidence) -> Markup {
+    html! {
+        section {
+            h2 { "What was restored" }
+            @match &evidence.backup {
+                Some(backup) => (drilled(backup, evidence)),
+                None => p { "Nothing: there was no backup to restore." },
+            }
+        }
+    }
+}
+
+fn drilled(backup: &Drilled, evidence: &Evidence) -> Markup {
+    let form = match (backup.form, backup.method) {
+        (Form::Snapshot, Method::PgBaseBackup) => "a physical copy of the whole server (pg_basebackup)",
+        (_, Method::PgDumpCustom) => "a logical export (pg_dump, custom)",
+        (_, Method::PgDumpPlain) => "a logical export (pg_dump, SQL)",
+        (_, Method::PgDumpDirectory) => "a logical export (pg_dump, directory)",
+        (Form::Export, Method::PgBaseBackup) => "a physical copy",
+    };
+    html! {
+        table.facts {
+            tr { th { "Backup" } td { code { (backup.id) } ", " (form) } }
+            tr { th { "Read from" } td { code { (backup.from) } ", " (bytes(backup.stored_bytes)) } }
+            tr { th { "Restored to" } td { (evidence.replica.kind) ", as " code { (evidence.replica.name) } } }
+            tr { th { "Began" } td { (moment(evidence.started_at)) } }
+            tr { th { "Replica seen gone" } td { (moment(evidence.replica.gone_at)) } }
+        }
+    }
+}
+
+fn checks(all: &[CheckResult]) -> Markup {
+    let (green, other): (Vec<_>, Vec<_>) = all.iter().partition(|check| check.outcome == CheckOutcome::Passed);
+    html! {
+        section {
+            h2 { "Checks" }
+            @if all.is_empty() { p { "None was reached." } }
+            @if green.len() > UNFOLDED && !other.is_empty() || green.len() > 4 * UNFOLDED {
+                @if !other.is_empty() { (table(&other)) }
+                details { summary { (green.len()) " checks passed" } (table(&green)) }
+            } @else if !all.is_empty() { (table(&[other, green].concat())) }
+        }
+    }
+}
+
+fn table(checks: &[&CheckResult]) -> Markup {
+    html! {
+        table.checks {
+            thead { tr { th { "Check" } th { "Expected" } th { "Found" } } }
+            tbody {
+                @for check in checks {
+                    @let (tone, mark) = match check.outcome {
+                        CheckOutcome::Passed => ("good", "✓"),
+                        CheckOutcome::CouldNotVerify => ("open", "?"),
+                        CheckOutcome::Failed => ("bad", "✕"),
+                    };
+                    tr class=(tone) {
+                        td { span.mark { (mark) } (check.name) }
+                        td data-label="Expected" { (check.expected) }
+                        td data-label="Found" { (check.found) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn footer(evidence: &Evidence) -> Markup {
+    html! {
+        footer {
+            p { "Drill " code { (evidence.drill) } ", finished " (moment(evidence.finished_at)) " after " (human(evidence.took())) "." }
+            @if !evidence.tools.is_empty() {
+                p { @for (index, (tool, version)) in evidence.tools.iter().enumerate() { @if index > 0 { " · " } (tool) " " (version) } }
+            }
+            p { "This page holds counts and digests only, no data. The record beside it (.json) says the same for programs." }
+        }
+    }
+}
+
+fn moment(at: crate::clock::Timestamp) -> String {
+    at.to_zoned(jiff::tz::TimeZone::UTC).strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+fn bytes(count: u64) -> String {
+    let (mut whole, mut unit, units) = (count, "B", ["KiB", "MiB", "GiB", "TiB"]);
+    let mut rest = 0;
+    for next in units {
+        if whole < 1024 {
+            break;
+        }
+        rest = whole % 1024;
+        (whole, unit) = (whole / 1024, next);
+    }
+    if unit == "B" { format!("{whole} B") } else { format!("{whole}.{} {unit}", rest * 10 / 1024) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_read_well() {
+        assert_eq!(bytes(17), "17 B");
+        assert_eq!(bytes(1_536), "1.5 KiB");
+        assert_eq!(bytes(563_200_000), "537.1 MiB");
+    }
+}

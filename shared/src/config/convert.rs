@@ -1,0 +1,130 @@
+//! What each kind of asset must and may say, and what a check may ask.
+
+use super::{
+    Asset, Check, Expect, SecretRef, Source,
+    raw::{Key, RawAsset, RawCheck, RawDefaults, RawKind},
+    read::Reader,
+};
+use crate::{
+    domain::place::Place,
+    error::{Error, Result},
+    id::AssetName,
+};
+use serde_saphyr::Spanned;
+
+impl Reader<'_> {
+    pub(super) fn asset(&self, name: &AssetName, mut at: Spanned<RawAsset>, defaults: &RawDefaults, vault: &Place) -> Result<Asset> {
+        let path = format!("assets.{name}");
+        let policy = self.policy(&path, &mut at, defaults, vault)?;
+        let source = self.source(&path, &at)?;
+        if matches!(source, Source::Postgres { .. }) && policy.export.is_none() && policy.snapshot.is_none() {
+            return Err(self.wrong(
+                &at,
+                &path,
+                "nothing is to be taken of it",
+                "give it `export: { schedule: \"0 2 * * *\" }` or a `snapshot`",
+            ));
+        }
+        Ok(Asset { name: name.clone(), source, policy })
+    }
+
+    fn source(&self, path: &str, at: &Spanned<RawAsset>) -> Result<Source> {
+        let asset = &at.value;
+        let given: [(&str, bool); 7] = [
+            ("url", asset.url.is_some()),
+            ("instance", asset.instance.is_some()),
+            ("region", asset.region.is_some()),
+            ("project", asset.project.is_some()),
+            ("provider", asset.provider.is_some()),
+            ("volume", asset.volume.is_some()),
+            ("expect", asset.expect.is_some()),
+        ];
+        let (kind, allowed): (&str, &[&str]) = match asset.kind {
+            RawKind::Postgres => ("postgres", &["url"]),
+            RawKind::Rds => ("rds", &["instance", "region", "url"]),
+            RawKind::Cloudsql => ("cloudsql", &["project", "instance", "url"]),
+            RawKind::Bucket => ("bucket", &["url", "expect"]),
+            RawKind::Redis => ("redis", &["url"]),
+            RawKind::Secrets => ("secrets", &["provider", "project"]),
+            RawKind::Volume => ("volume", &["provider", "volume", "region"]),
+        };
+        if let Some((stray, _)) = given.iter().find(|(key, present)| *present && !allowed.contains(key)) {
+            let hint = format!("a {kind} asset has: {}", allowed.join(", "));
+            return Err(self.wrong(at, &format!("{path}.{stray}"), &format!("a {kind} asset has no `{stray}`"), &hint));
+        }
+        Ok(match asset.kind {
+            RawKind::Postgres => Source::Postgres { url: self.reference(path, at, &asset.url)? },
+            RawKind::Redis => Source::Redis { url: self.reference(path, at, &asset.url)? },
+            RawKind::Rds => Source::Rds {
+                instance: self.need(path, at, "instance", &asset.instance)?,
+                region: self.need(path, at, "region", &asset.region)?,
+            },
+            RawKind::Cloudsql => Source::Cloudsql {
+                project: self.need(path, at, "project", &asset.project)?,
+                instance: self.need(path, at, "instance", &asset.instance)?,
+            },
+            RawKind::Bucket => {
+                let url = self.need(path, at, "url", &asset.url)?;
+                let url = url.parse().map_err(|error: Error| self.retold(path, at, "url", &error))?;
+                Source::Bucket { url, expect: asset.expect.as_ref().map(|expect| expect.value.clone()) }
+            }
+            RawKind::Secrets => Source::Secrets {
+                provider: self.need(path, at, "provider", &asset.provider)?,
+                project: asset.project.as_ref().map(|project| project.value.clone()),
+            },
+            RawKind::Volume => Source::Volume {
+                provider: self.need(path, at, "provider", &asset.provider)?,
+                volume: self.need(path, at, "volume", &asset.volume)?,
+                region: asset.region.as_ref().map(|region| region.value.clone()),
+            },
+        })
+    }
+
+    fn need<T: Clone>(&self, path: &str, at: &Spanned<RawAsset>, key: &str, value: &Key<T>) -> Result<T> {
+        let missing = || self.wrong(at, path, &format!("missing key `{key}`"), &format!("add `{key}: …` to this asset"));
+        value.as_ref().map(|value| value.value.clone()).ok_or_else(missing)
+    }
+
+    fn reference(&self, path: &str, at: &Spanned<RawAsset>, url: &Key<String>) -> Result<SecretRef> {
+        let text = self.need(path, at, "url", url)?;
+        text.parse().map_err(|error: Error| match url {
+            Some(url) => self.wrong(url, &format!("{path}.url"), &error.to_string(), error.advice().unwrap_or_default()),
+            None => error,
+        })
+    }
+
+    fn retold(&self, path: &str, at: &Spanned<RawAsset>, key: &str, error: &Error) -> Error {
+        self.wrong(at, &format!("{path}.{key}"), &error.to_string(), error.advice().unwrap_or_default())
+    }
+
+    pub(super) fn check(&self, path: &str, at: &Spanned<RawCheck>) -> Result<Check> {
+        let wrong = |what: &str, hint: &str| self.wrong(at, path, what, hint);
+        let RawCheck { sql, expect, table, rows, newest, within, migration, equals_source, http, amcheck } = at.value.clone();
+        match (sql, expect, table, rows, newest, within, migration, equals_source, http, amcheck) {
+            (Some(sql), Some(expect), None, None, None, None, None, None, None, None) => {
+                let expect: Expect =
+                    expect.parse().map_err(|error: Error| wrong(&error.to_string(), error.advice().unwrap_or_default()))?;
+                Ok(Check::Sql { sql, expect })
+            }
+            (None, None, Some(table), Some(rows), None, None, None, None, None, None) => Ok(Check::Rows { table, rows }),
+            (None, None, Some(table), None, Some(newest), Some(within), None, None, None, None) => {
+                Ok(Check::Newest { table, newest, within })
+            }
+            (None, None, None, None, None, None, Some(migration), Some(true), None, None) => {
+                Ok(Check::Migration { migration, equals_source: true })
+            }
+            (None, Some(expect), None, None, None, None, None, None, Some(http), None) => {
+                if !(http.starts_with("https://") || http.starts_with("http://")) || http.contains('@') {
+                    return Err(wrong("not an address that a check may ask", "write an http(s) URL without credentials"));
+                }
+                Ok(Check::Http { http, expect })
+            }
+            (None, None, None, None, None, None, None, None, None, Some(true)) => Ok(Check::Amcheck { amcheck: true }),
+            _ => Err(wrong(
+                "not a check",
+                "write one of: { sql, expect } { table, rows } { table, newest, within } { migration, equals_source: true } \
+                 { http, expect } { amcheck: true }",
+            )),
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! `lastgood.yaml` as it is written: every key that exists, each with the place where it stands.
+
+use super::{BucketExpectations, ExportPolicy, RecoverySet, Retention, SecretRef, SecretsProvider, SnapshotPolicy};
+use super::{DrillTarget, Expect};
+use crate::domain::{backup::Form, due::Schedule, place::Place, span::Span};
+use crate::id::AssetName;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+use std::{collections::BTreeMap, path::PathBuf};
+
+/// A key that only some kinds of asset have, with its line.
+pub type Key<T> = Option<Spanned<T>>;
+
+/// The Lastgood configuration: what is protected, how well, and how that is proven.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "lastgood.yaml")]
+pub struct RawConfig {
+    /// Where backups and records are kept: `s3://bucket/prefix`, `gs://…`, `az://…` or `file:///folder`.
+    #[schemars(with = "Place")]
+    pub vault: Spanned<Place>,
+    /// Whom exports are encrypted to.
+    pub encryption: Option<RawEncryption>,
+    /// Who is told.
+    #[serde(default)]
+    #[schemars(with = "Vec<RawChannel>")]
+    pub notify: Vec<Spanned<RawChannel>>,
+    /// The base of alert links: a link is this + `#section`.
+    pub runbook: Option<String>,
+    /// What holds for every asset that says nothing else.
+    #[serde(default)]
+    pub defaults: RawDefaults,
+    /// Everything that is protected, by name.
+    #[schemars(with = "BTreeMap<AssetName, RawAsset>")]
+    pub assets: BTreeMap<AssetName, Spanned<RawAsset>>,
+    /// Assets that are recovered together, by name.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<AssetName, RawSystem>")]
+    pub systems: BTreeMap<AssetName, Spanned<RawSystem>>,
+}
+
+/// Whom exports are encrypted to.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawEncryption {
+    /// Files with the recipients' OpenPGP public keys.
+    pub openpgp: Vec<PathBuf>,
+    /// The secret key that opens them again: only drills and restores need it.
+    pub decrypt_with: Option<SecretRef>,
+    /// The passphrase of that key.
+    pub passphrase: Option<SecretRef>,
+}
+
+/// Somebody to tell.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawChannel {
+    /// What kind of channel.
+    pub kind: RawChannelKind,
+    /// The URL of a webhook or of a Slack webhook.
+    pub url: Option<SecretRef>,
+    /// The key that signs a webhook's body.
+    pub signing_key: Option<SecretRef>,
+    /// The routing key of a `PagerDuty` integration.
+    pub routing_key: Option<SecretRef>,
+}
+
+/// The kinds of channel.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RawChannelKind {
+    /// A signed JSON POST.
+    Webhook,
+    /// A Slack incoming webhook.
+    Slack,
+    /// `PagerDuty` Events v2.
+    Pagerduty,
+}
+
+/// What holds for every asset that says nothing else.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawDefaults {
+    /// How much data may be lost, in time; 24h when not given.
+    pub rpo: Option<Span>,
+    /// How long a restore may take, until validated; 4h when not given.
+    pub rto: Option<Span>,
+    /// What is kept; 7 daily, 4 weekly, 12 monthly when not given.
+    #[schemars(with = "Option<Retention>")]
+    pub retention: Key<Retention>,
+}
+
+/// The kinds of asset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RawKind {
+    /// Any reachable Postgres.
+    Postgres,
+    /// An RDS instance or Aurora cluster.
+    Rds,
+    /// A Cloud SQL instance.
+    Cloudsql,
+    /// A bucket of objects.
+    Bucket,
+    /// A Redis or Valkey server.
+    Redis,
+    /// A set of secrets.
+    Secrets,
+    /// A block volume.
+    Volume,
+}
+
+/// One thing to protect.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawAsset {
+    /// What it is.
+    pub kind: RawKind,
+    /// A reference to its connection URL (postgres, redis), or a bucket's place.
+    #[schemars(with = "Option<String>")]
+    pub url: Key<String>,
+    /// The instance (rds, cloudsql).
+    #[schemars(with = "Option<String>")]
+    pub instance: Key<String>,
+    /// The region (rds, volume).
+    #[schemars(with = "Option<String>")]
+    pub region: Key<String>,
+    /// The project (cloudsql, secrets).
+    #[schemars(with = "Option<String>")]
+    pub project: Key<String>,
+    /// Who keeps it (secrets, volume).
+    #[schemars(with = "Option<SecretsProvider>")]
+    pub provider: Key<SecretsProvider>,
+    /// The volume's id.
+    #[schemars(with = "Option<String>")]
+    pub volume: Key<String>,
+    /// The posture a bucket must have.
+    #[schemars(with = "Option<BucketExpectations>")]
+    pub expect: Key<BucketExpectations>,
+    /// How much data may be lost, in time.
+    pub rpo: Option<Span>,
+    /// How long a restore may take, until validated.
+    pub rto: Option<Span>,
+    /// What is kept.
+    #[schemars(with = "Option<Retention>")]
+    pub retention: Key<Retention>,
+    /// Logical exports.
+    #[schemars(with = "Option<ExportPolicy>")]
+    pub export: Key<ExportPolicy>,
+    /// Snapshots, or base backups.
+    #[schemars(with = "Option<SnapshotPolicy>")]
+    pub snapshot: Key<SnapshotPolicy>,
+    /// Where every backup must exist as well.
+    #[serde(default)]
+    #[schemars(with = "Vec<RawCopy>")]
+    pub copies: Vec<Spanned<RawCopy>>,
+    /// How it is proven.
+    #[schemars(with = "Option<RawDrill>")]
+    pub drill: Key<RawDrill>,
+}
+
+/// Another place where every backup must exist.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawCopy {
+    /// Another vault.
+    pub vault: Option<Place>,
+    /// Another region of the same provider.
+    pub region: Option<String>,
+    /// The key to encrypt with there.
+    pub kms_key: Option<String>,
+    /// The account, when it is another.
+    pub account: Option<String>,
+}
+
+/// How and when an asset's backups are proven.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawDrill {
+    /// When.
+    pub schedule: Schedule,
+    /// Where the replica is made; `scratch` when not given.
+    #[serde(default)]
+    pub into: DrillTarget,
+    /// The place whose copy is restored; the vault itself when not given.
+    pub from: Option<Place>,
+    /// Which form is drilled.
+    pub form: Option<Form>,
+    /// How long a drill may take; twice the rto when not given.
+    pub timeout: Option<Span>,
+    /// What is checked beyond the recorded expectations.
+    #[serde(default)]
+    #[schemars(with = "Vec<RawCheck>")]
+    pub checks: Vec<Spanned<RawCheck>>,
+}
+
+/// One question to a replica: `sql`, `table` with `rows` or `newest`, `migration`, `http` or `amcheck`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawCheck {
+    /// One SQL question with a single answer; needs `expect`.
+    pub sql: Option<String>,
+    /// What the answer must be (`sql`), or the body contain (`http`).
+    pub expect: Option<String>,
+    /// A table; needs `rows` or `newest`.
+    pub table: Option<String>,
+    /// What its number of rows must be.
+    pub rows: Option<Expect>,
+    /// The column that dates its rows; needs `within`.
+    pub newest: Option<String>,
+    /// How old the newest row may be at the backup's data time.
+    pub within: Option<Span>,
+    /// A migration table; needs `equals_source: true`.
+    pub migration: Option<String>,
+    /// The head must be the source's.
+    pub equals_source: Option<bool>,
+    /// An endpoint; needs `expect`.
+    pub http: Option<String>,
+    /// Checks every index of a physically restored replica.
+    pub amcheck: Option<bool>,
+}
+
+/// Assets that are recovered together, in order.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawSystem {
+    /// Which asset is restored after which.
+    pub restore_order: Vec<AssetName>,
+    /// The database point and the object point that belong together.
+    pub set: Option<RecoverySet>,
+}

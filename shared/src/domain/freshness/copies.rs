@@ -1,0 +1,60 @@
+//! Whether every backup is where else the policy wants it, and whether what lies there is still fresh.
+
+use super::{Candidate, Case, CopySeen, allowed, grace, named, old};
+use crate::{
+    clock::since,
+    config::Copies,
+    domain::{
+        finding::{Finding, FindingKind, Severity},
+        place::Place,
+    },
+};
+
+/// The places that the policy names, and how many of its copies have no place that could be looked at.
+pub(super) fn places(case: &Case<'_>) -> Vec<Place> {
+    let vault = |copies: &Copies| match copies {
+        Copies::Vault { vault } => Some(vault.clone()),
+        Copies::Region { .. } => None,
+    };
+    case.asset.policy.copies.iter().filter_map(vault).collect()
+}
+
+/// Whether a backup is seen to be at a place.
+pub(super) fn is_at(backup: &Candidate, place: &Place) -> bool {
+    backup.copies.get(place) == Some(&CopySeen::Proven)
+}
+
+pub(super) fn findings(case: &Case<'_>) -> Vec<Finding> {
+    let mut findings: Vec<_> = places(case).iter().filter_map(|place| at(case, place)).collect();
+    for copies in &case.asset.policy.copies {
+        if let Copies::Region { region, .. } = copies {
+            let sentence = format!("the copy in {region} is held by the provider and could not be looked at");
+            let mut finding = case.finding(FindingKind::CouldNotObserve, Severity::Warning, sentence, "copy");
+            "lastgood doctor".clone_into(&mut finding.command);
+            findings.push(finding);
+        }
+    }
+    findings
+}
+
+fn at(case: &Case<'_>, place: &Place) -> Option<Finding> {
+    let rpo = case.asset.policy.rpo;
+    let late = |backup: &&Candidate| since(case.now, backup.manifest.finished_at) > grace(rpo.duration());
+    let unknown = |backup: &&Candidate| backup.copies.get(place) == Some(&CopySeen::Unknown);
+    let missing: Vec<&Candidate> = case.good().filter(|b| !is_at(b, place) && !unknown(b)).filter(late).collect();
+    let first = missing.first()?;
+    let newest_there = case.good().find(|backup| is_at(backup, place) || unknown(backup));
+    let age = newest_there.map(|backup| since(case.now, backup.manifest.data_time));
+    let severity = if age.is_none_or(|age| age > rpo.duration()) { Severity::Critical } else { Severity::Warning };
+    let why = match first.copies.get(place) {
+        Some(CopySeen::Damaged(damage)) => format!(" any more ({damage})"),
+        Some(CopySeen::Absent | CopySeen::Proven | CopySeen::Unknown) | None => String::new(),
+    };
+    let others = if missing.len() > 1 { format!(" and {} more", missing.len() - 1) } else { String::new() };
+    let there = match age {
+        None => "no backup is there".to_owned(),
+        Some(age) => format!("the newest there is {} old, policy allows {}", old(age), allowed(rpo)),
+    };
+    let sentence = format!("backup {}{others} is not at {place}{why}; {there}", named(&first.manifest));
+    Some(case.finding(FindingKind::CopyMissing, severity, sentence, "copy"))
+}

@@ -1,0 +1,63 @@
+//! Whether the functions themselves are alive: a checker that is dead says nothing, so somebody else must.
+
+use super::{grace, old};
+use crate::{
+    clock::{Timestamp, since},
+    config::{Asset, Config},
+    domain::{
+        due::Schedule,
+        finding::{Finding, FindingKind, Severity},
+    },
+};
+use std::{collections::BTreeMap, time::Duration};
+
+/// When a schedule last woke a function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beat {
+    /// The function.
+    pub function: String,
+    /// When a schedule last woke it; none if only hands ever did.
+    pub scheduled_at: Option<Timestamp>,
+}
+
+/// Returns the functions that have fallen silent, or one note where none was ever woken by a schedule.
+pub fn functions(config: &Config, beats: &[Beat], now: Timestamp) -> Vec<Finding> {
+    let expected = intervals(config, now);
+    if expected.is_empty() {
+        return Vec::new();
+    }
+    let scheduled: Vec<_> = beats.iter().filter_map(|beat| Some((beat.function.as_str(), beat.scheduled_at?))).collect();
+    if scheduled.is_empty() {
+        let sentence = "no schedule has ever run in this vault: it is used by hand, and judged by its backups alone";
+        return vec![Finding::new(FindingKind::HandOperated, Severity::Note, sentence, "lastgood status").linked(&config.runbook)];
+    }
+    let silent = |(function, last): &(&str, Timestamp)| {
+        let interval = *expected.get(*function)?;
+        let age = since(now, *last);
+        (age > interval * 2 + grace(interval)).then(|| {
+            let sentence = format!("{function} was last woken by its schedule {} ago, it is due every {}", old(age), old(interval));
+            Finding::new(FindingKind::HeartbeatMissing, Severity::Warning, sentence, "lastgood doctor").linked(&config.runbook)
+        })
+    };
+    scheduled.iter().filter_map(silent).collect()
+}
+
+/// How often each function is due: as often as the busiest of its schedules. The checker and the copies have none of their
+/// own; they are due as often as the strictest rpo.
+fn intervals(config: &Config, now: Timestamp) -> BTreeMap<&'static str, Duration> {
+    let of = |schedule: fn(&Asset) -> Option<&Schedule>| {
+        config.assets.values().filter_map(schedule).map(|schedule| schedule.interval(now)).min()
+    };
+    let strictest = || config.assets.values().map(|asset| asset.policy.rpo.duration()).min();
+    let copies = config.assets.values().any(|asset| !asset.policy.copies.is_empty());
+    [
+        ("export-to-bucket", of(|asset| asset.policy.export.as_ref().map(|export| &export.schedule))),
+        ("snapshot-trigger", of(|asset| asset.policy.snapshot.as_ref().map(|snapshot| &snapshot.schedule))),
+        ("restore-drill", of(|asset| asset.policy.drill.as_ref().map(|drill| &drill.schedule))),
+        ("cross-region-copy", copies.then(strictest).flatten()),
+        ("freshness-checker", strictest()),
+    ]
+    .into_iter()
+    .filter_map(|(function, interval)| Some((function, interval?)))
+    .collect()
+}

@@ -1,0 +1,179 @@
+//! The command line of one function: run once in this process, for operators, cron, and Cloud Run jobs.
+//!
+//! Results go to stdout, everything else to stderr. The exit code is the contract: 0 good, 1 failed, 2 too old or missing,
+//! 3 could not verify, 64 usage.
+
+use super::{Call, Ended, Surroundings, Woken, http::asked_to_end, invocation, telemetry};
+use crate::{
+    clock::{self, Clock, SystemClock},
+    env::Quiet,
+    error::{During, Error, Result, invalid, out_of_time},
+    event::{self, Event},
+    function::{Exit, Function},
+    redact,
+};
+use clap::{ArgMatches, Args, CommandFactory, Parser, parser::ValueSource};
+use serde_json::Value;
+use std::{
+    fmt::Write as _,
+    io::{IsTerminal, Read, Write as _},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
+
+/// What every function's command line has besides its own.
+#[derive(Debug, Parser)]
+#[command(max_term_width = 100, version)]
+#[command(after_help = "Exit codes: 0 good · 1 failed · 2 too old or missing · 3 could not verify · 64 usage")]
+struct Line<F: Args> {
+    #[command(flatten)]
+    request: F,
+    /// The config: a path or a vault URL [default: LASTGOOD_CONFIG, else lastgood.yaml].
+    #[arg(long, id = "host-config", value_name = "FILE")]
+    config: Option<String>,
+    /// Runs a recorded trigger: a file as in events/, or - for stdin.
+    #[arg(long, id = "host-event", value_name = "FILE")]
+    event: Option<PathBuf>,
+    /// Says that a schedule such as cron runs this: from then on its silence is a finding.
+    #[arg(long, id = "host-scheduled")]
+    scheduled: bool,
+    /// Prints the report as JSON, for programs.
+    #[arg(long, id = "host-json")]
+    json: bool,
+}
+
+/// Runs the function once and tells how it went.
+pub async fn once<F: Function>(around: Surroundings) -> ExitCode {
+    let style = if std::io::stderr().is_terminal() && !around.job { telemetry::Style::Words } else { telemetry::Style::Json };
+    telemetry::start(style, around.log.as_deref());
+    let (line, request) = match typed::<F>() {
+        Ok(typed) => typed,
+        Err(error) => return usage(&error),
+    };
+    match run::<F>(around, &line, request).await {
+        Ok(ended) => {
+            let text = if line.json { format!("{:#}", ended.report) } else { sentences::<F>(&ended) };
+            // A reader that went away (`| head`) is no error.
+            let _ = writeln!(std::io::stdout().lock(), "{}", text.trim_end());
+            ended.exit.into()
+        }
+        Err(error) => {
+            telemetry::tell(&error);
+            Exit::from(&error).into()
+        }
+    }
+}
+
+/// The line without the function's own part, which is empty when an event says what is wanted.
+struct Typed {
+    config: Option<String>,
+    event: Option<PathBuf>,
+    scheduled: bool,
+    json: bool,
+}
+
+fn typed<F: Function>() -> Result<(Typed, Option<F>), clap::Error> {
+    let mut command = Line::<F>::command().name(F::NAME).bin_name(F::NAME);
+    let event = |matches: &ArgMatches| matches.try_get_one::<PathBuf>("host-event").ok().flatten().is_some();
+    // With --event the request comes from the file; what the function requires on its line is not required then.
+    let matches = command.clone().try_get_matches();
+    let relaxed = matches.is_err().then(|| command.clone().ignore_errors(true).try_get_matches()).and_then(Result::ok);
+    let matches = match (matches, relaxed) {
+        (Ok(matches), _) => matches,
+        (Err(error), Some(relaxed)) if error.kind() == clap::error::ErrorKind::MissingRequiredArgument && event(&relaxed) => relaxed,
+        (Err(error), _) => return Err(error),
+    };
+    let line = Typed {
+        config: matches.get_one::<String>("host-config").cloned(),
+        event: matches.get_one::<PathBuf>("host-event").cloned(),
+        scheduled: matches.get_flag("host-scheduled"),
+        json: matches.get_flag("host-json"),
+    };
+    if line.event.is_none() {
+        let request = F::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+        return Ok((line, Some(request)));
+    }
+    let own = matches.ids().filter(|id| !id.as_str().starts_with("host-")).find(|id| {
+        command.get_arguments().any(|arg| arg.get_id() == *id) && matches.value_source(id.as_str()) == Some(ValueSource::CommandLine)
+    });
+    match own {
+        Some(own) => {
+            let why = format!("--event brings the whole request: give either it or {own}, not both");
+            Err(command.error(clap::error::ErrorKind::ArgumentConflict, why))
+        }
+        None => Ok((line, None)),
+    }
+}
+
+fn usage(error: &clap::Error) -> ExitCode {
+    // What was typed may hold a secret that belongs elsewhere.
+    let text = redact::text(&error.render().to_string());
+    if error.use_stderr() {
+        let _ = std::io::stderr().lock().write_all(text.as_bytes());
+        return Exit::Usage.into();
+    }
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+    Exit::Good.into()
+}
+
+async fn run<F: Function>(mut around: Surroundings, line: &Typed, request: Option<F>) -> Result<Ended> {
+    if let Some(config) = &line.config {
+        around.config.clone_from(config);
+    }
+    let request = match request {
+        Some(request) => request,
+        // Recorded triggers are old by nature: their age is not judged, and no schedule is taken to be alive.
+        None => Event::parse(&read(line.event.as_deref())?)?.request()?,
+    };
+    let woken = if line.scheduled || around.job { Woken::BySchedule } else { Woken::ByHand };
+    let killed_at = around.timeout.map(|timeout| clock::after(SystemClock.now(), timeout));
+    let call = Call::new(&around, invocation::holder(), woken, killed_at, Arc::new(Quiet));
+    tokio::select! {
+        ended = invocation::run(request, call) => ended,
+        () = asked_to_end() => Err(out_of_time("the run was broken off").hint("nothing that was finished is lost; the next run carries on")),
+    }
+}
+
+/// Reads a recorded trigger.
+fn read(file: Option<&Path>) -> Result<Vec<u8>> {
+    let most = event::LIMIT as u64 + 1;
+    let mut bytes = Vec::new();
+    match file {
+        Some(path) if path != Path::new("-") => {
+            let doing = format!("reading the event {}", path.display());
+            let file = std::fs::File::open(path).map_err(Error::from).during(&doing)?;
+            if !file.metadata().is_ok_and(|seen| seen.is_file()) {
+                return Err(invalid(format!("{doing}: it is not a file")));
+            }
+            file.take(most).read_to_end(&mut bytes).during(&doing)?;
+        }
+        _ => {
+            std::io::stdin().lock().take(most).read_to_end(&mut bytes).during("reading the event")?;
+        }
+    }
+    Ok(bytes)
+}
+
+/// The report in short lines: one for each asset, then what an operator must know.
+fn sentences<F: Function>(ended: &Ended) -> String {
+    let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
+    let mut out = String::new();
+    let status = text(&ended.report, "status").unwrap_or_else(|| format!("{:?}", ended.exit).to_lowercase());
+    let _ = writeln!(out, "{}: {status}", F::NAME);
+    for entry in ended.report.get("entries").and_then(Value::as_array).into_iter().flatten() {
+        let asset = text(entry, "asset").unwrap_or_default();
+        let outcome = text(entry, "outcome").unwrap_or_default().replace('-', " ");
+        let detail = ["reason", "next", "until", "id"].iter().find_map(|name| text(entry, name)).unwrap_or_default();
+        let _ = writeln!(out, "  {asset:<24} {outcome:<16} {detail}");
+        if let Some(hint) = text(entry, "hint") {
+            let _ = writeln!(out, "  {:<24} {:<16} {hint}", "", "");
+        }
+    }
+    for finding in &ended.findings {
+        let severity = format!("{:?}", finding.severity).to_lowercase();
+        let asset = finding.asset.as_ref().map(|asset| format!("{asset}: ")).unwrap_or_default();
+        let _ = writeln!(out, "{severity}: {asset}{}\n  next: {}\n  read: {}", finding.sentence, finding.command, finding.runbook);
+    }
+    redact::text(&out)
+}

@@ -1,0 +1,143 @@
+//! One run of a function under any host: make its world, run it in its time, write its heartbeat, tell how it went.
+
+use super::{Surroundings, World, beat, telemetry::INVOCATION};
+use crate::{
+    catalog::Waker,
+    clock::{self, Clock, SystemClock, Timestamp},
+    domain::finding::Finding,
+    env::Progress,
+    error::{Error, Kind, Result, failed, out_of_time},
+    function::{Exit, Findings, Function},
+    redact,
+};
+use serde_json::Value;
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+/// The largest part of its time that a run gives up to put everything down.
+const MARGIN: Duration = Duration::from_secs(10);
+
+/// What a host knows of one invocation.
+#[derive(Debug)]
+pub struct Call {
+    /// The config: a path or a vault URL.
+    pub config: String,
+    /// The folder under which the scratch folder is made.
+    pub scratch: Option<PathBuf>,
+    /// Unique to this invocation.
+    pub holder: String,
+    /// When the platform ends it.
+    pub killed_at: Option<Timestamp>,
+    /// Where progress is shown.
+    pub progress: Arc<dyn Progress>,
+    /// What woke it.
+    pub woken: Woken,
+}
+
+/// What woke a function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Woken {
+    /// A schedule.
+    BySchedule,
+    /// An event that no schedule sent.
+    ByEvent,
+    /// An operator.
+    ByHand,
+}
+
+/// How a run went.
+#[derive(Debug)]
+pub struct Ended {
+    /// What the function reports, redacted.
+    pub report: Value,
+    /// How it ends.
+    pub exit: Exit,
+    /// What an operator must know.
+    pub findings: Vec<Finding>,
+}
+
+impl Call {
+    /// A call under the settings of the environment.
+    pub fn new(around: &Surroundings, holder: String, woken: Woken, killed_at: Option<Timestamp>, progress: Arc<dyn Progress>) -> Self {
+        Self { config: around.config.clone(), scratch: around.scratch.clone(), holder, killed_at, progress, woken }
+    }
+}
+
+impl Ended {
+    /// Returns the kind of the first failure in the report, if it has one; a passing fault before all others.
+    pub fn failure(&self) -> Option<Kind> {
+        let entries = self.report.get("entries").and_then(Value::as_array)?;
+        let failed = entries.iter().filter(|entry| entry.get("outcome").and_then(Value::as_str) == Some("failed"));
+        let mut kinds = failed.filter_map(|entry| serde_json::from_value::<Kind>(entry.get("kind")?.clone()).ok());
+        let first = kinds.next()?;
+        if kinds.any(|kind| kind == Kind::Retry) { Some(Kind::Retry) } else { Some(first) }
+    }
+}
+
+/// Runs a function once. Its time ends a little before the platform's, so that it can put its work down in order; a run
+/// that does not is dropped, as a kill would, and carried on by the next.
+pub async fn run<F: Function>(request: F, call: Call) -> Result<Ended> {
+    let invocation = call.holder.clone();
+    INVOCATION.scope(invocation, Box::pin(run_within(request, call))).await
+}
+
+async fn run_within<F: Function>(request: F, call: Call) -> Result<Ended> {
+    let begun = SystemClock.now();
+    let left = call.killed_at.map(|at| clock::since(at, begun));
+    let margin = left.map_or(MARGIN, |left| MARGIN.min(left / 5));
+    let deadline = call.killed_at.map(|at| clock::before(at, margin));
+    let world = World::open(&call.config, call.scratch.as_deref(), call.holder, deadline, call.progress).await?;
+    let env = world.env();
+    let outcome = match left {
+        Some(left) => tokio::time::timeout(left.saturating_sub(margin / 4), request.run(env)).await.unwrap_or_else(|_| {
+            Err(out_of_time("the platform's time for this invocation ended")
+                .hint("the next wake-up carries on; give it more time or memory"))
+        }),
+        None => request.run(env).await,
+    };
+    let exit = outcome.as_ref().map_or_else(Exit::from, Findings::exit);
+    let (waker, scheduled_at) = match call.woken {
+        Woken::BySchedule => (Waker::Event, Some(begun)),
+        Woken::ByEvent => (Waker::Event, None),
+        Woken::ByHand => (Waker::Hand, None),
+    };
+    if let Err(error) = beat(env, F::NAME, exit, waker, scheduled_at).await {
+        tracing::warn!(function = F::NAME, error = %error.full(), "the heartbeat could not be written");
+    }
+    let millis = u64::try_from(clock::since(SystemClock.now(), begun).as_millis()).unwrap_or(u64::MAX);
+    match outcome {
+        Ok(report) => {
+            tracing::info!(function = F::NAME, exit = ?exit, duration_ms = millis, "the run ended");
+            tell(&report)
+        }
+        Err(error) => {
+            tracing::error!(function = F::NAME, kind = ?error.kind(), error = %error.full(), hint = error.advice(), duration_ms = millis, "the run failed");
+            Err(error)
+        }
+    }
+}
+
+fn tell<R: serde::Serialize + Findings>(report: &R) -> Result<Ended> {
+    let value = serde_json::to_value(report).map_err(|error| failed("writing the report").because(error))?;
+    Ok(Ended { report: redact::json(value), exit: report.exit(), findings: report.findings() })
+}
+
+/// A name for an invocation that has no other: this host, this process, this moment.
+pub fn holder() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = redact::clip(host.trim(), 64);
+    let host = if host.is_empty() { "localhost" } else { &host };
+    format!("{host}/{}/{}", std::process::id(), SystemClock.now().as_millisecond())
+}
+
+/// The kind of an error as the platforms' alarms match it: `Lastgood.Conflict`.
+pub fn error_type(kind: Kind) -> String {
+    format!("Lastgood.{kind:?}")
+}
+
+/// The error and its advice in one line.
+pub fn error_message(error: &Error) -> String {
+    match error.advice() {
+        Some(hint) => format!("{}; {}", error.full(), redact::text(hint)),
+        None => error.full(),
+    }
+}

@@ -1,0 +1,134 @@
+//! Looks at one asset as it is now: catalog, listing, copies, runs and drills. It reads records and lists folders, never an
+//! artifact's bytes, and changes nothing. What it cannot see it says; it never assumes.
+
+mod copies;
+mod records;
+
+use crate::{
+    catalog::{Copy, Key, Tombstone, Vault, Verification, evidence::Evidence},
+    clock::Timestamp,
+    config::Asset,
+    domain::{
+        backup::Manifest,
+        freshness::{Candidate, DrillSeen, Objects, Reading, Seen, Stray, unrecorded},
+    },
+    env::Env,
+    error::Result,
+    id::{AssetName, BackupId},
+    ports::ObjectMeta,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    str::FromStr,
+    time::Duration,
+};
+
+/// What was seen of one asset, with what a prune needs beside the rules' input.
+#[derive(Debug)]
+pub struct Observation {
+    /// The input of the rules.
+    pub seen: Seen,
+    /// When the store says that each manifest was written.
+    pub stored_at: BTreeMap<BackupId, Timestamp>,
+    /// What was let go.
+    pub tombstones: Vec<Tombstone>,
+    /// Every proof of a copy.
+    pub copies: Vec<Copy>,
+}
+
+/// Looks at one asset.
+pub async fn observe(env: &Env, asset: &Asset) -> Result<Observation> {
+    let (vault, name) = (&env.vault, &asset.name);
+    let tombstones = vault.all::<Tombstone>(&Key::tombstones(name)).await?;
+    let gone: BTreeSet<_> = tombstones.good.iter().map(|tombstone| tombstone.backup).collect();
+    let manifests = vault.backups(name).await?;
+    let verifications = vault.all::<Verification>(&Key::verifications(name)).await?;
+    let copies = vault.all::<Copy>(&Key::copies(name)).await?;
+    let drills = vault.all::<Evidence>(&Key::drills(name)).await?;
+    let (runs, leftovers, unreadable_runs) = records::runs(vault, name).await?;
+    let listing = listing(vault, name).await?;
+    let mut blind = Vec::new();
+
+    let readings: BTreeMap<_, _> = verifications.good.iter().map(|found| (found.backup, reading(found))).collect();
+    let present: Vec<Manifest> = manifests.good.into_iter().filter(|manifest| !gone.contains(&manifest.id)).collect();
+    let mut standing = copies::standing(env, asset, &present, &copies.good, &mut blind).await;
+    let named = named(&present, &tombstones.good, leftovers);
+    let strays = listing.values().map(|meta| Stray { key: meta.key.clone(), size: meta.size, modified: meta.modified }).collect();
+    let candidate = |manifest: Manifest| Candidate {
+        objects: compare(&manifest, &listing),
+        reading: readings.get(&manifest.id).cloned(),
+        copies: standing.remove(&manifest.id).unwrap_or_default(),
+        manifest,
+    };
+    let unreadable =
+        [manifests.unreadable, tombstones.unreadable, verifications.unreadable, copies.unreadable, drills.unreadable, unreadable_runs];
+    let seen = Seen {
+        backups: present.into_iter().map(candidate).collect(),
+        unreadable: unreadable.into_iter().flatten().map(|(key, error)| (key, error.full())).collect(),
+        unrecorded: unrecorded(strays, &named, env.clock.now()),
+        runs,
+        scheduled: records::scheduled(vault).await?,
+        drills: drills.good.iter().filter_map(drill).collect(),
+        prune_refused: None,
+        blind,
+    };
+    Ok(Observation { seen, stored_at: stored_at(vault, name).await?, tombstones: tombstones.good, copies: copies.good })
+}
+
+/// Everything that lies among an asset's artifacts.
+async fn listing(vault: &Vault, asset: &AssetName) -> Result<BTreeMap<String, ObjectMeta>> {
+    let objects = vault.bucket().list_all(&Key::exports(asset)).await?;
+    Ok(objects.into_iter().map(|meta| (meta.key.clone(), meta)).collect())
+}
+
+async fn stored_at(vault: &Vault, asset: &AssetName) -> Result<BTreeMap<BackupId, Timestamp>> {
+    let folder = Key::manifests(asset);
+    let id = |key: &str| key.strip_prefix(&folder)?.strip_suffix(".json").and_then(|id| BackupId::from_str(id).ok());
+    let objects = vault.bucket().list_all(&folder).await?;
+    Ok(objects.iter().filter_map(|meta| Some((id(&meta.key)?, meta.modified))).collect())
+}
+
+/// Compares what a manifest names with what a listing shows.
+fn compare(manifest: &Manifest, listing: &BTreeMap<String, ObjectMeta>) -> Objects {
+    let damage: Vec<String> = manifest
+        .artifacts
+        .iter()
+        .filter_map(|artifact| match listing.get(&artifact.key) {
+            None => Some(format!("{} is missing", artifact.key)),
+            Some(meta) if meta.size != artifact.size => {
+                Some(format!("{} has {} bytes instead of {}", artifact.key, meta.size, artifact.size))
+            }
+            Some(_) => None,
+        })
+        .collect();
+    match damage.as_slice() {
+        [] if manifest.artifacts.is_empty() => Objects::Damaged("its manifest names no object".to_owned()),
+        [] => Objects::Whole,
+        [one] => Objects::Damaged(one.clone()),
+        [first, others @ ..] => Objects::Damaged(format!("{first}, and {} more are not as recorded", others.len())),
+    }
+}
+
+/// Every key that something explains.
+fn named(present: &[Manifest], tombstones: &[Tombstone], leftovers: BTreeSet<String>) -> BTreeSet<String> {
+    let of_backups = present.iter().flat_map(|manifest| manifest.artifacts.iter().map(|artifact| artifact.key.clone()));
+    let of_tombstones = tombstones.iter().flat_map(|tombstone| tombstone.objects.iter().cloned());
+    leftovers.into_iter().chain(of_backups).chain(of_tombstones).collect()
+}
+
+fn reading(found: &Verification) -> Reading {
+    let damage: Vec<_> = found.damage.iter().take(3).map(ToString::to_string).collect();
+    Reading { at: found.verified_at, contradiction: (!found.is_sound()).then(|| damage.join(", ")) }
+}
+
+fn drill(evidence: &Evidence) -> Option<DrillSeen> {
+    let drilled = evidence.backup.as_ref()?;
+    Some(DrillSeen {
+        backup: drilled.id,
+        form: drilled.form,
+        finished_at: evidence.finished_at,
+        verdict: evidence.verdict,
+        why: evidence.reason.clone(),
+        took: evidence.restore_seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+    })
+}

@@ -1,0 +1,37 @@
+//! The adapters of a world in memory.
+
+use super::{MemoryReplicas, MemorySource};
+use crate::{
+    config::{Asset, DrillTarget},
+    domain::{backup::Form, place::Place},
+    error::{Result, not_found},
+    ports::{Bucket, Exporter, Providers, Replicas},
+};
+use async_trait::async_trait;
+use std::{collections::BTreeMap, sync::Arc};
+
+/// Hands out buckets, one source and one place for replicas.
+#[derive(Debug, Clone)]
+pub struct MemoryProviders {
+    /// The buckets, by place.
+    pub buckets: BTreeMap<Place, Arc<dyn Bucket>>,
+    /// What every asset is a backup of.
+    pub source: MemorySource,
+    /// Where every drill restores to.
+    pub replicas: MemoryReplicas,
+}
+
+#[async_trait]
+impl Providers for MemoryProviders {
+    async fn bucket(&self, place: &Place) -> Result<Arc<dyn Bucket>> {
+        self.buckets.get(place).cloned().ok_or_else(|| not_found(format!("no bucket is at {place}")))
+    }
+
+    async fn exporter(&self, _: &Asset, _: Form) -> Result<Arc<dyn Exporter>> {
+        Ok(Arc::new(self.source.clone()))
+    }
+
+    async fn replicas(&self, _: &Asset, _: &DrillTarget) -> Result<Arc<dyn Replicas>> {
+        Ok(Arc::new(self.replicas.clone()))
+    }
+}
