@@ -16,7 +16,6 @@ mod verification;
 pub use heartbeat::{Heartbeat, Waker};
 pub use key::Key;
 pub use plan::{PlanRecord, PlanState};
-pub use proof::{Copied, Copy};
 pub use proof::{Checked, Copied, Copy, Copying};
 pub use record::{Record, decode, encode};
 pub use status::{Overall, Status, Told};

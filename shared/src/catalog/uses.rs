@@ -1,7 +1,7 @@
 //! Which backups a copy, a drill or a restore is using, told from the runs that are open.
 //!
-//! An open run uses every backup whose id stands in its record. One that names none of them uses all of them, as far as
-//! anybody can know; so does a record that cannot be read.
+//! An open run uses every backup whose id stands in its record, and every backup of its own slot. One that names none of
+//! them uses all of them, as far as anybody can know; so does a record that cannot be read.
 
 use super::{Key, RECORD_LIMIT, Vault};
 use crate::{
@@ -27,12 +27,18 @@ pub async fn in_use(vault: &Vault, asset: &AssetName, ids: &[BackupId], now: Tim
             if is_over(&text, now) {
                 continue;
             }
-            let named: Vec<_> = ids.iter().filter(|id| text.contains(&id.to_string())).collect();
+            let slot = slot(&text);
+            let named: Vec<_> = ids.iter().filter(|id| text.contains(&id.to_string()) || slot == Some(id.time())).collect();
             let all_or_named = if named.is_empty() { ids.iter().collect() } else { named };
             used.extend(all_or_named.into_iter().map(|id| (*id, reader.to_owned())));
         }
     }
     Ok(used)
+}
+
+fn slot(text: &str) -> Option<Timestamp> {
+    let record = serde_json::from_str::<Value>(text).ok()?;
+    find(&record, "slot")?.as_str()?.parse().ok()
 }
 
 fn is_over(text: &str, now: Timestamp) -> bool {

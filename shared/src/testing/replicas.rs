@@ -134,7 +134,8 @@ impl Replicas for MemoryReplicas {
 
     async fn replicas(&self) -> Result<Vec<Replica>> {
         self.effects.alive().await;
-        let ours = |(name, held): (&ReplicaName, &Held)| held.ours.then(|| Replica { name: name.clone(), expires: held.expires, ready: true });
+        let ours =
+            |(name, held): (&ReplicaName, &Held)| held.ours.then(|| Replica { name: name.clone(), expires: held.expires, ready: true });
         Ok(self.state().iter().filter_map(ours).collect())
     }
 }
