@@ -4,6 +4,7 @@
 //! [`domain`]}. `domain` decides and is pure; `ports` are what we need of the world; `providers` are thin translations to
 //! it; `catalog` remembers; `stream` is the data path; `host` is where an invocation comes from.
 
+pub mod backup;
 pub mod catalog;
 pub mod clock;
 pub mod config;

@@ -157,7 +157,13 @@ async fn proof_exists(vault: &Vault, run: &Run, proof: Option<Proof>) -> Result<
 
 async fn remove(vault: &Vault, keys: &[String]) -> Result<()> {
     for key in keys {
-        vault.bucket().delete(key).await?;
+        if key.ends_with('/') {
+            for object in vault.bucket().list_all(key).await? {
+                vault.bucket().delete(&object.key).await?;
+            }
+        } else {
+            vault.bucket().delete(key).await?;
+        }
     }
     Ok(())
 }
@@ -184,7 +190,8 @@ impl Lease {
         self.held.lock().await.record.clone()
     }
 
-    /// Notes keys that this attempt is about to write, before it writes them, so that whoever follows can clear them.
+    /// Notes keys that this attempt is about to write, before it writes them, so that whoever follows can clear them. One
+    /// that ends in a slash stands for everything below it.
     pub async fn note(&self, keys: impl IntoIterator<Item = String>) -> Result<()> {
         let mut held = self.held.lock().await;
         held.record.leftovers.extend(keys);

@@ -21,7 +21,8 @@ pub struct Run {
     pub attempt: u32,
     /// Where it stands.
     pub state: RunState,
-    /// Keys that an attempt may have left behind without a manifest; the next attempt clears them.
+    /// Keys that an attempt may have left behind without a manifest; the next attempt clears them. One that ends in a slash
+    /// stands for everything below it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub leftovers: Vec<String>,
 }

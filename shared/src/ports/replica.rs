@@ -3,10 +3,11 @@
 use crate::{
     catalog::Vault,
     clock::Timestamp,
-    domain::backup::{Expectations, Manifest},
+    domain::backup::{Expectations, Form, Manifest},
     error::Result,
 };
 use async_trait::async_trait;
+use std::collections::BTreeMap;
 
 pub use crate::domain::drill::ReplicaName;
 
@@ -17,7 +18,7 @@ pub struct Replica {
     pub name: ReplicaName,
     /// When it must be gone.
     pub expires: Timestamp,
-    /// Whether it answers questions.
+    /// Whether a restore into it has ended well and it answers questions.
     pub ready: bool,
 }
 
@@ -42,14 +43,17 @@ pub trait Replicas: Send + Sync {
     async fn replica(&self, name: &ReplicaName) -> Result<Option<Replica>>;
 
     /// Restores `backup` out of `vault` into the replica: globals first, then data, then ANALYZE. Bytes that differ from
-    /// their record are `Kind::Corrupt`.
-    async fn restore(&self, name: &ReplicaName, backup: &Manifest, vault: &Vault) -> Result<()>;
+    /// their record are `Kind::Corrupt`. Returns the tools that did it, with their versions.
+    async fn restore(&self, name: &ReplicaName, backup: &Manifest, vault: &Vault) -> Result<BTreeMap<String, String>>;
 
     /// Measures in the replica what was recorded of the source: the same questions, so that the two can be compared.
-    async fn measure(&self, name: &ReplicaName, expected: &Expectations) -> Result<Expectations>;
+    async fn measure(&self, name: &ReplicaName, expected: &Expectations, form: Form) -> Result<Expectations>;
 
     /// Asks one read-only SQL question, under a time limit.
     async fn ask(&self, name: &ReplicaName, sql: &str) -> Result<Rows>;
+
+    /// Checks every index and heap of the replica and returns how many objects are damaged.
+    async fn amcheck(&self, name: &ReplicaName) -> Result<usize>;
 
     /// Begins to remove a replica that is ours; one that is gone is a success.
     async fn begin_teardown(&self, name: &ReplicaName) -> Result<()>;

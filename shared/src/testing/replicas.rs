@@ -7,7 +7,7 @@ use super::{
 use crate::{
     catalog::Vault,
     clock::Timestamp,
-    domain::backup::{Expectations, Manifest, Role},
+    domain::backup::{Expectations, Form, Manifest, Role},
     env::Quiet,
     error::{Result, conflict, failed, not_found},
     ports::{Replica, ReplicaName, Replicas, Rows},
@@ -83,10 +83,10 @@ impl Replicas for MemoryReplicas {
 
     async fn replica(&self, name: &ReplicaName) -> Result<Option<Replica>> {
         self.effects.alive().await;
-        Ok(self.state().get(name).map(|held| Replica { name: name.clone(), expires: held.expires, ready: true }))
+        Ok(self.state().get(name).map(|held| Replica { name: name.clone(), expires: held.expires, ready: held.rows.is_some() }))
     }
 
-    async fn restore(&self, name: &ReplicaName, backup: &Manifest, vault: &Vault) -> Result<()> {
+    async fn restore(&self, name: &ReplicaName, backup: &Manifest, vault: &Vault) -> Result<BTreeMap<String, String>> {
         let data = backup.artifacts.iter().find(|artifact| artifact.role == Role::Data);
         let data = data.ok_or_else(|| failed("the backup holds no data"))?;
         let mut stream = stream::open(vault.bucket().clone(), data, &Keys::default(), Arc::new(Quiet)).await?;
@@ -100,12 +100,12 @@ impl Replicas for MemoryReplicas {
                     Some(_) => return Err(conflict(format!("{name} is not ours"))),
                     None => return Err(not_found(format!("{name} is gone"))),
                 }
-                Ok(())
+                Ok(BTreeMap::new())
             })
             .await
     }
 
-    async fn measure(&self, name: &ReplicaName, _: &Expectations) -> Result<Expectations> {
+    async fn measure(&self, name: &ReplicaName, _: &Expectations, _: Form) -> Result<Expectations> {
         self.effects.alive().await;
         self.rows(name).map(expectations)
     }
@@ -117,6 +117,11 @@ impl Replicas for MemoryReplicas {
             return Err(failed("42P01 relation does not exist"));
         }
         Ok(Rows { columns: vec!["count".to_owned()], rows: vec![vec![Some(rows.to_string())]] })
+    }
+
+    async fn amcheck(&self, name: &ReplicaName) -> Result<usize> {
+        self.effects.alive().await;
+        self.rows(name).map(|_| 0)
     }
 
     async fn begin_teardown(&self, name: &ReplicaName) -> Result<()> {
@@ -134,8 +139,9 @@ impl Replicas for MemoryReplicas {
 
     async fn replicas(&self) -> Result<Vec<Replica>> {
         self.effects.alive().await;
-        let ours =
-            |(name, held): (&ReplicaName, &Held)| held.ours.then(|| Replica { name: name.clone(), expires: held.expires, ready: true });
+        let ours = |(name, held): (&ReplicaName, &Held)| {
+            held.ours.then(|| Replica { name: name.clone(), expires: held.expires, ready: held.rows.is_some() })
+        };
         Ok(self.state().iter().filter_map(ours).collect())
     }
 }

@@ -161,10 +161,10 @@ fn checks(all: &[CheckResult]) -> Markup {
         section {
             h2 { "Checks" }
             @if all.is_empty() { p { "None was reached." } }
-            @if !other.is_empty() { (table(&other)) }
             @if green.len() > UNFOLDED && !other.is_empty() || green.len() > 4 * UNFOLDED {
+                @if !other.is_empty() { (table(&other)) }
                 details { summary { (green.len()) " checks passed" } (table(&green)) }
-            } @else if !green.is_empty() { (table(&green)) }
+            } @else if !all.is_empty() { (table(&[other, green].concat())) }
         }
     }
 }

@@ -124,6 +124,8 @@ impl Directory {
 impl Drop for Directory {
     fn drop(&mut self) {
         self.watch.abort();
+        // Whoever still follows a file must not wait for its end.
+        look(&self.progress).over.get_or_insert(Err((Kind::Failed, "the export was given up".to_owned())));
         // The caller empties the whole spool as well.
         let _ = std::fs::remove_dir_all(&self.folder);
     }

@@ -1,9 +1,11 @@
 //! Postgres: connections, its own programs as our children, and what a snapshot of it holds.
 //!
 //! The dumping is done by `pg_dump` and its kin; ours is the pipe around them, the snapshot they share and the judgement
-//! whether they may begin and whether they succeeded. A server is only ever read here.
+//! whether they may begin and whether they succeeded. A source is only ever read here; what is written to is a replica, or
+//! a new database that a restore was asked for.
 
 pub mod account;
+mod ask;
 pub mod child;
 pub mod connect;
 mod csv;
@@ -13,7 +15,10 @@ pub mod inspect;
 mod logical;
 mod physical;
 mod preflight;
+pub mod restore;
 mod said;
+pub mod scratch;
+mod server;
 mod snapshot;
 mod spool;
 mod tarball;
@@ -24,6 +29,8 @@ pub mod url;
 pub use connect::{connect, sql_error};
 pub use logical::{Logical, reachable};
 pub use physical::Physical;
+pub use scratch::Scratch;
+pub use server::Server;
 pub use tools::{Tool, Tools};
 pub use url::PgUrl;
 

@@ -1,0 +1,144 @@
+//! `lastgood verify`: reads back every stored byte and compares it with the manifests.
+
+use crate::{
+    by_hand,
+    command::Verify,
+    output::{
+        Form, say, say_json,
+        table::{Tone, ago, bytes, table, text, toned},
+    },
+    status::form_word,
+};
+use lastgood_core::{
+    catalog::{Verification, verify_backup},
+    clock::since,
+    config::Asset,
+    domain::{backup::Manifest, span::human},
+    env::Env,
+    error::Result,
+    function::Exit,
+    id::AssetName,
+};
+use serde::Serialize;
+use std::{collections::BTreeSet, time::Duration};
+
+/// What reading back one asset found, as `verify --json` tells it.
+#[derive(Debug, Serialize)]
+pub struct Verified {
+    /// The asset.
+    pub asset: AssetName,
+    /// What was read, newest first.
+    pub backups: Vec<Read>,
+    /// Manifests that cannot be read: key and reason.
+    pub unreadable: Vec<(String, String)>,
+    /// Why the newest data is too old, where `--max-age-hours` asks.
+    pub too_old: Option<String>,
+    /// What `--test-restore` came to.
+    pub restored: Option<serde_json::Value>,
+    /// How it ends.
+    pub exit: Exit,
+}
+
+/// One backup that was read.
+#[derive(Debug, Serialize)]
+pub struct Read {
+    /// What it is, in a word.
+    pub form: &'static str,
+    /// How old its data is, in seconds.
+    pub age_seconds: u64,
+    /// What was found.
+    #[serde(flatten)]
+    pub found: Verification,
+}
+
+/// Reads back what is asked for.
+pub async fn verify(env: &Env, ask: &Verify, form: Form) -> Result<Exit> {
+    let mut all = Vec::new();
+    for asset in env.config.selected(ask.asset.as_ref())? {
+        all.push(verify_asset(env, asset, ask).await?);
+    }
+    match form {
+        Form::Programs => say_json(&all)?,
+        Form::People => say(&people(env, &all))?,
+    }
+    // Corrupt outweighs too old, and that outweighs what could not be found out.
+    let order = [Exit::Failed, Exit::Stale, Exit::CouldNotVerify];
+    Ok(order.into_iter().find(|exit| all.iter().any(|verified| verified.exit == *exit)).unwrap_or(Exit::Good))
+}
+
+async fn verify_asset(env: &Env, asset: &Asset, ask: &Verify) -> Result<Verified> {
+    let found = env.vault.backups(&asset.name).await?;
+    let now = env.clock.now();
+    let mut forms = BTreeSet::new();
+    let chosen = |manifest: &&Manifest| ask.all || forms.insert(manifest.form());
+    let chosen: Vec<_> = found.good.iter().filter(chosen).collect();
+    let mut backups = Vec::new();
+    for manifest in chosen {
+        let found = verify_backup(env, &env.vault, manifest).await?;
+        backups.push(Read { form: form_word(manifest.form()), age_seconds: since(now, manifest.data_time).as_secs(), found });
+    }
+    let newest = found.good.iter().map(|manifest| since(now, manifest.data_time)).min();
+    let too_old = ask.max_age_hours.and_then(|hours| match newest {
+        Some(age) if age <= Duration::from_secs(u64::from(hours) * 3_600) => None,
+        Some(age) => Some(format!("its newest data is {} old, {hours}h is allowed", human(age))),
+        None => Some("it has no backup".to_owned()),
+    });
+    let (restored, restore_exit) = if ask.test_restore && newest.is_some() {
+        let (report, exit) = by_hand::test_restore(env, &asset.name).await?;
+        (Some(report), exit)
+    } else {
+        (None, Exit::Good)
+    };
+    let damaged = backups.iter().any(|read| !read.found.is_sound()) || !found.unreadable.is_empty();
+    let exit = if damaged || restore_exit == Exit::Failed {
+        Exit::Failed
+    } else if too_old.is_some() || backups.is_empty() {
+        Exit::Stale
+    } else {
+        restore_exit
+    };
+    let unreadable = found.unreadable.into_iter().map(|(key, error)| (key, error.full())).collect();
+    Ok(Verified { asset: asset.name.clone(), backups, unreadable, too_old, restored, exit })
+}
+
+fn people(env: &Env, all: &[Verified]) -> String {
+    let mut listing = table(&["ASSET", "BACKUP", "FORM", "DATA", "READ", "FOUND"]);
+    let mut below = Vec::new();
+    for verified in all {
+        for read in &verified.backups {
+            let data = lastgood_core::clock::before(env.clock.now(), Duration::from_secs(read.age_seconds));
+            let found = match read.found.damage.as_slice() {
+                [] => toned("every byte is as recorded", Tone::Good),
+                damage => toned(&damage.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "), Tone::Bad),
+            };
+            listing.add_row(vec![
+                verified.asset.as_str().into(),
+                read.found.backup.to_string().into(),
+                read.form.into(),
+                ago(env.clock.now(), Some(data)).into(),
+                bytes(read.found.bytes).into(),
+                found,
+            ]);
+        }
+        if verified.backups.is_empty() {
+            below.push(format!("{}: there is no backup to read; `lastgood export {}` makes one", verified.asset, verified.asset));
+        }
+        below.extend(verified.unreadable.iter().map(|(key, reason)| format!("{}: {key}: {reason}", verified.asset)));
+        below.extend(verified.too_old.iter().map(|why| format!("{}: {why}", verified.asset)));
+        if verified.backups.iter().any(|read| !read.found.is_sound()) {
+            below.push(format!(
+                "{}: a damaged backup no longer counts as fresh; `lastgood list {}` shows which others there are, and copies of it may be whole",
+                verified.asset, verified.asset
+            ));
+        }
+        if let Some(verdict) = verified.restored.as_ref().and_then(|report| report.get("verdict")).and_then(|verdict| verdict.as_str()) {
+            below.push(format!("{}: test restore: {verdict}", verified.asset));
+        }
+    }
+    let mut said = text(&listing);
+    for line in below {
+        said.push('\n');
+        said.push_str(&line);
+    }
+    said
+}

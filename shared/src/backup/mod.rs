@@ -1,0 +1,105 @@
+//! Taking a backup, whatever of: claim the slot, check, dump, store, read back, and only then say that it exists.
+//!
+//! The manifest is created last, under a key that must be free, and only while the run is still ours. Whatever fails before
+//! that leaves the earlier backups as they were and nothing that counts; what was stored is removed, by this attempt or by
+//! the next.
+
+mod attempt;
+mod gate;
+mod name;
+mod order;
+mod report;
+
+pub use order::{Order, When};
+pub use report::{BackupReport, Taken};
+
+use crate::{
+    catalog::{
+        Key,
+        lease::{self, Claimed},
+    },
+    clock::Timestamp,
+    config::Asset,
+    domain::backup::{Form, Manifest},
+    env::Env,
+    error::{Result, failed, invalid},
+    function::{Entry, Outcome, Report},
+    id::{AssetName, Slot},
+};
+use std::time::Duration;
+
+/// How old an upload must be before it is taken for a killed one's.
+const STALE_UPLOAD: Duration = Duration::from_hours(24);
+
+/// Takes the backups of one form that are due, or that are asked for now. One asset's failure does not touch the others.
+pub async fn run(env: &Env, function: &str, form: Form, asset: Option<&AssetName>, when: When) -> Result<BackupReport> {
+    let started_at = env.clock.now();
+    env.vault.bucket().sweep_uploads(started_at, STALE_UPLOAD).await?;
+    let mut entries = Vec::new();
+    for selected in env.config.selected(asset)? {
+        let outcome = match Order::of(selected, form) {
+            Some(order) => one(env, function, selected, &order, when).await.unwrap_or_else(|error| Outcome::from_error(&error)),
+            None if asset.is_some() => Outcome::from_error(&nothing_asked(selected, form)),
+            None => continue,
+        };
+        entries.push(Entry { asset: selected.name.clone(), outcome });
+    }
+    Ok(BackupReport::new(Report::of(function, started_at, env.clock.now(), entries), &env.config.runbook))
+}
+
+fn nothing_asked(asset: &Asset, form: Form) -> crate::error::Error {
+    let word = match form {
+        Form::Export => "export",
+        Form::Snapshot => "snapshot",
+    };
+    invalid(format!("{} has no `{word}` in the config", asset.name)).hint(format!("add `{word}: {{ schedule: \"0 2 * * *\" }}` to it"))
+}
+
+async fn one(env: &Env, function: &str, asset: &Asset, order: &Order, when: When) -> Result<Outcome<Taken>> {
+    lease::sweep(env, function, &asset.name, Some(Key::Manifest)).await?;
+    let slot = match when {
+        When::Now => Slot::at(env.clock.now()),
+        // Of the slots that were missed only the latest is made up for: a backup of now is a backup of now.
+        When::Due => match lease::open_slot(env, function, &asset.name, &order.schedule).await? {
+            Some(slot) => slot,
+            None => return Ok(Outcome::NotDue { next: order.schedule.next(env.clock.now()) }),
+        },
+    };
+    let lease = match lease::claim(env, function, &asset.name, slot, Some(Key::Manifest)).await? {
+        Claimed::Lease(lease) => lease,
+        Claimed::Held { until } => return Ok(Outcome::AlreadyRunning { until }),
+        Claimed::Done(run) => {
+            let manifest = env.vault.backup(&asset.name, run.id).await?;
+            let manifest =
+                manifest.ok_or_else(|| failed("the run is done, but its manifest is gone").hint("`lastgood list` shows what is left"))?;
+            return Ok(Outcome::Done(Taken::of(&manifest)));
+        }
+    };
+    let run = lease.run().await;
+    tracing::info!(asset = %asset.name, backup = %run.id, run = %run.slot, attempt = run.attempt, "taking a backup");
+    match attempt::attempt(env, asset, order, &lease).await {
+        Ok(manifest) => {
+            lease.done().await?;
+            tell(&manifest);
+            Ok(Outcome::Done(Taken::of(&manifest)))
+        }
+        Err(error) => {
+            // The first failure is the one to tell; a lease that cannot be ended runs out by itself.
+            let ended = lease.fail(&error).await;
+            Err(if ended.is_err() { error.during("the run could not be closed either") } else { error })
+        }
+    }
+}
+
+fn tell(manifest: &Manifest) {
+    let duration_ms = crate::clock::since(manifest.finished_at, manifest.started_at).as_millis();
+    tracing::info!(
+        asset = %manifest.asset, backup = %manifest.id, bytes = manifest.stored_bytes(), data_time = %manifest.data_time,
+        duration_ms = u64::try_from(duration_ms).unwrap_or(u64::MAX), "a backup is stored and read back"
+    );
+}
+
+/// The earlier of two moments: a server whose clock is ahead does not make data fresher than it can be.
+fn earlier(left: Timestamp, right: Timestamp) -> Timestamp {
+    left.min(right)
+}

@@ -1,0 +1,104 @@
+//! What taking backups came to.
+
+use crate::{
+    clock::{Timestamp, since},
+    domain::{
+        backup::{Manifest, Method, Tier},
+        finding::{Finding, FindingKind, Severity},
+    },
+    function::{Exit, Findings, Outcome, Report, Status},
+    id::BackupId,
+};
+use serde::{Deserialize, Serialize};
+use std::{ops::Deref, time::Duration};
+
+/// A backup that exists.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Taken {
+    /// Its id.
+    pub backup: BackupId,
+    /// How it was made.
+    pub method: Method,
+    /// The tier it was taken as.
+    pub tier: Tier,
+    /// The key of its main artifact.
+    pub artifact: String,
+    /// How many objects it has.
+    pub objects: usize,
+    /// The bytes that the vault holds for it.
+    pub stored_bytes: u64,
+    /// The same before compression and encryption.
+    pub plain_bytes: u64,
+    /// How long it took, in milliseconds.
+    pub took_ms: u64,
+    /// The moment whose data it holds.
+    pub data_time: Timestamp,
+}
+
+impl Taken {
+    /// Tells a backup by its manifest.
+    pub fn of(manifest: &Manifest) -> Self {
+        Self {
+            backup: manifest.id,
+            method: manifest.method,
+            tier: manifest.tier,
+            artifact: manifest.main().map(|artifact| artifact.key.clone()).unwrap_or_default(),
+            objects: manifest.artifacts.len(),
+            stored_bytes: manifest.stored_bytes(),
+            plain_bytes: manifest.artifacts.iter().map(|artifact| artifact.plain_size).sum(),
+            took_ms: u64::try_from(since(manifest.finished_at, manifest.started_at).as_millis()).unwrap_or(u64::MAX),
+            data_time: manifest.data_time,
+        }
+    }
+
+    /// How long it took.
+    pub fn took(&self) -> Duration {
+        Duration::from_millis(self.took_ms)
+    }
+}
+
+/// What an export or a snapshot function reports.
+#[derive(Debug, Clone, Serialize)]
+pub struct BackupReport {
+    /// What became of each asset.
+    #[serde(flatten)]
+    report: Report<Taken>,
+    #[serde(skip)]
+    runbook: String,
+}
+
+impl BackupReport {
+    /// Wraps a report; findings link to `runbook`.
+    pub fn new(report: Report<Taken>, runbook: &str) -> Self {
+        Self { report, runbook: runbook.to_owned() }
+    }
+}
+
+impl Deref for BackupReport {
+    type Target = Report<Taken>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.report
+    }
+}
+
+impl Findings for BackupReport {
+    fn findings(&self) -> Vec<Finding> {
+        let failed = self.entries.iter().filter_map(|entry| match &entry.outcome {
+            Outcome::Failed { reason, .. } => {
+                let command = format!("lastgood doctor {}", entry.asset);
+                let finding = Finding::new(FindingKind::BackupFailed, Severity::Warning, format!("no backup was taken: {reason}"), command);
+                Some(finding.about(&entry.asset).linked(&self.runbook))
+            }
+            Outcome::Done(_) | Outcome::NotDue { .. } | Outcome::AlreadyRunning { .. } | Outcome::Waiting { .. } => None,
+        });
+        failed.collect()
+    }
+
+    fn exit(&self) -> Exit {
+        match self.status {
+            Status::Ok => Exit::Good,
+            Status::Partial | Status::Failed => Exit::Failed,
+        }
+    }
+}
