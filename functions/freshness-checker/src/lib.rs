@@ -41,7 +41,7 @@ impl Function for FreshnessChecker {
     type Report = Status;
 
     async fn run(self, env: &Env) -> Result<Status> {
-        let mut status = observe(env, self.asset.as_ref()).await?;
+        let mut status = observe_all(env, self.asset.as_ref()).await?;
         let now = status.checked_at;
         if self.asset.is_none()
             && let Some(wrong) = clock(env, &status).await
@@ -67,7 +67,7 @@ impl Function for FreshnessChecker {
 }
 
 /// Looks at everything, or at one asset, and judges it. Changes nothing and tells nobody.
-pub async fn observe(env: &Env, only: Option<&AssetName>) -> Result<Status> {
+pub async fn observe_all(env: &Env, only: Option<&AssetName>) -> Result<Status> {
     let now = env.clock.now();
     let looks: Vec<_> = env.config.selected(only)?.into_iter().map(|asset| look(env, asset, now)).collect();
     let assets: Vec<AssetStatus> = stream::iter(looks).buffered(AT_ONCE).collect().await;

@@ -67,8 +67,16 @@ impl<'a> AssetInWorld<'a> {
         let (at, asset) = (self.world.moment(when), self.name()?);
         let slot = Slot::at(at);
         let id = BackupId::derive(function, &asset, &slot);
-        let run =
-            Run { function: function.to_owned(), asset: asset.clone(), slot, id, attempt: 1, state: state(at), leftovers: Vec::new() };
+        let run = Run {
+            function: function.to_owned(),
+            asset: asset.clone(),
+            slot,
+            id,
+            attempt: 1,
+            state: state(at),
+            leftovers: Vec::new(),
+            drill: None,
+        };
         self.world.record(at, &Key::Run(asset, function.to_owned(), slot), &run)
     }
 

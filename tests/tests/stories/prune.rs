@@ -138,7 +138,8 @@ async fn r02_a_prune_killed_after_any_side_effect_is_finished_by_the_next() {
         let report = run(&world, Mode::Apply, None).await;
         assert_eq!(report.failed, [], "killed after {k}");
         assert_eq!(listed(&world), expected, "killed after {k}: {:#?}", effects.names());
-        let exports = |world: &World, place| world.at(place).keys().into_iter().filter(|key| key.starts_with("exports/")).collect::<Vec<_>>();
+        let exports =
+            |world: &World, place| world.at(place).keys().into_iter().filter(|key| key.starts_with("exports/")).collect::<Vec<_>>();
         for place in ["file:///vault", WEST] {
             assert_eq!(exports(&world, place), exports(&whole, place), "killed after {k}: nothing is left behind at {place}");
         }
@@ -254,7 +255,11 @@ async fn the_newest_proven_stays_and_a_corrupt_one_holds_up_no_floor() {
     let lost = world.asset("orders-db").manifest(ids[5]).unwrap().artifacts[0].key.clone();
     world.vault.lose(&lost);
     let report = run(&world, Mode::PlanOnly, None).await;
-    assert_eq!(report.plan.prune.iter().map(|judged| judged.id).collect::<Vec<_>>(), [ids[0]], "its day does not count, so one more day stays");
+    assert_eq!(
+        report.plan.prune.iter().map(|judged| judged.id).collect::<Vec<_>>(),
+        [ids[0]],
+        "its day does not count, so one more day stays"
+    );
 }
 
 #[tokio::test]
