@@ -15,7 +15,7 @@ use serde_json::{Value, json, value::RawValue};
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
 /// Lambda ends an invocation after 15 minutes at most; a deadline beyond that is none (`cargo lambda watch` sends a length).
-const LONGEST: Duration = Duration::from_secs(16 * 60);
+const LONGEST: Duration = Duration::from_mins(16);
 
 /// Answers invocations until the platform ends the process.
 pub async fn serve<F: Function>(around: Surroundings) -> ExitCode {
@@ -45,7 +45,10 @@ async fn answer<F: Function>(around: &Surroundings, event: LambdaEvent<Box<RawVa
     let call = Call::new(around, format!("lambda/{}", event.context.request_id), woken, killed_at, Arc::new(Quiet));
     match invocation::run(request, call).await {
         Ok(ended) => told(ended),
-        Err(error) => Err(diagnostic(&error)),
+        Err(error) => {
+            invocation::log_failure::<F>(&error);
+            Err(diagnostic(&error))
+        }
     }
 }
 

@@ -122,7 +122,7 @@ fn silent(place: &str, said: &str) {
 #[tokio::test]
 async fn r45_a_canary_reaches_no_log_no_answer_and_no_record() {
     let home = tempfile::tempdir().unwrap();
-    let probe = probe(home.path()).with("LASTGOOD_LOG", "trace");
+    let probe = probe(home.path()).with("LASTGOOD_LOG", "debug,probe=trace,lastgood_core=trace,lambda_runtime=trace");
 
     let ran = probe.run(&["--act", "leak", "--json"]).await;
     assert_eq!(ran.exit, Some(1));
@@ -157,10 +157,8 @@ async fn r45_a_canary_in_a_panic_reaches_nobody_and_the_process_ends() {
 
     let mut lambda = probe.lambda().await;
     let event = json!({"act": "panic"}).to_string();
-    let (answer, exit) = tokio::join!(
-        tokio::time::timeout(Duration::from_secs(3), lambda.api.invoke(event, Duration::from_secs(3))),
-        lambda.process.exit()
-    );
+    let (answer, exit) =
+        tokio::join!(tokio::time::timeout(Duration::from_secs(3), lambda.api.invoke(event, Duration::from_secs(3))), lambda.process.exit());
     assert_eq!(exit, Some(1), "Lambda sees a crash and starts a new process: {answer:?}");
     silent("the Lambda's crash", &lambda.process.logs());
     assert!(lambda.process.logs().contains("a fault in Lastgood"));
@@ -217,7 +215,19 @@ fn plausible() -> impl Strategy<Value = String> {
         Just("*/0 1-70 L W#9 JAN-DEC".to_owned()),
         Just("&a [*a, *a]".to_owned()),
     ];
-    let glue = prop_oneof![Just("{"), Just("}"), Just("["), Just(", "), Just(": "), Just(" "), Just("@"), Just("/"), Just("?"), Just("\n"), Just("\"")];
+    let glue = prop_oneof![
+        Just("{"),
+        Just("}"),
+        Just("["),
+        Just(", "),
+        Just(": "),
+        Just(" "),
+        Just("@"),
+        Just("/"),
+        Just("?"),
+        Just("\n"),
+        Just("\"")
+    ];
     prop::collection::vec((word, glue), 0..24).prop_map(|parts| parts.into_iter().map(|(word, glue)| word + glue).collect())
 }
 
