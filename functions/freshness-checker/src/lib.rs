@@ -43,17 +43,7 @@ impl Function for FreshnessChecker {
 
     async fn run(self, env: &Env) -> Result<Status> {
         let now = env.clock.now();
-        let selected = env.config.selected(self.asset.as_ref())?;
-        let mut assets: Vec<AssetStatus> = Vec::new();
-        let mut looks = stream::iter(selected.into_iter().map(|asset| look(env, asset, now)).collect::<Vec<_>>()).buffered(AT_ONCE);
-        while let Some(status) = looks.next().await {
-            assets.push(status);
-        }
-        drop(looks);
-        let mut findings = beats::read(env).await.map_or_else(
-            |error| vec![could_not_observe(env, format!("the functions' signs of life could not be read: {}", error.full()))],
-            |beats| functions(&env.config, &beats, now),
-        );
+        let Status { assets, mut findings, .. } = observe_all(env, self.asset.as_ref()).await?;
         if self.asset.is_none() {
             findings.extend(clock(env, now, &assets, &findings).await);
         }
@@ -73,6 +63,23 @@ impl Function for FreshnessChecker {
         tracing::info!(state = status.overall.state.as_str(), assets = status.overall.assets, good = status.overall.good, "checked");
         Ok(status)
     }
+}
+
+/// Looks at every asset, or at one, and judges what is seen. Writes nothing and tells nobody.
+pub async fn observe_all(env: &Env, asset: Option<&AssetName>) -> Result<Status> {
+    let now = env.clock.now();
+    let selected = env.config.selected(asset)?;
+    let mut assets: Vec<AssetStatus> = Vec::new();
+    let mut looks = stream::iter(selected.into_iter().map(|asset| look(env, asset, now)).collect::<Vec<_>>()).buffered(AT_ONCE);
+    while let Some(status) = looks.next().await {
+        assets.push(status);
+    }
+    drop(looks);
+    let findings = beats::read(env).await.map_or_else(
+        |error| vec![could_not_observe(env, format!("the functions' signs of life could not be read: {}", error.full()))],
+        |beats| functions(&env.config, &beats, now),
+    );
+    Ok(Status::of(now, assets, findings))
 }
 
 /// Looks at one asset and judges it. One that cannot be seen is told as such, and does not keep the others from being seen.

@@ -19,7 +19,7 @@ pub use invocation::{Call, Ended, Woken, run};
 pub use pulse::beat;
 pub use scratch::Scratch;
 pub use surroundings::Surroundings;
-pub use world::World;
+pub use world::{World, read_config};
 
 use crate::function::{Exit, Function};
 use std::process::ExitCode;

@@ -2,11 +2,12 @@
 
 use crate::{
     clock::Clock,
-    config::{Asset, Config, DrillTarget},
+    config::{Asset, Config, DrillTarget, Source},
     domain::{backup::Form, place::Place},
     env::Progress,
     error::{Result, unsupported},
     ports::{Bucket, Exporter, Providers, Replicas, Secrets},
+    providers::postgres::{self, Tools},
 };
 use async_trait::async_trait;
 use std::{collections::HashMap, path::PathBuf, sync::Arc};
@@ -25,6 +26,8 @@ pub struct Real {
     pub scratch: PathBuf,
     /// What is protected and how.
     pub config: Arc<Config>,
+    /// Where the programs of Postgres are looked for.
+    pub tools: Tools,
     buckets: Mutex<HashMap<Place, Arc<dyn Bucket>>>,
 }
 
@@ -37,7 +40,7 @@ impl Real {
         scratch: PathBuf,
         config: Arc<Config>,
     ) -> Self {
-        Self { secrets, clock, progress, scratch, config, buckets: Mutex::default() }
+        Self { secrets, clock, progress, scratch, config, tools: Tools::of_this_machine(), buckets: Mutex::default() }
     }
 }
 
@@ -53,8 +56,18 @@ impl Providers for Real {
         Ok(bucket)
     }
 
-    async fn exporter(&self, asset: &Asset, _form: Form) -> Result<Arc<dyn Exporter>> {
-        Err(unsupported(format!("{} cannot be backed up by this build", asset.name)))
+    async fn exporter(&self, asset: &Asset, form: Form) -> Result<Arc<dyn Exporter>> {
+        match &asset.source {
+            Source::Postgres { url } => postgres::exporter(&self.secrets.resolve(url).await?, form, self.tools.clone()),
+            Source::Rds { .. }
+            | Source::Cloudsql { .. }
+            | Source::Bucket { .. }
+            | Source::Redis { .. }
+            | Source::Secrets { .. }
+            | Source::Volume { .. } => {
+                Err(unsupported(format!("{} is of kind {}, which this build cannot back up", asset.name, asset.source.kind())))
+            }
+        }
     }
 
     async fn replicas(&self, asset: &Asset, _into: &DrillTarget) -> Result<Arc<dyn Replicas>> {
