@@ -1,8 +1,8 @@
 //! What the tests share: real servers started for a test and stopped with it, and lifelike data.
 
 pub mod bench;
-pub mod house;
 pub mod hosts;
+pub mod house;
 pub mod pg;
 pub mod runtime_api;
 pub mod s3;

@@ -154,7 +154,7 @@ async fn http_says_whether_sending_again_would_help() {
     }
     let answer = http.client.post(&http.url).body(json!({"act": "fail-for-good"}).to_string()).send().await.unwrap();
     assert_eq!(answer.headers()["lastgood-exit"], "1");
-    let large = http.client.post(&http.url).body(vec![b' '; 2 << 20]).send().await;
+    let large = reqwest::Client::new().post(&http.url).body(vec![b' '; 2 << 20]).send().await;
     assert!(large.map_or(true, |answer| answer.status() == 413), "refused, or hung up on");
     let (status, body) = http.post("").await;
     assert_eq!((status, &body["status"]), (200, &json!("ok")), "an empty body means whatever is due");
@@ -166,10 +166,12 @@ async fn http_says_whether_sending_again_would_help() {
 async fn a_failed_report_is_an_error_of_the_lambda_with_the_kind_of_its_failure() {
     let home = Home::new();
     let lambda = home.function.lambda().await;
-    for (act, kind) in [("fail-for-now", "Lastgood.Retry"), ("fail-for-good", "Lastgood.Denied"), ("busy", "Lastgood.Busy")] {
+    for (act, kind) in [("fail-for-now", "Lastgood.Retry"), ("fail-for-good", "Lastgood.Denied")] {
         let Answer::Failed { kind: said, .. } = lambda.invoke(&json!({"act": act})).await else { panic!("{act}") };
         assert_eq!(said, kind);
     }
+    let Answer::Returned(busy) = lambda.invoke(&json!({"act": "busy"})).await else { panic!("nobody needs to hear of it") };
+    assert_eq!(busy["error"], json!("Lastgood.Busy"));
     let Answer::Failed { kind, message } = lambda.invoke(&json!({"assets": "x"})).await else { panic!("refused") };
     assert_eq!(kind, "Lastgood.Invalid");
     assert!(message.contains("unknown field `assets`"), "{message}");
