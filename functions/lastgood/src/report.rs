@@ -1,14 +1,21 @@
 //! `lastgood report`: how everything stands, as text, as JSON, or as one page that needs nothing else.
 
 use crate::{
-    output::{Form, remark, say, say_json, table::{bytes, moment}},
+    output::{
+        Form, remark, say, say_json,
+        table::{bytes, moment},
+    },
     status::{form_word, people, severity_word},
 };
 use freshness_checker::observe_all;
 use lastgood_core::{
     catalog::Status,
     clock::since,
-    domain::{finding::{Finding, Severity}, freshness::AssetStatus, span::human},
+    domain::{
+        finding::{Finding, Severity},
+        freshness::AssetStatus,
+        span::human,
+    },
     env::Env,
     error::{During, Result},
     function::{Exit, Findings},

@@ -68,7 +68,13 @@ pub fn people(status: &Status) -> String {
 /// One finding in three lines: what, what to type, where to read on.
 pub fn told(finding: &Finding) -> String {
     let about = finding.asset.as_ref().map(|asset| format!("{asset}: ")).unwrap_or_default();
-    format!("{:<8} {about}{}\n         → {}\n         {}", severity_word(finding.severity), finding.sentence, finding.command, finding.runbook)
+    format!(
+        "{:<8} {about}{}\n         → {}\n         {}",
+        severity_word(finding.severity),
+        finding.sentence,
+        finding.command,
+        finding.runbook
+    )
 }
 
 /// A severity as it is written.

@@ -15,7 +15,7 @@ mod surroundings;
 pub mod telemetry;
 mod world;
 
-pub use invocation::{Call, Ended, Woken, run};
+pub use invocation::{Call, Ended, Woken, holder, run};
 pub use pulse::beat;
 pub use scratch::Scratch;
 pub use surroundings::Surroundings;

@@ -4,6 +4,7 @@ pub mod local;
 pub mod notify;
 pub(crate) mod parts;
 pub mod postgres;
+pub mod probe;
 mod real;
 mod whole;
 
