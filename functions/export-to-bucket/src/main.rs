@@ -1,4 +1,4 @@
-//! Streams logical exports into the vault.
+//! Streams a logical export of every asset that is due into the vault.
 use export_to_bucket::ExportToBucket;
 use lastgood_core::host;
 use std::process::ExitCode;
