@@ -2,7 +2,9 @@
 
 pub mod bench;
 pub mod drills;
+pub mod fault_proxy;
 pub mod hosts;
+pub mod house;
 pub mod pg;
 pub mod runtime_api;
 pub mod s3;

@@ -33,6 +33,8 @@ pub struct Real {
     pub scratch: PathBuf,
     /// What is protected and how.
     pub config: Arc<Config>,
+    /// Where the programs of Postgres are looked for.
+    pub tools: Tools,
     buckets: Mutex<HashMap<Place, Arc<dyn Bucket>>>,
 }
 
@@ -45,7 +47,7 @@ impl Real {
         scratch: PathBuf,
         config: Arc<Config>,
     ) -> Self {
-        Self { secrets, clock, progress, scratch, config, buckets: Mutex::default() }
+        Self { secrets, clock, progress, scratch, config, tools: Tools::of_this_machine(), buckets: Mutex::default() }
     }
 }
 
@@ -63,7 +65,7 @@ impl Providers for Real {
 
     async fn exporter(&self, asset: &Asset, form: Form) -> Result<Arc<dyn Exporter>> {
         match &asset.source {
-            Source::Postgres { url } => postgres::exporter(&self.secrets.resolve(url).await?, form, Tools::of_this_machine()),
+            Source::Postgres { url } => postgres::exporter(&self.secrets.resolve(url).await?, form, self.tools.clone()),
             Source::Rds { .. }
             | Source::Cloudsql { .. }
             | Source::Bucket { .. }
@@ -80,7 +82,7 @@ impl Providers for Real {
             return Err(unsupported(format!("{} is of kind {}, which cannot be drilled yet", asset.name, asset.source.kind())));
         };
         let (name, keys, progress) = (asset.name.clone(), keys(&self.config, &*self.secrets).await?, self.progress.clone());
-        let tools = Tools::of_this_machine();
+        let tools = self.tools.clone();
         match into {
             DrillTarget::Scratch => Ok(Arc::new(Scratch::new(&drills(&self.scratch), name, tools, keys, progress)?)),
             DrillTarget::Server(server) => {
