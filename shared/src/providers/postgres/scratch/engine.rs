@@ -49,17 +49,13 @@ impl Engine {
         self.folder.join("data")
     }
 
-    /// The account that it runs under.
-    pub fn account(&self) -> Account {
-        self.account
-    }
-
     /// Makes an empty cluster.
     pub async fn init(&self, tools: &Tools, version: Version) -> Result<()> {
         self.prepare()?;
         let password = self.password(&fresh_password()?)?;
         let handed = self.sockets.join("password");
         self.account.private_file(&handed, password.expose())?;
+        self.account.private_folder(&self.data())?;
         let initdb = tools.of_major(Tool::Initdb, version.major).await?.program().account(self.account.ids());
         let made = initdb
             .args(["--no-sync", "--no-instructions", "--encoding=UTF8", "--locale=C", "--auth=scram-sha-256"])
