@@ -5,3 +5,4 @@ pub mod hosts;
 pub mod pg;
 pub mod runtime_api;
 pub mod s3;
+pub mod vaults;

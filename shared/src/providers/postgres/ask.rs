@@ -109,13 +109,24 @@ pub async fn create_database(client: &Client, name: &str, recorded: &Expectation
     if like.is_empty() || !matches!(state.as_str(), "42809" | "22023" | "42704" | "XX000" | "0A000") {
         return Err(sql_error(&error).during(format!("creating database {name}")));
     }
-    client.batch_execute(&sql(" lc_collate 'C' lc_ctype 'C'")).await.map_err(|error| sql_error(&error).during(format!("creating database {name}")))
+    client
+        .batch_execute(&sql(" lc_collate 'C' lc_ctype 'C'"))
+        .await
+        .map_err(|error| sql_error(&error).during(format!("creating database {name}")))
 }
 
 fn locale_clause(locale: &Locale) -> String {
     match locale.provider.as_str() {
-        "i" => format!(" locale_provider icu icu_locale {} lc_ctype {ctype} lc_collate {ctype}", literal(&locale.collate), ctype = literal(&locale.ctype)),
-        "b" => format!(" locale_provider builtin builtin_locale {} lc_ctype {ctype} lc_collate {ctype}", literal(&locale.collate), ctype = literal(&locale.ctype)),
+        "i" => format!(
+            " locale_provider icu icu_locale {} lc_ctype {ctype} lc_collate {ctype}",
+            literal(&locale.collate),
+            ctype = literal(&locale.ctype)
+        ),
+        "b" => format!(
+            " locale_provider builtin builtin_locale {} lc_ctype {ctype} lc_collate {ctype}",
+            literal(&locale.collate),
+            ctype = literal(&locale.ctype)
+        ),
         _ => format!(" lc_collate {} lc_ctype {}", literal(&locale.collate), literal(&locale.ctype)),
     }
 }

@@ -158,14 +158,19 @@ fn same_host(one: &super::url::Host, other: &super::url::Host) -> bool {
 impl Replicas for Server {
     async fn begin_replica(&self, name: &ReplicaName, backup: &Manifest, expires: Timestamp) -> Result<()> {
         if backup.form() == Form::Snapshot {
-            return Err(unsupported("a physical backup cannot be restored into a database of a running server").hint("drill it `into: scratch`"));
+            return Err(
+                unsupported("a physical backup cannot be restored into a database of a running server").hint("drill it `into: scratch`")
+            );
         }
         let client = self.admin().await?;
         self.refuse_source(&client, backup).await?;
         let row = client.query_one("select current_setting('server_version_num')::int", &[]).await.map_err(|error| sql_error(&error))?;
         let here = Version::of_server(u32::try_from(row.get::<_, i32>(0)).unwrap_or_default());
         if here.major < needed(backup).major {
-            return Err(unsupported(format!("the backup needs a server of version {} or newer, the one for drills is {here}", needed(backup).major)));
+            return Err(unsupported(format!(
+                "the backup needs a server of version {} or newer, the one for drills is {here}",
+                needed(backup).major
+            )));
         }
         let tag = Tag { lastgood: name.0.clone(), expires, asset: self.asset.to_string(), restored: false };
         match self.tag(&client, name).await? {

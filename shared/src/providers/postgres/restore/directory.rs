@@ -47,9 +47,7 @@ async fn restore_from(work: &Restore<'_>, program: &Program, files: Vec<(String,
             written.push((path, artifact));
         }
     }
-    futures::stream::iter(written.iter().map(Ok))
-        .try_for_each_concurrent(8, |(path, artifact)| write_out(work, path, artifact))
-        .await?;
+    futures::stream::iter(written.iter().map(Ok)).try_for_each_concurrent(8, |(path, artifact)| write_out(work, path, artifact)).await?;
     let mut running = program.clone().arg(spool).spawn()?;
     let (over, ended) = watch::channel(false);
     let mut fillers: FuturesUnordered<_> = piped.iter().map(|(path, artifact)| fill(work, path, artifact, ended.clone())).collect();

@@ -101,7 +101,8 @@ impl Roles {
                 Rights::OwnerOnly => "NOLOGIN".to_owned(),
                 Rights::AsRecorded => self.attributes.get(role).map(|all| all.join(" ")).unwrap_or_default(),
             };
-            let sql = format!("create role {name} {recorded}; comment on role {name} is {tag}", name = ident(role), tag = literal(&tag.text()));
+            let sql =
+                format!("create role {name} {recorded}; comment on role {name} is {tag}", name = ident(role), tag = literal(&tag.text()));
             client.batch_execute(&sql).await.map_err(|error| sql_error(&error)).during(format!("making role {role}"))?;
             made.push(role.clone());
         }
@@ -144,8 +145,7 @@ async fn tagged(client: &Client, name: &str) -> Result<Vec<String>> {
 }
 
 fn attributes(words: &[String]) -> Vec<String> {
-    const KNOWN: [&str; 8] =
-        ["INHERIT", "NOINHERIT", "CREATEROLE", "NOCREATEROLE", "CREATEDB", "NOCREATEDB", "LOGIN", "NOLOGIN"];
+    const KNOWN: [&str; 8] = ["INHERIT", "NOINHERIT", "CREATEROLE", "NOCREATEROLE", "CREATEDB", "NOCREATEDB", "LOGIN", "NOLOGIN"];
     words.iter().filter(|word| KNOWN.contains(&word.as_str())).cloned().collect()
 }
 
@@ -199,7 +199,8 @@ mod tests {
 
     #[test]
     fn only_our_own_comments_are_tags() {
-        let tag = Tag { lastgood: "x".into(), expires: "2026-11-20T06:00:00Z".parse().unwrap(), asset: "orders-db".into(), restored: false };
+        let tag =
+            Tag { lastgood: "x".into(), expires: "2026-11-20T06:00:00Z".parse().unwrap(), asset: "orders-db".into(), restored: false };
         assert_eq!(Tag::read(&tag.text()), Some(tag));
         assert_eq!(Tag::read("{\"a\": 1}"), None);
         assert_eq!(Tag::read("the shop's main database"), None);

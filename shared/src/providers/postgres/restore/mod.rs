@@ -79,7 +79,10 @@ impl Restore<'_> {
         let row = client.query_one("select current_setting('server_version_num')::int", &[]).await.map_err(|error| sql_error(&error))?;
         let server = Version::of_server(u32::try_from(row.get::<_, i32>(0)).unwrap_or_default());
         if server.major < needed(self.backup).major {
-            return Err(unsupported(format!("the backup needs a server of version {} or newer, this is {server}", needed(self.backup).major)));
+            return Err(unsupported(format!(
+                "the backup needs a server of version {} or newer, this is {server}",
+                needed(self.backup).major
+            )));
         }
         self.roles().await?.make_missing(&client, self.rights, &self.tag).await.during("restoring roles")?;
         let (tool, jobs) = match self.backup.method {
@@ -137,9 +140,8 @@ impl Restore<'_> {
     }
 
     async fn script(&self, program: Program) -> Result<()> {
-        let mut program = program
-            .connected_to(&self.into)
-            .args(["--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1", "--file=-"]);
+        let mut program =
+            program.connected_to(&self.into).args(["--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1", "--file=-"]);
         if self.transaction == Transaction::One {
             program = program.arg("--single-transaction");
         }
@@ -154,12 +156,7 @@ impl Restore<'_> {
             .iter()
             .filter_map(|artifact| match &artifact.role {
                 Role::DirectoryFile(name) => Some((name.clone(), artifact.clone())),
-                Role::Data
-                | Role::Tablespace(_)
-                | Role::Globals
-                | Role::TableCsv(_)
-                | Role::Wal
-                | Role::BackupManifest => None,
+                Role::Data | Role::Tablespace(_) | Role::Globals | Role::TableCsv(_) | Role::Wal | Role::BackupManifest => None,
             })
             .collect();
         let program = self.pg_restore(program).arg(format!("--jobs={jobs}")).arg("--format=directory");

@@ -132,7 +132,9 @@ mod tests {
     #[tokio::test]
     async fn the_dumps_own_fence_is_replaced_by_one_that_nobody_can_open() {
         let body = "select 1;\n".repeat(5_000);
-        let dump = format!("--\n-- PostgreSQL database dump\n--\n\n\\restrict abc\n\n{body}\n--\n-- PostgreSQL database dump complete\n--\n\n\\unrestrict abc\n");
+        let dump = format!(
+            "--\n-- PostgreSQL database dump\n--\n\n\\restrict abc\n\n{body}\n--\n-- PostgreSQL database dump complete\n--\n\n\\unrestrict abc\n"
+        );
         let text = through(&dump).await.unwrap();
         assert!(!text.contains("abc"));
         assert!(text.contains(&body));

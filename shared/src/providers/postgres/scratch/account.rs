@@ -54,7 +54,13 @@ impl Account {
         folder.ancestors().filter(|ancestor| ancestor.exists()).all(|ancestor| {
             std::fs::metadata(ancestor).is_ok_and(|meta| {
                 let mode = meta.permissions().mode();
-                let bit = if meta.uid() == uid { 0o100 } else if meta.gid() == gid { 0o010 } else { 0o001 };
+                let bit = if meta.uid() == uid {
+                    0o100
+                } else if meta.gid() == gid {
+                    0o010
+                } else {
+                    0o001
+                };
                 mode & bit != 0
             })
         })

@@ -217,7 +217,8 @@ impl Engine {
     /// Asks the running server whether it is fenced, instead of believing what was written into its files.
     pub async fn confirm_fenced(&self, url: &PgUrl) -> Result<()> {
         let client = connect(url).await?;
-        let question = "select name from (values ('listen_addresses', ''), ('archive_mode', 'off'), ('max_logical_replication_workers', '0'),
+        let question =
+            "select name from (values ('listen_addresses', ''), ('archive_mode', 'off'), ('max_logical_replication_workers', '0'),
               ('shared_preload_libraries', ''), ('max_wal_senders', '0'), ('primary_conninfo', '')) fence (name, value)
             where current_setting(name) <> value
             union all select 'subscription ' || subname from pg_subscription where subenabled

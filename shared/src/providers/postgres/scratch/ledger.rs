@@ -61,7 +61,8 @@ pub fn read(folder: &Path) -> Result<Option<Ledger>> {
     if std::fs::symlink_metadata(folder).is_err() {
         return Ok(None);
     }
-    let stranger = || conflict(format!("{} exists and is not ours", folder.display())).hint("look at it, and move it away if nobody needs it");
+    let stranger =
+        || conflict(format!("{} exists and is not ours", folder.display())).hint("look at it, and move it away if nobody needs it");
     let text = match std::fs::read(folder.join(FILE)) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(stranger()),

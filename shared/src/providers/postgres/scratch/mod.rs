@@ -97,7 +97,14 @@ impl Scratch {
         }
     }
 
-    async fn logical(&self, engine: &Engine, folder: &Path, ledger: &Ledger, backup: &Manifest, vault: &Vault) -> Result<BTreeMap<String, String>> {
+    async fn logical(
+        &self,
+        engine: &Engine,
+        folder: &Path,
+        ledger: &Ledger,
+        backup: &Manifest,
+        vault: &Vault,
+    ) -> Result<BTreeMap<String, String>> {
         let version = self.server_for(backup).await?;
         engine.init(&self.tools, version).await?;
         engine.start(&self.tools, version.major).await?;
@@ -122,7 +129,14 @@ impl Scratch {
         .await
     }
 
-    async fn physical(&self, engine: &Engine, folder: &Path, ledger: &mut Ledger, backup: &Manifest, vault: &Vault) -> Result<BTreeMap<String, String>> {
+    async fn physical(
+        &self,
+        engine: &Engine,
+        folder: &Path,
+        ledger: &mut Ledger,
+        backup: &Manifest,
+        vault: &Vault,
+    ) -> Result<BTreeMap<String, String>> {
         let version = self.server_for(backup).await?;
         engine.prepare()?;
         let unpack = Unpack {
@@ -139,7 +153,8 @@ impl Scratch {
         engine.configure(DRILLER, &more)?;
         self.first_start(engine, version, password.expose()).await?;
         engine.start(&self.tools, version.major).await?;
-        ledger.database = backup.source.database.clone().or_else(|| database_of(&backup.source.address)).unwrap_or_else(|| "postgres".to_owned());
+        ledger.database =
+            backup.source.database.clone().or_else(|| database_of(&backup.source.address)).unwrap_or_else(|| "postgres".to_owned());
         let url = engine.url(DRILLER, &ledger.database)?;
         engine.confirm_fenced(&url).await?;
         if let Some(expected) = &backup.source.system_identifier {
@@ -197,18 +212,18 @@ impl Replicas for Scratch {
         if ledger::read(&folder)?.is_some() {
             return Ok(());
         }
-        let ledger =
-            Ledger { name: name.clone(), asset: self.asset.clone(), expires, restored: false, database: DATABASE.to_owned() };
+        let ledger = Ledger { name: name.clone(), asset: self.asset.clone(), expires, restored: false, database: DATABASE.to_owned() };
         ledger::create(&folder, &ledger, if self.account.ids().is_some() { 0o711 } else { 0o700 })
     }
 
     async fn replica(&self, name: &ReplicaName) -> Result<Option<Replica>> {
         let folder = self.folder(name)?;
         let Some(ledger) = ledger::read(&folder)? else { return Ok(None) };
-        let ready = ledger.restored && match self.url(name) {
-            Ok(url) => connect(&url).await.is_ok(),
-            Err(_) => false,
-        };
+        let ready = ledger.restored
+            && match self.url(name) {
+                Ok(url) => connect(&url).await.is_ok(),
+                Err(_) => false,
+            };
         Ok(Some(Replica { name: ledger.name, expires: ledger.expires, ready }))
     }
 

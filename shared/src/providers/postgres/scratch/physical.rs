@@ -92,8 +92,7 @@ impl Unpack<'_> {
                 std::fs::remove_file(inside)?;
             }
         } else {
-            std::fs::rename(data.join("backup_manifest"), &kept)
-                .during("looking for Postgres' own manifest of the base backup")?;
+            std::fs::rename(data.join("backup_manifest"), &kept).during("looking for Postgres' own manifest of the base backup")?;
         }
         let major = self.backup.source.server_version_num / 10_000;
         let tool = self.tools.of_major(Tool::PgVerifybackup, major).await?;
@@ -105,8 +104,7 @@ impl Unpack<'_> {
             .arg(data)
             .run()
             .await;
-        checked.map_err(|error| corrupt("the unpacked base backup is not what Postgres' manifest says").because(error))
-            .map(|_| ())
+        checked.map_err(|error| corrupt("the unpacked base backup is not what Postgres' manifest says").because(error)).map(|_| ())
     }
 
     /// Leads the server to where the tablespaces are now; `tablespace_map` still names where they were on the source.
