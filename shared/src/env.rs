@@ -53,13 +53,7 @@ impl Env {
 
     /// Returns the keys that open encrypted backups; none where the config names none.
     pub async fn keys(&self) -> Result<Keys> {
-        let Some(reference) = &self.config.decrypt_with else { return Ok(Keys::default()) };
-        let key = self.secrets.resolve(reference).await?;
-        let passphrase = match &self.config.passphrase {
-            Some(reference) => Some(self.secrets.resolve(reference).await?),
-            None => None,
-        };
-        Keys::load(&key, passphrase.as_ref()).during("reading encryption.decrypt_with")
+        keys(&self.config, &*self.secrets).await
     }
 
     /// Waits if this invocation has the time, else fails with `OutOfTime`: the state is saved, the next wake-up goes on.
@@ -71,6 +65,17 @@ impl Env {
         self.clock.sleep(duration).await;
         Ok(())
     }
+}
+
+/// Returns the keys that open encrypted backups; none where the config names none.
+pub async fn keys(config: &Config, secrets: &dyn Secrets) -> Result<Keys> {
+    let Some(reference) = &config.decrypt_with else { return Ok(Keys::default()) };
+    let key = secrets.resolve(reference).await?;
+    let passphrase = match &config.passphrase {
+        Some(reference) => Some(secrets.resolve(reference).await?),
+        None => None,
+    };
+    Keys::load(&key, passphrase.as_ref()).during("reading encryption.decrypt_with")
 }
 
 /// Shows long work to whoever watches: bars on a terminal, plain lines elsewhere, nothing in a function.

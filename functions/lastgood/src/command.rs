@@ -61,17 +61,20 @@ pub enum Command {
 }
 
 /// A function by hand.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct Wake {
     /// One asset, now; without it, whatever is due.
     pub asset: Option<AssetName>,
     /// Runs a recorded trigger: a file as in events/.
     #[arg(long, value_name = "FILE", conflicts_with = "asset")]
     pub event: Option<PathBuf>,
+    /// Says that a schedule such as cron runs this: only what is due is done, and from now on its silence is a finding.
+    #[arg(long, conflicts_with = "event")]
+    pub scheduled: bool,
 }
 
 /// A drill by hand.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct Drill {
     /// What wakes it.
     #[command(flatten)]
@@ -85,7 +88,7 @@ pub struct Drill {
 }
 
 /// Reading back.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct Verify {
     /// One asset; without it, all.
     pub asset: Option<AssetName>,

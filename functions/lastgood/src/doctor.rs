@@ -8,12 +8,12 @@ use crate::output::{
     table::{Tone, table, text, toned},
 };
 use lastgood_core::{
-    backup,
+    backup::Order,
     catalog::Vault,
     config::{Asset, Copies, DrillTarget, SecretRef, Source},
     domain::{backup::Form as BackupForm, place::Place},
     env::Env,
-    error::{Error, Kind, Result, corrupt},
+    error::{Error, Kind, Result, corrupt, failed},
     function::Exit,
     id::Slot,
     ports::If,
@@ -116,8 +116,8 @@ async fn place_works(env: &Env, place: &Place) -> Result<String> {
 }
 
 async fn recipients(env: &Env) -> Result<String> {
-    let encoding = env.encoding(lastgood_core::domain::backup::Compression::None, None).await?;
-    Ok(format!("yes, {} of them", encoding.recipients.ids().len()))
+    let encoding = env.encoding(lastgood_core::domain::backup::Compression::None, None)?;
+    Ok(format!("yes, {} of them", encoding.recipients.key_ids().len()))
 }
 
 async fn decrypts(env: &Env, _: &SecretRef) -> Result<String> {
@@ -160,7 +160,8 @@ async fn ask_asset(env: &Env, asset: &Asset, answers: &mut Vec<Answer>) {
 
 async fn can_back_up(env: &Env, asset: &Asset, form: BackupForm) -> Result<String> {
     let exporter = env.providers.exporter(asset, form).await?;
-    let found = exporter.preflight(&backup::ask(env, asset, form)?).await?;
+    let order = Order::of(asset, form).ok_or_else(|| failed("the policy asks for none"))?;
+    let found = exporter.preflight(&order.ask(env.scratch.clone())).await?;
     Ok(format!("yes: {} at {}, about {}", found.origin.server, found.origin.address, crate::output::table::bytes(found.expected_size)))
 }
 

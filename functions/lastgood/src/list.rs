@@ -5,7 +5,7 @@ use crate::output::{
     table::{Tone, ago, bytes, moment, table, text, toned},
 };
 use lastgood_core::{
-    catalog::{Copied, Evidence, Key, Vault, Verification},
+    catalog::{Copy, Key, Vault, Verification, evidence::Evidence},
     clock::Timestamp,
     config::{Asset, Copies},
     domain::{
@@ -88,7 +88,7 @@ async fn gather(vault: &Vault, asset: &Asset) -> Result<(Vec<Listed>, Vec<(Strin
     let name = &asset.name;
     let manifests = vault.backups(name).await?;
     let verified = vault.all::<Verification>(&Key::verifications(name)).await?;
-    let copied = vault.all::<Copied>(&Key::copies(name)).await?;
+    let copied = vault.all::<Copy>(&Key::copies(name)).await?;
     let drills = vault.all::<Evidence>(&Key::drills(name)).await?;
     let verified: BTreeMap<_, _> = verified.good.into_iter().map(|seen| (seen.backup, seen)).collect();
     let mut places: BTreeMap<BackupId, BTreeSet<String>> = BTreeMap::new();
@@ -97,7 +97,9 @@ async fn gather(vault: &Vault, asset: &Asset) -> Result<(Vec<Listed>, Vec<(Strin
     }
     let mut drilled = BTreeMap::new();
     for drill in drills.good {
-        drilled.entry(drill.backup).or_insert(Drilled { at: drill.finished_at, verdict: drill.verdict });
+        if let Some(backup) = drill.backup {
+            drilled.entry(backup.id).or_insert(Drilled { at: drill.finished_at, verdict: drill.verdict });
+        }
     }
     let tell = |manifest: &Manifest| Listed {
         id: manifest.id,
@@ -106,7 +108,7 @@ async fn gather(vault: &Vault, asset: &Asset) -> Result<(Vec<Listed>, Vec<(Strin
         data_time: manifest.data_time,
         stored_bytes: manifest.stored_bytes(),
         artifact: manifest.main().map(|artifact| artifact.key.clone()).unwrap_or_default(),
-        verified: verified.get(&manifest.id).map(|seen| Seen { at: seen.at, ok: seen.is_ok() }),
+        verified: verified.get(&manifest.id).map(|seen| Seen { at: seen.verified_at, ok: seen.is_sound() }),
         copies: places.get(&manifest.id).map(|places| places.iter().cloned().collect()).unwrap_or_default(),
         drilled: drilled.remove(&manifest.id),
     };

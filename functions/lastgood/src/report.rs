@@ -1,38 +1,47 @@
 //! `lastgood report`: how everything stands, as text, as JSON, or as one page that needs nothing else.
 
 use crate::{
-    output::{Form, remark, say, say_json, table::{bytes, moment}},
-    status::{Standing, form_word, people, severity_word},
+    output::{
+        Form, remark, say, say_json,
+        table::{bytes, moment},
+    },
+    status::{form_word, people, severity_word},
 };
+use freshness_checker::observe_all;
 use lastgood_core::{
+    catalog::Status,
     clock::since,
-    domain::{finding::{Finding, Severity}, freshness::AssetStatus, span::human},
+    domain::{
+        finding::{Finding, Severity},
+        freshness::AssetStatus,
+        span::human,
+    },
     env::Env,
     error::{During, Result},
-    function::Exit,
+    function::{Exit, Findings},
 };
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use std::{path::Path, time::Duration};
 
 /// Reports on everything.
 pub async fn report(env: &Env, page: Option<&Path>, form: Form) -> Result<Exit> {
-    let standing = Standing::of(env, None).await?;
+    let status = observe_all(env, None).await?;
     match (page, form) {
         (Some(path), _) => {
-            std::fs::write(path, self::page(&standing).into_string()).during(format_args!("writing {}", path.display()))?;
+            std::fs::write(path, self::page(&status).into_string()).during(format_args!("writing {}", path.display()))?;
             remark(&format!("wrote {}", path.display()));
         }
-        (None, Form::Programs) => say_json(&standing)?,
+        (None, Form::Programs) => say_json(&status)?,
         (None, Form::People) => {
-            say(&format!("How everything stands at {}\n", moment(standing.at)))?;
-            say(&people(&standing))?;
+            say(&format!("How everything stands at {}\n", moment(status.checked_at)))?;
+            say(&people(&status))?;
         }
     }
-    Ok(standing.exit())
+    Ok(status.exit())
 }
 
-fn page(standing: &Standing) -> Markup {
-    let findings = standing.all_findings();
+fn page(status: &Status) -> Markup {
+    let findings = status.findings();
     let urgent = findings.iter().filter(|finding| finding.severity > Severity::Note).count();
     html! {
         (DOCTYPE)
@@ -47,18 +56,18 @@ fn page(standing: &Standing) -> Markup {
             body {
                 header {
                     h1 { (headline(urgent)) }
-                    p { "Looked at " time datetime=(standing.at) { (moment(standing.at)) } "." }
+                    p { "Looked at " time datetime=(status.checked_at) { (moment(status.checked_at)) } "." }
                 }
                 main {
                     @if !findings.is_empty() {
                         section aria-labelledby="findings" {
                             h2 id="findings" { "Findings" }
-                            ul.findings { @for finding in findings { (finding_item(finding)) } }
+                            ul.findings { @for finding in &findings { (finding_item(finding)) } }
                         }
                     }
                     section aria-labelledby="assets" {
                         h2 id="assets" { "Assets" }
-                        @for asset in &standing.assets { (asset_card(asset, standing)) }
+                        @for asset in &status.assets { (asset_card(asset, status)) }
                     }
                 }
             }
@@ -84,7 +93,7 @@ fn finding_item(finding: &Finding) -> Markup {
     }
 }
 
-fn asset_card(asset: &AssetStatus, standing: &Standing) -> Markup {
+fn asset_card(asset: &AssetStatus, status: &Status) -> Markup {
     html! {
         article class=(asset.state.as_str()) {
             h3 { (asset.asset.as_str()) " " span.state { (asset.state.as_str()) } }
@@ -104,7 +113,7 @@ fn asset_card(asset: &AssetStatus, standing: &Standing) -> Markup {
                 dt { "Last proven by a restore" }
                 dd {
                     @match &asset.proven {
-                        Some(proven) => { (human(since(standing.at, proven.at))) " ago, backup " code { (proven.backup.to_string()) } }
+                        Some(proven) => { (human(since(status.checked_at, proven.at))) " ago, backup " code { (proven.backup.to_string()) } }
                         None => "never",
                     }
                 }

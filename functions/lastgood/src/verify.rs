@@ -13,12 +13,13 @@ use lastgood_core::{
     catalog::{Verification, verify_backup},
     clock::since,
     config::Asset,
-    domain::{backup::Manifest, span::human},
+    domain::{backup::Manifest, drill::Verdict, span::human},
     env::Env,
     error::Result,
     function::Exit,
     id::AssetName,
 };
+use restore_drill::Drilled;
 use serde::Serialize;
 use std::{collections::BTreeSet, time::Duration};
 
@@ -34,7 +35,7 @@ pub struct Verified {
     /// Why the newest data is too old, where `--max-age-hours` asks.
     pub too_old: Option<String>,
     /// What `--test-restore` came to.
-    pub restored: Option<serde_json::Value>,
+    pub restored: Option<Drilled>,
     /// How it ends.
     pub exit: Exit,
 }
@@ -84,8 +85,13 @@ async fn verify_asset(env: &Env, asset: &Asset, ask: &Verify) -> Result<Verified
         None => Some("it has no backup".to_owned()),
     });
     let (restored, restore_exit) = if ask.test_restore && newest.is_some() {
-        let (report, exit) = by_hand::test_restore(env, &asset.name).await?;
-        (Some(report), exit)
+        let drilled = by_hand::drill_now(env, &asset.name).await?;
+        let exit = match drilled.verdict {
+            Verdict::Proven => Exit::Good,
+            Verdict::CouldNotVerify => Exit::CouldNotVerify,
+            Verdict::Failed => Exit::Failed,
+        };
+        (Some(drilled), exit)
     } else {
         (None, Exit::Good)
     };
@@ -131,8 +137,12 @@ fn people(env: &Env, all: &[Verified]) -> String {
                 verified.asset, verified.asset
             ));
         }
-        if let Some(verdict) = verified.restored.as_ref().and_then(|report| report.get("verdict")).and_then(|verdict| verdict.as_str()) {
-            below.push(format!("{}: test restore: {verdict}", verified.asset));
+        if let Some(drilled) = &verified.restored {
+            let why = drilled.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+            below.push(format!(
+                "{}: test restore {}, {} of {} checks passed{why}",
+                verified.asset, drilled.verdict, drilled.passed, drilled.checks
+            ));
         }
     }
     let mut said = text(&listing);

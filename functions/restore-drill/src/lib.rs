@@ -1,1 +1,251 @@
-//! x
+//! Proves backups by restoring them: sweeps leftovers, advances open drills, opens the due one.
+//!
+//! The promises: a replica is always torn down, by this invocation or the next; a verdict is never rounded; a drill is
+//! finished only once its replica was seen to be gone, and then its evidence exists; nothing that is not ours is touched.
+
+mod advance;
+mod checks;
+mod choose;
+mod report;
+
+pub use report::{DrillReport, Drilled};
+
+use advance::{Advanced, advance};
+use choose::{Choice, choose};
+use lastgood_core::{
+    catalog::{
+        Key, Vault,
+        evidence::Evidence,
+        lease::{self, Claimed, Lease},
+    },
+    clock::{after, since},
+    config::{Asset, DrillPolicy},
+    domain::{
+        drill::{Drill, OpenDrill, ReplicaName},
+        place::Place,
+        run::{Run, RunState},
+    },
+    env::Env,
+    error::{During, Result, not_found},
+    function::{Entry, Function, Outcome, Report},
+    id::{AssetName, BackupId, Slot},
+    ports::Replicas,
+};
+use serde::Deserialize;
+use std::{collections::BTreeSet, sync::Arc};
+
+/// Drills what is due, or what is named.
+#[derive(Debug, Clone, Default, Deserialize, clap::Args)]
+#[serde(deny_unknown_fields, default)]
+pub struct RestoreDrill {
+    /// The asset; every asset with a drill policy when not given.
+    pub asset: Option<AssetName>,
+    /// A certain backup instead of the newest; drilled now.
+    #[arg(long, value_name = "ID", requires = "asset")]
+    pub backup: Option<BackupId>,
+    /// The place whose copy is restored, instead of the policy's; drilled now.
+    #[arg(long, value_name = "VAULT", requires = "asset")]
+    pub from: Option<Place>,
+    /// Drills now, whether or not one is due.
+    #[arg(long)]
+    pub now: bool,
+}
+
+impl Function for RestoreDrill {
+    const NAME: &'static str = "restore-drill";
+    type Report = DrillReport;
+
+    async fn run(self, env: &Env) -> Result<DrillReport> {
+        let started_at = env.clock.now();
+        if let Some(place) = &self.from {
+            known(env, place)?;
+        }
+        let busy = open_replicas(env).await?;
+        let mut entries = Vec::new();
+        for asset in env.config.selected(self.asset.as_ref())? {
+            let outcome = match &asset.policy.drill {
+                Some(policy) => {
+                    Room { env, asset, policy, request: &self }.work(&busy).await.unwrap_or_else(|error| Outcome::from_error(&error))
+                }
+                None if self.asset.is_some() => Outcome::NotDue { next: None },
+                None => continue,
+            };
+            entries.push(Entry { asset: asset.name.clone(), outcome });
+        }
+        Ok(DrillReport::new(Report::of(Self::NAME, started_at, env.clock.now(), entries), &env.config.runbook))
+    }
+}
+
+/// A request may narrow what is done, never lead elsewhere: a place must be one that the config names.
+fn known(env: &Env, place: &Place) -> Result<()> {
+    use lastgood_core::config::Copies;
+    let copies = env.config.assets.values().flat_map(|asset| &asset.policy.copies);
+    let named = copies.filter_map(|copies| match copies {
+        Copies::Vault { vault } => Some(vault),
+        Copies::Region { .. } => None,
+    });
+    let drilled = env.config.assets.values().filter_map(|asset| asset.policy.drill.as_ref()?.from.as_ref());
+    if named.chain(drilled).chain([&env.config.vault]).any(|named| named == place) {
+        return Ok(());
+    }
+    Err(lastgood_core::error::invalid(format!("{place} is no place that the config names")).hint("name it under `copies` first"))
+}
+
+/// The replicas of every open drill of every asset: they are left to whoever holds their run.
+async fn open_replicas(env: &Env) -> Result<BTreeSet<ReplicaName>> {
+    let mut names = BTreeSet::new();
+    for asset in env.config.assets.keys() {
+        for run in open_runs(&env.vault, asset).await? {
+            names.extend(run.drill.as_ref().and_then(|open| open.drill.replica()).cloned());
+        }
+    }
+    Ok(names)
+}
+
+/// Returns the drills of an asset that were begun and not finished, oldest first.
+async fn open_runs(vault: &Vault, asset: &AssetName) -> Result<Vec<Run>> {
+    let mut runs = vault.all::<Run>(&Key::runs(asset, RestoreDrill::NAME)).await?.good;
+    runs.retain(|run| run.drill.is_some() && !matches!(run.state, RunState::Done { .. }));
+    runs.reverse();
+    Ok(runs)
+}
+
+/// One asset and all that its drills need.
+struct Room<'a> {
+    env: &'a Env,
+    asset: &'a Asset,
+    policy: &'a DrillPolicy,
+    request: &'a RestoreDrill,
+}
+
+impl Room<'_> {
+    async fn work(&self, busy: &BTreeSet<ReplicaName>) -> Result<Outcome<Drilled>> {
+        let replicas = self.env.providers.replicas(self.asset, &self.policy.into).await.during("reaching the place for drills")?;
+        let swept = self.sweep(&*replicas, busy).await?;
+        let mut last = None;
+        for run in open_runs(&self.env.vault, &self.asset.name).await? {
+            match self.claim(run.slot).await? {
+                Claimed::Lease(lease) => match self.go_on(&lease, &replicas).await {
+                    Ok(Advanced::Finished(evidence)) => last = Some(self.finish(lease, *evidence, swept).await?),
+                    Ok(Advanced::Waiting(reason)) => return self.put_down(lease, reason).await,
+                    Err(error) => return self.keep_open(lease, error).await,
+                },
+                Claimed::Held { until } => return Ok(Outcome::AlreadyRunning { until }),
+                Claimed::Done(_) => {}
+            }
+        }
+        let Some(slot) = self.due().await? else {
+            return Ok(last.map_or(Outcome::NotDue { next: self.policy.schedule.next(self.env.clock.now()) }, Outcome::Done));
+        };
+        match self.claim(slot).await? {
+            Claimed::Held { until } => Ok(Outcome::AlreadyRunning { until }),
+            Claimed::Done(run) => self.told(&run, swept).await,
+            Claimed::Lease(lease) => {
+                if let Err(error) = self.open(&lease).await {
+                    lease.fail(&error).await?;
+                    return Err(error);
+                }
+                match self.go_on(&lease, &replicas).await {
+                    Ok(Advanced::Finished(evidence)) => Ok(Outcome::Done(self.finish(lease, *evidence, swept).await?)),
+                    Ok(Advanced::Waiting(reason)) => self.put_down(lease, reason).await,
+                    Err(error) => self.keep_open(lease, error).await,
+                }
+            }
+        }
+    }
+
+    async fn claim(&self, slot: Slot) -> Result<Claimed> {
+        lease::claim(self.env, RestoreDrill::NAME, &self.asset.name, slot, Some(Key::Drill)).await
+    }
+
+    /// Removes replicas that are ours, have expired and belong to no open drill. Returns how many.
+    async fn sweep(&self, replicas: &dyn Replicas, busy: &BTreeSet<ReplicaName>) -> Result<usize> {
+        let mut swept = 0;
+        for replica in replicas.replicas().await.during("looking for leftovers of drills")? {
+            if replica.expires <= self.env.clock.now() && !busy.contains(&replica.name) {
+                tracing::info!(asset = %self.asset.name, replica = %replica.name, "removing a replica that a lost drill left behind");
+                replicas.begin_teardown(&replica.name).await?;
+                swept += 1;
+            }
+        }
+        Ok(swept)
+    }
+
+    async fn due(&self) -> Result<Option<Slot>> {
+        let RestoreDrill { backup, from, now, .. } = self.request;
+        if *now || backup.is_some() || from.is_some() {
+            return Ok(Some(Slot::at(self.env.clock.now())));
+        }
+        lease::open_slot(self.env, RestoreDrill::NAME, &self.asset.name, &self.policy.schedule).await
+    }
+
+    /// Chooses the backup and notes the whole intent before anything that costs. An attempt that noted it already goes on.
+    async fn open(&self, lease: &Lease) -> Result<()> {
+        let run = lease.run().await;
+        if run.drill.is_some() {
+            return Ok(());
+        }
+        let now = self.env.clock.now();
+        let from = self.request.from.as_ref().or(self.policy.from.as_ref()).unwrap_or(&self.env.config.vault).clone();
+        let vault = self.env.vault_at(&from).await?;
+        let found = vault.backups(&self.asset.name).await.during(format!("listing the backups at {from}"))?;
+        let drills = self.env.vault.all::<Evidence>(&Key::drills(&self.asset.name)).await?.good;
+        let Choice { backup, newest } = choose(&found.good, &drills, self.policy, self.request.backup).ok_or_else(|| {
+            let broken = found.unreadable.iter().map(|(key, error)| format!("; {key}: {}", error.full())).collect::<String>();
+            not_found(format!("there is no backup of {} at {from} to drill{broken}", self.asset.name))
+                .hint(format!("`lastgood list {}` shows what there is", self.asset.name))
+        })?;
+        let open = OpenDrill {
+            drill: Drill::Restoring { replica: ReplicaName::derive(&self.asset.name, &run.slot) },
+            backup: backup.id,
+            from,
+            age_seconds: newest.then(|| since(now, backup.data_time).as_secs()),
+            opened_at: now,
+            deadline: after(now, self.policy.timeout.duration()),
+            restoring_since: None,
+            validated_at: None,
+            checks: Vec::new(),
+            reason: None,
+            tools: std::collections::BTreeMap::new(),
+        };
+        tracing::info!(asset = %self.asset.name, backup = %backup.id, from = %open.from, "opening a drill");
+        lease.change(|run| run.drill = Some(open)).await
+    }
+
+    async fn go_on(&self, lease: &Lease, replicas: &Arc<dyn Replicas>) -> Result<Advanced> {
+        advance(self.env, self.asset, self.policy, lease, &**replicas).await
+    }
+
+    async fn finish(&self, lease: Lease, evidence: Evidence, swept: usize) -> Result<Drilled> {
+        lease.confirm().await?;
+        evidence.keep(&self.env.vault).await?;
+        lease.done().await?;
+        tracing::info!(asset = %self.asset.name, drill = %evidence.drill, verdict = %evidence.verdict, "a drill is finished");
+        Ok(Drilled::of(&evidence, swept))
+    }
+
+    async fn put_down(&self, lease: Lease, reason: String) -> Result<Outcome<Drilled>> {
+        lease.put_down(&reason).await?;
+        Ok(Outcome::Waiting { reason })
+    }
+
+    /// A drill that cannot go on now stays open, with its replica named, until an invocation sees the replica gone.
+    async fn keep_open(&self, lease: Lease, error: lastgood_core::error::Error) -> Result<Outcome<Drilled>> {
+        let replica = lease.run().await.drill.and_then(|open| open.drill.replica().cloned());
+        let error = match replica {
+            Some(replica) => error.during(format!("replica {replica}")),
+            None => error,
+        };
+        match lease.put_down(&error.full()).await {
+            // Whoever took it over carries on.
+            Err(lost) if lost.kind() == lastgood_core::error::Kind::Busy => Err(lost),
+            Err(_) | Ok(()) => Err(error),
+        }
+    }
+
+    async fn told(&self, run: &Run, swept: usize) -> Result<Outcome<Drilled>> {
+        let kept = self.env.vault.load::<Evidence>(&Key::Drill(self.asset.name.clone(), run.id)).await?;
+        let evidence = kept.ok_or_else(|| not_found(format!("the evidence of drill {} is gone", run.id)))?;
+        Ok(Outcome::Done(Drilled::of(&evidence.record, swept)))
+    }
+}

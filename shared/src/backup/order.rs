@@ -6,8 +6,10 @@ use crate::{
         backup::{Compression, Form, Method},
         due::Schedule,
     },
+    ports::Ask,
 };
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// When a backup is taken.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,6 +76,18 @@ impl Order {
                 digests: false,
                 migrations,
             }),
+        }
+    }
+
+    /// What it asks of an exporter, which may spool in `spool`.
+    pub fn ask(&self, spool: PathBuf) -> Ask {
+        Ask {
+            method: self.method,
+            jobs: self.jobs,
+            tables_csv: self.tables_csv.clone(),
+            digests: self.digests,
+            migrations: self.migrations.clone(),
+            spool,
         }
     }
 

@@ -68,6 +68,7 @@ pub async fn claim(env: &Env, function: &str, asset: &AssetName, slot: Slot, pro
                     attempt: 1,
                     state: working,
                     leftovers: Vec::new(),
+                    drill: None,
                 };
                 env.vault.create(&key, &run).await.map(|version| Stored { record: run, version })
             }
@@ -201,6 +202,13 @@ impl Lease {
     /// Makes sure that the run is still ours: the last thing before a record that counts is written.
     pub async fn confirm(&self) -> Result<()> {
         renew(&self.vault, &*self.clock, &self.key, &mut *self.held.lock().await).await
+    }
+
+    /// Saves a change of the run, if it is still ours: before whatever costs, and at every transition.
+    pub async fn change(&self, change: impl FnOnce(&mut Run)) -> Result<()> {
+        let mut held = self.held.lock().await;
+        change(&mut held.record);
+        renew(&self.vault, &*self.clock, &self.key, &mut held).await
     }
 
     /// Removes what an attempt left behind.

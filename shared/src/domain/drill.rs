@@ -3,9 +3,13 @@
 //! `next` decides from what was seen and never acts. Its promises: a passed deadline leads to teardown; a replica that
 //! vanished is a failed drill; `Finished` follows only an observed absence; nothing but checks can prove a backup.
 
-use crate::{clock::Timestamp, id::AssetName, id::Slot};
+use super::{compare::CheckResult, place::Place};
+use crate::{
+    clock::Timestamp,
+    id::{AssetName, BackupId, Slot},
+};
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 /// The derived name of a replica: `lastgood-drill-<asset>-<slot>`, so that ours are told from a stranger's.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -72,6 +76,35 @@ pub enum Drill {
         /// The verdict.
         verdict: Verdict,
     },
+}
+
+/// A drill under way, as its run remembers it: whoever takes it up knows all that the one before knew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenDrill {
+    /// Where it stands.
+    pub drill: Drill,
+    /// The backup that is restored.
+    pub backup: BackupId,
+    /// The place that it is read from.
+    pub from: Place,
+    /// How old the newest backup was when the drill began, in seconds, if it is the one that is drilled.
+    pub age_seconds: Option<u64>,
+    /// When the drill began.
+    pub opened_at: Timestamp,
+    /// When it is torn down, whatever came of it.
+    pub deadline: Timestamp,
+    /// When the present attempt at restoring began.
+    pub restoring_since: Option<Timestamp>,
+    /// When every check had ended.
+    pub validated_at: Option<Timestamp>,
+    /// What the checks found.
+    #[serde(default)]
+    pub checks: Vec<CheckResult>,
+    /// Why it is not proven.
+    pub reason: Option<String>,
+    /// The tools that restored it.
+    #[serde(default)]
+    pub tools: BTreeMap<String, String>,
 }
 
 /// What is seen of a drill's replica.

@@ -1,5 +1,6 @@
 //! Work under way, as the vault remembers it: whose it is, until when, and how it ended.
 
+use super::drill::OpenDrill;
 use crate::{
     clock::Timestamp,
     id::{AssetName, BackupId, Slot},
@@ -25,6 +26,9 @@ pub struct Run {
     /// stands for everything below it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub leftovers: Vec<String>,
+    /// What a drill under way has come to so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drill: Option<OpenDrill>,
 }
 
 /// Where a run stands.

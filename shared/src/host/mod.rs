@@ -15,11 +15,11 @@ mod surroundings;
 pub mod telemetry;
 mod world;
 
-pub use invocation::{Call, Ended, Woken, run};
+pub use invocation::{Call, Ended, Woken, holder, run};
 pub use pulse::beat;
 pub use scratch::Scratch;
 pub use surroundings::Surroundings;
-pub use world::World;
+pub use world::{World, read_config};
 
 use crate::function::{Exit, Function};
 use std::process::ExitCode;

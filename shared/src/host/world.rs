@@ -35,14 +35,14 @@ impl World {
         progress: Arc<dyn Progress>,
     ) -> Result<Self> {
         let scratch = Scratch::new(scratch)?;
-        let config = Arc::new(Config::parse(&read(config).await?, config)?);
+        let config = Arc::new(Config::parse(&read_config(config).await?, config)?);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let secrets: Arc<dyn Secrets> = Arc::new(providers::local::LocalSecrets);
         let providers: Arc<dyn Providers> =
             Arc::new(providers::Real::new(secrets.clone(), clock.clone(), progress.clone(), scratch.path().to_owned(), config.clone()));
         let vault = Vault::new(providers.bucket(&config.vault).await.during("opening the vault")?);
         let env = Env {
-            notifiers: Vec::new(),
+            notifiers: providers::notify::notifiers(&config, &secrets, &clock),
             scratch: scratch.path().to_owned(),
             config,
             vault,
@@ -62,8 +62,8 @@ impl World {
     }
 }
 
-/// Returns the text of a config.
-async fn read(config: &str) -> Result<String> {
+/// Returns the text of a config: of a path, or of an object in a bucket.
+pub async fn read_config(config: &str) -> Result<String> {
     let bytes = match config.strip_prefix("file://") {
         Some(path) => file(path).await?,
         None if config.contains("://") => object(config).await?,

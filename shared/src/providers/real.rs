@@ -2,14 +2,19 @@
 
 use crate::{
     clock::Clock,
-    config::{Asset, Config, DrillTarget},
+    config::{Asset, Config, DrillTarget, Source},
     domain::{backup::Form, place::Place},
-    env::Progress,
+    env::{Progress, keys},
     error::{Result, unsupported},
     ports::{Bucket, Exporter, Providers, Replicas, Secrets},
+    providers::postgres::{self, PgUrl, Scratch, Server, Tools},
 };
 use async_trait::async_trait;
-use std::{collections::HashMap, path::PathBuf, sync::Arc};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 use tokio::sync::Mutex;
 
 /// Opens real adapters; each bucket once.
@@ -25,6 +30,8 @@ pub struct Real {
     pub scratch: PathBuf,
     /// What is protected and how.
     pub config: Arc<Config>,
+    /// Where the programs of Postgres are looked for.
+    pub tools: Tools,
     buckets: Mutex<HashMap<Place, Arc<dyn Bucket>>>,
 }
 
@@ -37,7 +44,7 @@ impl Real {
         scratch: PathBuf,
         config: Arc<Config>,
     ) -> Self {
-        Self { secrets, clock, progress, scratch, config, buckets: Mutex::default() }
+        Self { secrets, clock, progress, scratch, config, tools: Tools::of_this_machine(), buckets: Mutex::default() }
     }
 }
 
@@ -53,11 +60,48 @@ impl Providers for Real {
         Ok(bucket)
     }
 
-    async fn exporter(&self, asset: &Asset, _form: Form) -> Result<Arc<dyn Exporter>> {
-        Err(unsupported(format!("{} cannot be backed up by this build", asset.name)))
+    async fn exporter(&self, asset: &Asset, form: Form) -> Result<Arc<dyn Exporter>> {
+        match &asset.source {
+            Source::Postgres { url } => postgres::exporter(&self.secrets.resolve(url).await?, form, self.tools.clone()),
+            Source::Rds { .. }
+            | Source::Cloudsql { .. }
+            | Source::Bucket { .. }
+            | Source::Redis { .. }
+            | Source::Secrets { .. }
+            | Source::Volume { .. } => {
+                Err(unsupported(format!("{} is of kind {}, which this build cannot back up", asset.name, asset.source.kind())))
+            }
+        }
     }
 
-    async fn replicas(&self, asset: &Asset, _into: &DrillTarget) -> Result<Arc<dyn Replicas>> {
-        Err(unsupported(format!("{} cannot be drilled by this build", asset.name)))
+    async fn replicas(&self, asset: &Asset, into: &DrillTarget) -> Result<Arc<dyn Replicas>> {
+        let Source::Postgres { url: source } = &asset.source else {
+            return Err(unsupported(format!("{} is of kind {}, which cannot be drilled yet", asset.name, asset.source.kind())));
+        };
+        let (name, keys, progress) = (asset.name.clone(), keys(&self.config, &*self.secrets).await?, self.progress.clone());
+        let tools = self.tools.clone();
+        match into {
+            DrillTarget::Scratch => Ok(Arc::new(Scratch::new(&drills(&self.scratch), name, tools, keys, progress)?)),
+            DrillTarget::Server(server) => {
+                let server = PgUrl::parse(&self.secrets.resolve(server).await?)?;
+                // Where a drill runs, production's address may be withheld on purpose: then its identity decides alone.
+                let source = match self.secrets.resolve(source).await {
+                    Ok(url) => Some(PgUrl::parse(&url)?),
+                    Err(_) => None,
+                };
+                Ok(Arc::new(Server::new(server, source, name, tools, keys, progress, self.scratch.clone())?))
+            }
+            DrillTarget::Rds(_) | DrillTarget::Cloudsql(_) => {
+                Err(unsupported("drills into managed instances are not supported yet").hint("use `into: scratch` or `into: { server: … }`"))
+            }
+        }
     }
+}
+
+/// The folder of throwaway servers: beside the one that scratch folders come and go in, and the same for every invocation.
+fn drills(scratch: &Path) -> PathBuf {
+    let home = scratch.parent().unwrap_or(scratch);
+    let mut name = home.file_name().unwrap_or_default().to_os_string();
+    name.push("-drills");
+    home.with_file_name(name)
 }

@@ -17,6 +17,13 @@ use std::{
 use tempfile::TempDir;
 use tokio::io::AsyncReadExt;
 
+/// What a key is made of.
+#[derive(Clone, Copy)]
+enum Kinds {
+    Rsa,
+    Curves,
+}
+
 /// A `gpg` with a home of its own.
 struct Gpg(TempDir);
 
@@ -35,25 +42,16 @@ impl Gpg {
         output.stdout
     }
 
-    /// Makes a key with an encryption subkey.
-    fn key(&self, name: &str, algorithm: [&str; 2], passphrase: &str, expires: &str) -> Vec<u8> {
-        let parameters = format!(
-            "%no-protection\nKey-Type: {}\nSubkey-Type: {}\nName-Real: {name}\nExpire-Date: {expires}\n%commit\n",
-            algorithm[0], algorithm[1]
-        );
-        let parameters =
-            if passphrase.is_empty() { parameters } else { parameters.replace("%no-protection", &format!("Passphrase: {passphrase}")) };
-        let curves = parameters.replace("eddsa\n", "eddsa\nKey-Curve: ed25519\n").replace("ecdh\n", "ecdh\nSubkey-Curve: cv25519\n");
+    /// Makes a key with an encryption subkey and returns the public half.
+    fn key(&self, name: &str, kind: Kinds, passphrase: &str, expires: &str) -> Vec<u8> {
+        let kinds = match kind {
+            Kinds::Rsa => "Key-Type: rsa\nKey-Length: 2048\nSubkey-Type: rsa\nSubkey-Length: 2048",
+            Kinds::Curves => "Key-Type: eddsa\nKey-Curve: ed25519\nSubkey-Type: ecdh\nSubkey-Curve: cv25519",
+        };
+        let protection = if passphrase.is_empty() { String::new() } else { format!("Passphrase: {passphrase}\n") };
+        let open = if passphrase.is_empty() { "%no-protection\n" } else { "" };
         let file = self.0.path().join("parameters");
-        std::fs::write(
-            &file,
-            curves.replace("rsa\n", "rsa\nKey-Length: 2048\n").replacen(
-                "Key-Length: 2048\nSubkey-Type: rsa\nKey-Length",
-                "Key-Length: 2048\nSubkey-Type: rsa\nSubkey-Length",
-                1,
-            ),
-        )
-        .unwrap();
+        std::fs::write(&file, format!("{open}{kinds}\n{protection}Name-Real: {name}\nExpire-Date: {expires}\n%commit\n")).unwrap();
         self.out(&["--pinentry-mode", "loopback", "--generate-key", file.to_str().unwrap()]);
         self.out(&["--armor", "--export", name])
     }
@@ -88,7 +86,7 @@ async fn open(vaults: &Vaults, artifact: &Artifact, keys: &Keys) -> Result<Vec<u
 #[tokio::test]
 async fn what_we_encrypt_opens_with_gpg_and_zstd_alone_and_with_us() {
     let gpg = Gpg::new();
-    for (name, algorithm) in [("old-school", ["rsa", "rsa"]), ("modern", ["eddsa", "ecdh"])] {
+    for (name, algorithm) in [("old-school", Kinds::Rsa), ("modern", Kinds::Curves)] {
         let public = gpg.key(name, algorithm, "", "0");
         let recipients = Recipients::parse(&public, now()).unwrap();
         let vaults = Vaults::default();
@@ -118,11 +116,11 @@ async fn every_recipient_opens_it_and_nobody_else_does() {
         .iter()
         .map(|name| {
             let path = gpg.0.path().join(format!("{name}.asc"));
-            std::fs::write(&path, gpg.key(name, ["eddsa", "ecdh"], "", "0")).unwrap();
+            std::fs::write(&path, gpg.key(name, Kinds::Curves, "", "0")).unwrap();
             path
         })
         .collect();
-    gpg.key("stranger", ["eddsa", "ecdh"], "", "0");
+    gpg.key("stranger", Kinds::Curves, "", "0");
     let recipients = Recipients::load(&files, now()).unwrap();
     let vaults = Vaults::default();
     let backup = vaults.encoded("2026-11-20T02:00:00Z", 100_000, &encoding(Compression::None, recipients)).await;
@@ -142,7 +140,7 @@ async fn every_recipient_opens_it_and_nobody_else_does() {
 #[tokio::test]
 async fn a_passphrase_is_checked_when_the_key_is_read_and_never_told() {
     let gpg = Gpg::new();
-    let public = gpg.key("careful", ["eddsa", "ecdh"], "correct horse", "0");
+    let public = gpg.key("careful", Kinds::Curves, "correct horse", "0");
     let secret = gpg.secret("careful", "correct horse");
     for wrong in [None, Some(Secret::new("battery staple"))] {
         let error = Keys::load(&secret, wrong.as_ref()).unwrap_err();
@@ -159,7 +157,7 @@ async fn a_passphrase_is_checked_when_the_key_is_read_and_never_told() {
 #[test]
 fn keys_that_would_not_open_it_later_are_refused_before_anything_is_stored() {
     let gpg = Gpg::new();
-    let public = gpg.key("fleeting", ["eddsa", "ecdh"], "", "1d");
+    let public = gpg.key("fleeting", Kinds::Curves, "", "1d");
     assert!(!Recipients::parse(&public, now()).unwrap().is_empty());
     let later = now() + jiff::SignedDuration::from_hours(25);
     let error = Recipients::parse(&public, later).unwrap_err();
@@ -175,7 +173,7 @@ fn keys_that_would_not_open_it_later_are_refused_before_anything_is_stored() {
     let error = Recipients::parse(&gpg.out(&["--armor", "--export", "signer"]), now()).unwrap_err();
     assert!(error.full().contains("meant to encrypt"), "{error:?}");
 
-    gpg.key("regretted", ["eddsa", "ecdh"], "", "0");
+    gpg.key("regretted", Kinds::Curves, "", "0");
     let listed = String::from_utf8(gpg.out(&["--with-colons", "--list-keys", "regretted"])).unwrap();
     let print = listed.lines().find(|line| line.starts_with("fpr")).and_then(|line| line.split(':').nth(9)).unwrap();
     let revocation = gpg.0.path().join(format!("openpgp-revocs.d/{print}.rev"));
@@ -189,7 +187,7 @@ fn keys_that_would_not_open_it_later_are_refused_before_anything_is_stored() {
 #[tokio::test]
 async fn r12_encrypted_bytes_that_differ_are_refused_and_so_is_what_follows_the_message() {
     let gpg = Gpg::new();
-    let recipients = Recipients::parse(&gpg.key("owner", ["eddsa", "ecdh"], "", "0"), now()).unwrap();
+    let recipients = Recipients::parse(&gpg.key("owner", Kinds::Curves, "", "0"), now()).unwrap();
     let keys = Keys::load(&gpg.secret("owner", ""), None).unwrap();
     let vaults = Vaults::default();
     let backup = vaults.encoded("2026-11-20T02:00:00Z", 100_000, &encoding(Compression::None, recipients)).await;

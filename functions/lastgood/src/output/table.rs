@@ -9,7 +9,7 @@ use lastgood_core::{
 /// Returns an empty table with these columns.
 pub fn table(columns: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(columns.iter().map(|column| Cell::new(column).add_attribute(Attribute::Bold)));
     table
 }

@@ -18,7 +18,7 @@ mod preflight;
 pub mod restore;
 mod said;
 pub mod scratch;
-mod server;
+pub mod server;
 mod snapshot;
 mod spool;
 mod tarball;

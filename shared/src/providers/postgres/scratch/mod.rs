@@ -34,7 +34,7 @@ use crate::{
         drill::ReplicaName,
     },
     env::Progress,
-    error::{During, Result, corrupt, failed, not_found},
+    error::{During, Kind, Result, corrupt, failed, not_found},
     id::AssetName,
     ports::{Replica, Replicas, Rows},
     stream::Keys,
@@ -218,7 +218,13 @@ impl Replicas for Scratch {
 
     async fn replica(&self, name: &ReplicaName) -> Result<Option<Replica>> {
         let folder = self.folder(name)?;
-        let Some(ledger) = ledger::read(&folder)? else { return Ok(None) };
+        let ledger = match ledger::read(&folder) {
+            Ok(Some(ledger)) => ledger,
+            // What a stranger made is no replica of ours; making one there will be refused.
+            Err(error) if error.kind() == Kind::Conflict => return Ok(None),
+            Ok(None) => return Ok(None),
+            Err(error) => return Err(error),
+        };
         let ready = ledger.restored
             && match self.url(name) {
                 Ok(url) => connect(&url).await.is_ok(),

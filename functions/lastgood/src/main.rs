@@ -1,0 +1,7 @@
+//! The operator's command.
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    lastgood::main().await
+}

@@ -1,0 +1,155 @@
+//! What a round of drills came to.
+
+use lastgood_core::{
+    catalog::{Key, evidence::Evidence},
+    clock::Timestamp,
+    domain::{
+        compare::CheckOutcome,
+        drill::Verdict,
+        finding::{Finding, FindingKind, Severity},
+        place::Place,
+    },
+    function::{Entry, Exit, Findings, Outcome, Report},
+    id::{AssetName, BackupId},
+};
+use serde::{Deserialize, Serialize};
+use std::ops::Deref;
+
+/// A finished drill.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Drilled {
+    /// The drill.
+    pub drill: BackupId,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Why it is not proven.
+    pub reason: Option<String>,
+    /// The backup that was restored.
+    pub backup: Option<BackupId>,
+    /// The place that it was read from.
+    pub from: Option<Place>,
+    /// The moment whose data it holds.
+    pub data_time: Option<Timestamp>,
+    /// How long it took until the data was restored and validated, in seconds.
+    pub restore_seconds: Option<f64>,
+    /// Whether that was within the recovery time objective.
+    pub rto_met: Option<bool>,
+    /// Whether the newest backup was within the recovery point objective.
+    pub rpo_met: Option<bool>,
+    /// Checks that passed.
+    pub passed: usize,
+    /// All checks.
+    pub checks: usize,
+    /// The evidence's key below the vault.
+    pub evidence: String,
+    /// The key of its page for people.
+    pub page: String,
+    /// Replicas of lost drills that were removed first.
+    pub swept: usize,
+}
+
+impl Drilled {
+    pub(crate) fn of(evidence: &Evidence, swept: usize) -> Self {
+        let backup = evidence.backup.as_ref();
+        Self {
+            drill: evidence.drill,
+            verdict: evidence.verdict,
+            reason: evidence.reason.clone(),
+            backup: backup.map(|backup| backup.id),
+            from: backup.map(|backup| backup.from.clone()),
+            data_time: backup.map(|backup| backup.data_time),
+            restore_seconds: evidence.restore_seconds,
+            rto_met: evidence.objectives.rto_met,
+            rpo_met: evidence.objectives.rpo_met,
+            passed: evidence.count(CheckOutcome::Passed),
+            checks: evidence.checks.len(),
+            evidence: Key::Drill(evidence.asset.clone(), evidence.drill).to_string(),
+            page: Key::DrillPage(evidence.asset.clone(), evidence.drill).to_string(),
+            swept,
+        }
+    }
+}
+
+/// What a round of drills came to.
+#[derive(Debug, Clone, Serialize)]
+#[serde(transparent)]
+pub struct DrillReport {
+    report: Report<Drilled>,
+    #[serde(skip)]
+    runbook: String,
+}
+
+impl DrillReport {
+    pub(crate) fn new(report: Report<Drilled>, runbook: &str) -> Self {
+        Self { report, runbook: runbook.to_owned() }
+    }
+
+    fn verdicts(&self) -> impl Iterator<Item = Verdict> {
+        self.entries.iter().filter_map(|entry| match &entry.outcome {
+            Outcome::Done(drilled) => Some(drilled.verdict),
+            Outcome::Failed { .. } => Some(Verdict::Failed),
+            Outcome::NotDue { .. } | Outcome::AlreadyRunning { .. } | Outcome::Waiting { .. } => None,
+        })
+    }
+}
+
+impl Deref for DrillReport {
+    type Target = Report<Drilled>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.report
+    }
+}
+
+impl Findings for DrillReport {
+    fn findings(&self) -> Vec<Finding> {
+        self.entries.iter().flat_map(|entry| findings(entry).into_iter().map(|finding| finding.linked(&self.runbook))).collect()
+    }
+
+    fn exit(&self) -> Exit {
+        match self.verdicts().max() {
+            None | Some(Verdict::Proven) => Exit::Good,
+            Some(Verdict::CouldNotVerify) => Exit::CouldNotVerify,
+            Some(Verdict::Failed) => Exit::Failed,
+        }
+    }
+}
+
+fn findings(entry: &Entry<Drilled>) -> Vec<Finding> {
+    let asset = &entry.asset;
+    let about = |kind, severity, sentence: String| Finding::new(kind, severity, sentence, again(asset)).about(asset);
+    match &entry.outcome {
+        Outcome::Done(drilled) => {
+            let reason = drilled.reason.as_deref().unwrap_or("see the evidence");
+            let mut found = Vec::new();
+            match drilled.verdict {
+                Verdict::Proven => {}
+                Verdict::CouldNotVerify => found.push(about(
+                    FindingKind::DrillCouldNotVerify,
+                    Severity::Warning,
+                    format!("the drill could not verify the backup: {reason}"),
+                )),
+                Verdict::Failed => {
+                    found.push(about(FindingKind::DrillFailed, Severity::Critical, format!("the drill failed: {reason}")));
+                }
+            }
+            if drilled.rto_met == Some(false) {
+                let took = drilled.restore_seconds.unwrap_or_default();
+                found.push(about(
+                    FindingKind::RtoMissed,
+                    Severity::Warning,
+                    format!("the restore took {took:.0} s, longer than the objective"),
+                ));
+            }
+            found
+        }
+        Outcome::Failed { reason, .. } => {
+            vec![about(FindingKind::DrillCouldNotVerify, Severity::Warning, format!("the drill could not be done: {reason}"))]
+        }
+        Outcome::NotDue { .. } | Outcome::AlreadyRunning { .. } | Outcome::Waiting { .. } => Vec::new(),
+    }
+}
+
+fn again(asset: &AssetName) -> String {
+    format!("lastgood drill {asset}")
+}
