@@ -3,3 +3,4 @@
 mod bucket;
 mod evidence;
 mod formats;
+mod retention_records;
