@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod drills;
+pub mod fault_proxy;
 pub mod hosts;
 pub mod house;
 pub mod pg;

@@ -62,7 +62,7 @@ impl Cluster {
         let target = home.path().join("data");
         run(Command::new("cp").arg("-a").arg("--reflink=auto").arg(data).arg(&target));
         std::fs::set_permissions(&target, std::fs::Permissions::from_mode(0o700)).expect("permissions");
-        give_away(&target);
+        give_away(home.path());
         let settings: Vec<String> = settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let port = free_port();
         let mut postmaster = launch(home.path(), port, &settings);

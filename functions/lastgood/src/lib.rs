@@ -4,7 +4,7 @@
 //! 3 could not verify, 64 usage.
 
 mod by_hand;
-mod command;
+pub mod command;
 mod configure;
 mod demo;
 mod doctor;

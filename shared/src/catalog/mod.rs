@@ -112,6 +112,12 @@ impl Vault {
 
     /// Returns every record below a folder, newest (by name) first.
     pub async fn all<R: Record>(&self, folder: &str) -> Result<Found<R>> {
+        let Found { good, unreadable } = self.all_named(folder).await?;
+        Ok(Found { good: good.into_iter().map(|(_, record)| record).collect(), unreadable })
+    }
+
+    /// Returns every record below a folder with the key that it stands under.
+    async fn all_named<R: Record>(&self, folder: &str) -> Result<Found<(String, R)>> {
         use futures::{StreamExt, stream};
         let mut keys = self.bucket.list_all(folder).await?;
         keys.retain(|meta| meta.key.ends_with(".json"));
@@ -123,10 +129,10 @@ impl Vault {
         let mut found = Found { good: Vec::new(), unreadable: Vec::new() };
         for (result, path) in loaded {
             match result {
-                Ok(Some(stored)) => found.good.push(stored.record),
+                Ok(Some(stored)) => found.good.push((path, stored.record)),
                 Ok(None) => {}
                 Err(error) if matches!(error.kind(), Kind::Corrupt | Kind::Unsupported | Kind::Invalid) => {
-                    found.unreadable.push((path, error))
+                    found.unreadable.push((path, error));
                 }
                 Err(error) => return Err(error),
             }
@@ -137,19 +143,27 @@ impl Vault {
     /// Returns the backups of an asset, newest first. A manifest under another backup's key, or of another asset, is
     /// unreadable: never guessed.
     pub async fn backups(&self, asset: &AssetName) -> Result<Found<Manifest>> {
-        let mut found: Found<Manifest> = self.all(&Key::manifests(asset)).await?;
-        let (good, strays): (Vec<_>, Vec<_>) = found.good.into_iter().partition(|manifest| manifest.asset == *asset);
-        found.good = good;
-        for stray in strays {
-            found
-                .unreadable
-                .push((Key::Manifest(asset.clone(), stray.id).to_string(), crate::error::corrupt("the manifest belongs to another asset")));
-        }
-        Ok(found)
+        let Found { good, mut unreadable } = self.all_named::<Manifest>(&Key::manifests(asset)).await?;
+        let (good, strays): (Vec<_>, Vec<_>) = good.into_iter().partition(|(path, manifest)| stands_at_its_place(path, manifest));
+        unreadable.extend(strays.into_iter().map(|(path, manifest)| (path, astray(&manifest))));
+        Ok(Found { good: good.into_iter().map(|(_, manifest)| manifest).collect(), unreadable })
     }
 
     /// Returns one backup's manifest.
     pub async fn backup(&self, asset: &AssetName, id: BackupId) -> Result<Option<Manifest>> {
-        Ok(self.load(&Key::Manifest(asset.clone(), id)).await?.map(|stored| stored.record))
+        let key = Key::Manifest(asset.clone(), id);
+        match self.load::<Manifest>(&key).await? {
+            Some(stored) if !stands_at_its_place(&key.to_string(), &stored.record) => Err(astray(&stored.record).during(key)),
+            found => Ok(found.map(|stored| stored.record)),
+        }
     }
+}
+
+/// Whether a manifest stands under the key of the backup that it describes: a copied or renamed one does not.
+fn stands_at_its_place(path: &str, manifest: &Manifest) -> bool {
+    Key::Manifest(manifest.asset.clone(), manifest.id).to_string() == path
+}
+
+fn astray(manifest: &Manifest) -> Error {
+    crate::error::corrupt(format!("the manifest is that of backup {} of {}", manifest.id, manifest.asset))
 }

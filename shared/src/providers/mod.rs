@@ -1,5 +1,7 @@
 //! Adapters: thin translations from our ports to the world. One folder for each world, and this one place that chooses.
 
+#[cfg(feature = "aws")]
+pub mod aws;
 pub mod local;
 pub mod notify;
 pub(crate) mod parts;
@@ -21,6 +23,9 @@ use std::sync::Arc;
 pub fn open_bucket(place: &Place) -> Result<Arc<dyn Bucket>> {
     match place.scheme() {
         Scheme::File => Ok(Arc::new(local::Folder::new(place.clone())?)),
+        #[cfg(feature = "aws")]
+        Scheme::S3 => Ok(Arc::new(aws::S3::new(place.clone(), aws::Settings::default())?)),
+        #[cfg(not(feature = "aws"))]
         Scheme::S3 => Err(not_built_in(place, "aws")),
         Scheme::Gs => Err(not_built_in(place, "gcp")),
         Scheme::Az => Err(not_built_in(place, "azure")),

@@ -28,7 +28,10 @@ impl<R: AsyncRead + Unpin> AsyncRead for Whole<R> {
         }
         match self.left.checked_sub(read) {
             Some(left) => self.left = left,
-            None => return Poll::Ready(Err(corrupt(format!("reading {}: it has more bytes than it should", self.what)).into())),
+            None => {
+                buf.set_filled(before);
+                return Poll::Ready(Err(corrupt(format!("reading {}: it has more bytes than it should", self.what)).into()));
+            }
         }
         Poll::Ready(Ok(()))
     }

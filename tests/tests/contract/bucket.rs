@@ -6,9 +6,10 @@ use lastgood_core::{
     clock::Timestamp,
     error::Kind,
     ports::{Bucket, If, Upload, Version},
-    providers::local::Folder,
+    providers::{aws::S3, local::Folder},
     testing::{ManualClock, MemoryBucket},
 };
+use lastgood_tests::s3::S3Server;
 use std::{sync::Arc, time::Duration};
 use tokio::io::AsyncReadExt;
 
@@ -18,11 +19,22 @@ type Subject = Arc<dyn Bucket>;
 type Promise = (&'static str, fn(Subject) -> BoxFuture<'static, ()>);
 
 macro_rules! promises {
-    ($($name:ident),* $(,)?) => {
-        const PROMISES: &[Promise] = &[$((stringify!($name), |bucket| Box::pin($name(bucket)))),*];
+    (everywhere: $($name:ident),* ; where_uploads_are_listed: $($more:ident),*) => {
+        const PROMISES: &[Promise] = &[
+            $((stringify!($name), |bucket| Box::pin($name(bucket))),)*
+            $((stringify!($more), |bucket| Box::pin($more(bucket))),)*
+        ];
+
+        mod s3_that_verifies {
+            $(#[tokio::test] async fn $name() {
+                let server = lastgood_tests::s3::S3Server::verifying().await;
+                super::$name(std::sync::Arc::new(server.open("lastgood"))).await;
+            })*
+        }
 
         mod memory {
             $(#[tokio::test] async fn $name() { super::$name(super::memory_bucket()).await; })*
+            $(#[tokio::test] async fn $more() { super::$more(super::memory_bucket()).await; })*
         }
 
         mod file {
@@ -30,11 +42,16 @@ macro_rules! promises {
                 let (bucket, _folder) = super::folder();
                 super::$name(bucket).await;
             })*
+            $(#[tokio::test] async fn $more() {
+                let (bucket, _folder) = super::folder();
+                super::$more(bucket).await;
+            })*
         }
     };
 }
 
 promises![
+    everywhere:
     what_was_put_is_got,
     an_empty_object_is_an_object,
     what_is_not_there_is_none,
@@ -45,7 +62,6 @@ promises![
     an_upload_appears_whole_and_only_at_the_end,
     an_upload_in_parts_comes_back_byte_for_byte,
     an_empty_upload_is_an_empty_object,
-    a_lost_upload_leaves_nothing_that_a_sweep_does_not_remove,
     an_upload_never_replaces,
     an_upload_with_a_gap_is_refused,
     an_aborted_upload_leaves_nothing,
@@ -53,8 +69,79 @@ promises![
     listings_are_in_the_order_of_bytes,
     a_listing_goes_on_after_any_key,
     deleting_twice_is_a_success,
-    r39_odd_keys_come_back_exactly_or_are_refused,
+    r39_odd_keys_come_back_exactly_or_are_refused;
+    where_uploads_are_listed:
+    a_lost_upload_leaves_nothing_that_a_sweep_does_not_remove
 ];
+
+/// The whole suite in one test: one server process is enough for all of it.
+#[tokio::test]
+async fn s3_on_moto_keeps_every_promise() {
+    let Some(server) = S3Server::moto("s3_on_moto_keeps_every_promise").await else { return };
+    for (name, promise) in PROMISES {
+        eprintln!("{name}");
+        promise(Arc::new(server.open(name))).await;
+    }
+}
+
+/// Copies inside one store: whole, in parts, refused where something stands, none where the source is elsewhere.
+async fn copies_stay_inside(server: S3Server) {
+    let from = server.open("from é&");
+    let in_parts = lastgood_core::providers::aws::Settings { copy_at_once: 6 << 20, ..server.settings() };
+    let to = S3::new(lastgood_tests::s3::place("to"), in_parts).unwrap();
+    let (from, to): (Subject, Subject) = (Arc::new(from), Arc::new(to));
+    for (key, size) in [("empty", 0), ("small ü+%", 100_000), ("large", (13 << 20) + 1)] {
+        let bytes = noise(size);
+        upload(&from, key, &bytes).await.unwrap();
+        let copied = to.copy_from(&*from, key, &format!("copy of {key}")).await.unwrap().unwrap();
+        assert_eq!(copied.size, size as u64);
+        assert!(read(&to, &format!("copy of {key}")).await == bytes, "{key}");
+        let error = to.copy_from(&*from, key, &format!("copy of {key}")).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::Conflict, "{error:?}");
+    }
+    assert_eq!(to.copy_from(&*from, "missing", "x").await.unwrap_err().kind(), Kind::NotFound);
+    let (elsewhere, _folder) = folder();
+    put(&elsewhere, "here", "x").await;
+    assert_eq!(to.copy_from(&*elsewhere, "here", "there").await.unwrap(), None);
+    assert_eq!(elsewhere.copy_from(&*from, "small ü+%", "there").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn s3_that_verifies_copies_inside() {
+    copies_stay_inside(S3Server::verifying().await).await;
+}
+
+#[tokio::test]
+async fn s3_on_moto_copies_inside() {
+    let Some(server) = S3Server::moto("s3_on_moto_copies_inside").await else { return };
+    copies_stay_inside(server).await;
+}
+
+/// More objects than any page holds, every one listed once and in order.
+#[tokio::test]
+async fn long_listings_lose_nothing_between_pages() {
+    let (file, _folder) = folder();
+    let server = S3Server::verifying().await;
+    let s3: Subject = Arc::new(server.open("lastgood"));
+    for bucket in [file, s3, memory_bucket()] {
+        let wanted: Vec<_> = (0..1_007).map(|i| format!("n/{:02}/{i:04}", i / 100)).collect();
+        let written = stream::iter(wanted.clone()).map(|key| {
+            let bucket = bucket.clone();
+            async move { put(&bucket, &key, "x").await }
+        });
+        assert_eq!(written.buffer_unordered(16).count().await, 1_007);
+        put(&bucket, "o", "not below").await;
+        assert_eq!(keys(&bucket, "n/").await, wanted);
+        assert_eq!(keys(&bucket, "n/1").await, wanted[1_000..]);
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_list_uploads_is_not_an_error() {
+    let server = S3Server::verifying().await;
+    let bucket: Subject = Arc::new(server.open("lastgood"));
+    assert_eq!(bucket.sweep_uploads("2040-01-01T00:00:00Z".parse().unwrap(), Duration::ZERO).await.unwrap(), 0);
+}
 
 fn memory_bucket() -> Subject {
     let clock = ManualClock::at("2026-11-20T02:00:00Z".parse().unwrap());

@@ -1,0 +1,30 @@
+//! Amazon S3, and stores that speak its protocol.
+//!
+//! Credentials, region and endpoint come from where every AWS tool takes them; see [`Settings`]. Nothing is asked of
+//! AWS before the first call.
+
+mod bucket;
+mod client;
+mod copy;
+mod error;
+mod read;
+mod upload;
+
+pub use bucket::S3;
+pub use client::{Checksums, Settings};
+
+use std::{
+    hash::{BuildHasher, Hasher, RandomState},
+    time::Duration,
+};
+
+/// A number that no other process is likely to have, for jitter and for telling our own writes from others'.
+fn chance() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
+
+/// Waits before try `number` (from 1): 0.2 s, doubled each time, half of it by chance, so that many do not come at once.
+async fn pause(number: u32) {
+    let most = 200_u64 << number.min(6);
+    tokio::time::sleep(Duration::from_millis(most / 2 + chance() % (most / 2))).await;
+}
