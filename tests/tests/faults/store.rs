@@ -192,13 +192,15 @@ async fn r11_a_transfer_never_goes_on_in_another_object() {
 
 #[tokio::test]
 async fn a_store_that_ignores_conditions_is_refused_before_anything_is_written() {
-    let server = S3Server::verifying().await;
+    let test = "a_store_that_ignores_conditions_is_refused_before_anything_is_written";
+    let Some(server) = S3Server::moto(test).await else { return };
     let proxy = FaultProxy::before(server.address()).await;
-    // Its probe "succeeds" although it must not.
-    proxy.breaks("PUT", "conditional-writes", usize::MAX, Fault::Refuse(200, ""));
+    proxy.breaks("PUT", "", usize::MAX, Fault::DropConditions);
     let bucket = S3::new(place("lastgood"), settings_for(proxy.address())).unwrap();
     let error = bucket.put("record", "x".into(), If::Absent).await.unwrap_err();
-    assert!(matches!(error.kind(), Kind::Unsupported | Kind::Failed), "{error:?}");
+    assert_eq!(error.kind(), Kind::Unsupported, "{error:?}");
+    assert!(error.full().contains("ignores conditional writes"), "{error:?}");
+    assert_eq!(bucket.begin_upload("artifact", None).await.err().unwrap().kind(), Kind::Unsupported);
     assert_eq!(server.open("lastgood").head("record").await.unwrap(), None);
 }
 
@@ -282,6 +284,7 @@ fn run(holder: &str) -> Run {
         attempt: 1,
         state: RunState::Working { holder: holder.into(), since, lease_until: "2026-11-20T02:15:00Z".parse().unwrap() },
         leftovers: Vec::new(),
+        drill: None,
     }
 }
 
