@@ -4,3 +4,4 @@ mod bucket;
 mod evidence;
 mod formats;
 mod records;
+mod retention_records;
