@@ -5,7 +5,7 @@ use bytes::Bytes;
 use cross_region_copy::{Copied, CrossRegionCopy};
 use lastgood_core::{
     catalog::{Copy, Key, Verification},
-    clock::{Clock, SystemClock, Timestamp},
+    clock::{SystemClock, Timestamp},
     config::Config,
     domain::{
         backup::{Manifest, Role},
