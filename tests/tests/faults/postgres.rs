@@ -10,16 +10,18 @@ use lastgood_core::{
 };
 use lastgood_tests::{
     house::{House, files, shell},
-    pg::{Cluster, PASSWORD, lifelike, program},
+    pg::{Cluster, PASSWORD, give_away, lifelike, program},
 };
 use snapshot_trigger::SnapshotTrigger;
 use std::{
     os::unix::fs::PermissionsExt,
+    path::Path,
     process::Command,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 fn policy(export: &str) -> String {
@@ -437,5 +439,114 @@ async fn r23_what_a_physical_restore_must_be_compared_with_is_on_record() {
             locale.actual_version.unwrap_or_default(),
             cluster.cell("shop", "select pg_database_collation_actual_version(oid) from pg_database where datname = 'shop'").await
         );
+    }
+}
+
+/// A certificate authority and a server certificate for `localhost`, as an operator makes them.
+fn certificates(folder: &Path) {
+    let folder = folder.display();
+    shell(&format!(
+        "cd {folder} && openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=ours -keyout ca.key -out ca.crt 2>/dev/null
+         openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=theirs -keyout other.key -out other.crt 2>/dev/null
+         openssl req -newkey rsa:2048 -nodes -subj /CN=localhost -keyout server.key -out server.csr 2>/dev/null
+         printf 'subjectAltName=DNS:localhost\\nbasicConstraints=CA:FALSE\\n' > ext
+         openssl x509 -req -days 2 -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -extfile ext -out server.crt 2>/dev/null
+         chmod 600 server.key; echo nonsense > nonsense.pem; chmod 755 ."
+    ));
+}
+
+#[tokio::test]
+async fn tls_checks_what_sslmode_asks_for_and_so_does_libpq() {
+    let keys = tempfile::tempdir().unwrap();
+    certificates(keys.path());
+    give_away(keys.path());
+    let at = |file: &str| keys.path().join(file).display().to_string();
+    let cluster = Cluster::start_with(&[("ssl", "on"), ("ssl_cert_file", &at("server.crt")), ("ssl_key_file", &at("server.key"))]).await;
+    let (by_name, by_address) = (cluster.url("postgres").replace("127.0.0.1", "localhost"), cluster.url("postgres"));
+    let asked = "select ssl::text from pg_stat_ssl where pid = pg_backend_pid()";
+    for (url, parameters, expected) in [
+        (&by_name, "sslmode=disable".to_owned(), Some("false")),
+        (&by_name, "sslmode=prefer".to_owned(), Some("true")),
+        (&by_address, "sslmode=require".to_owned(), Some("true")),
+        (&by_address, format!("sslmode=require&sslrootcert={}", at("ca.crt")), Some("true")),
+        (&by_address, format!("sslmode=require&sslrootcert={}", at("other.crt")), None),
+        (&by_address, format!("sslmode=verify-ca&sslrootcert={}", at("ca.crt")), Some("true")),
+        (&by_name, format!("sslmode=verify-ca&sslrootcert={}", at("other.crt")), None),
+        (&by_name, format!("sslmode=verify-full&sslrootcert={}", at("ca.crt")), Some("true")),
+        (&by_address, format!("sslmode=verify-full&sslrootcert={}", at("ca.crt")), None),
+        (&by_name, format!("sslmode=verify-full&sslrootcert={}", at("other.crt")), None),
+        (&by_name, format!("sslmode=verify-full&sslrootcert={}", at("nonsense.pem")), None),
+        (&by_name, format!("sslmode=verify-full&sslrootcert={}", at("missing.pem")), None),
+        (&by_name, "sslmode=verify-full".to_owned(), None),
+    ] {
+        let url: PgUrl = format!("{url}?{parameters}").parse().unwrap();
+        let ours = match connect(&url).await {
+            Ok(client) => Some(client.query_one(asked, &[]).await.unwrap().get::<_, String>(0)),
+            Err(error) => {
+                assert!(!error.full().contains(PASSWORD), "{error:?}");
+                None
+            }
+        };
+        assert_eq!(ours.as_deref(), expected, "{url}?{parameters}");
+        let libpq = Command::new(program("psql")).args(["-XAtc", asked]).env_clear().envs(url.environment()).output().unwrap();
+        let libpq = libpq.status.success().then(|| String::from_utf8_lossy(&libpq.stdout).trim().to_owned());
+        assert_eq!(libpq.as_deref(), expected, "libpq: {url}?{parameters}");
+    }
+}
+
+/// Not a test of its own: what the next one starts as a process, in order to kill it.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "started by `r02_a_killed_export_leaves_no_children_and_the_next_run_cleans_up`"]
+async fn an_export_that_will_be_killed() {
+    let told =
+        std::fs::read_to_string(std::env::temp_dir().join(format!("lastgood-kill-{}", std::os::unix::process::parent_id()))).unwrap();
+    let [url, vault, scratch, format] = told.lines().collect::<Vec<_>>()[..] else { panic!("{told}") };
+    let house = House::new(url, &policy(&format!(", format: {format}"))).in_vault(Path::new(vault)).with_scratch(Path::new(scratch));
+    let _ = export(&house).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r02_a_killed_export_leaves_no_children_and_the_next_run_cleans_up() {
+    let cluster = Cluster::start().await;
+    big(&cluster).await;
+    cluster.sql("big", "create table slow as select * from t; create table slower as select * from t").await;
+    for format in ["custom", "directory"] {
+        let house = House::new(&cluster.url("big"), &policy(&format!(", format: {format}")));
+        let told = std::env::temp_dir().join(format!("lastgood-kill-{}", std::process::id()));
+        let lines = [cluster.url("big"), house.vault().display().to_string(), house.scratch().display().to_string(), format.to_owned()];
+        std::fs::write(&told, lines.join("\n")).unwrap();
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "postgres::an_export_that_will_be_killed", "--ignored"])
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        while children(&cluster, "pg_dump").is_empty() {
+            assert!(child.try_wait().unwrap().is_none(), "it ended before it could be killed");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        child.kill().unwrap();
+        child.wait().unwrap();
+        std::fs::remove_file(told).unwrap();
+        assert_eq!(house.backups("orders-db").await, []);
+        // Its children find nobody to talk to.
+        let end = std::time::Instant::now() + Duration::from_secs(10);
+        while !children(&cluster, "pg_dump").is_empty() {
+            assert!(std::time::Instant::now() < end, "{format}: an orphan goes on dumping");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        // While its lease lasts the slot is held; then the next run takes over and clears what it left.
+        let report = export(&house).await;
+        assert!(matches!(report.entries[0].outcome, Outcome::AlreadyRunning { .. }), "{:?}", report.entries);
+        house.set("2026-11-20T02:05:00Z");
+        let taken = success(&export(&house).await);
+        let [backup] = &house.backups("orders-db").await[..] else { panic!() };
+        assert_eq!(backup.id, taken.backup);
+        let mut named: Vec<_> = backup.artifacts.iter().map(|artifact| artifact.key.clone()).collect();
+        named.extend(house.artifacts().into_iter().filter(|file| file.ends_with(".sha256")));
+        named.sort();
+        assert_eq!(house.artifacts(), named, "{format}: something lies there that no manifest names");
+        assert_eq!(files(house.scratch()), Vec::<String>::new());
     }
 }

@@ -183,6 +183,7 @@ pub(super) fn arguments(pg_dump: &Found, snapshot: &Snapshot) -> super::child::P
         .program()
         .args(["--no-password", "--no-sync", "--lock-wait-timeout=60000"])
         .arg(format!("--snapshot={}", snapshot.name))
+        .watchful()
         .connected_to(&snapshot.url)
 }
 

@@ -151,8 +151,10 @@ impl PgUrl {
         if let Some(password) = &self.password {
             environment.push(("PGPASSWORD", password.expose().into()));
         }
-        if let Some(root) = &self.ssl_root {
-            environment.push(("PGSSLROOTCERT", root.clone().into_os_string()));
+        match (&self.ssl_root, self.ssl_mode) {
+            (Some(root), _) => environment.push(("PGSSLROOTCERT", root.clone().into_os_string())),
+            (None, SslMode::VerifyFull) => environment.push(("PGSSLROOTCERT", system_roots())),
+            (None, SslMode::Disable | SslMode::Prefer | SslMode::Require | SslMode::VerifyCa) => {}
         }
         match self.session {
             Session::Any => {}
@@ -176,6 +178,17 @@ impl fmt::Debug for PgUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")
     }
+}
+
+/// The system's roots as a file, which every libpq reads; `system` itself only those since 16 understand.
+fn system_roots() -> OsString {
+    const BUNDLES: [&str; 4] = [
+        "/etc/ssl/certs/ca-certificates.crt",
+        "/etc/pki/tls/certs/ca-bundle.crt",
+        "/etc/ssl/ca-bundle.pem",
+        "/etc/ssl/cert.pem",
+    ];
+    BUNDLES.into_iter().find(|bundle| std::path::Path::new(bundle).is_file()).unwrap_or("system").into()
 }
 
 fn refuse(why: impl fmt::Display) -> Error {
