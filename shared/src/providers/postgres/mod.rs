@@ -22,6 +22,7 @@ pub mod server;
 mod snapshot;
 mod spool;
 mod tarball;
+pub mod target;
 mod tls;
 pub mod tools;
 pub mod url;

@@ -34,7 +34,7 @@ use crate::{
         drill::ReplicaName,
     },
     env::Progress,
-    error::{During, Kind, Result, corrupt, failed, not_found},
+    error::{During, Error, Kind, Result, corrupt, failed, not_found},
     id::AssetName,
     ports::{Replica, Replicas, Rows},
     stream::Keys,
@@ -106,8 +106,8 @@ impl Scratch {
         vault: &Vault,
     ) -> Result<BTreeMap<String, String>> {
         let version = self.server_for(backup).await?;
-        engine.init(&self.tools, version).await?;
-        engine.start(&self.tools, version.major).await?;
+        engine.init(&self.tools, version).await.map_err(not_the_backups_fault)?;
+        engine.start(&self.tools, version.major).await.map_err(not_the_backups_fault)?;
         let server = engine.url(SUPERUSER, "postgres")?;
         engine.confirm_fenced(&server).await?;
         let client = connect(&server).await?;
@@ -196,6 +196,16 @@ impl Scratch {
                 Err(ended.err().map_or_else(|| failed("it said so on its way"), |cause| cause)).map_err(|cause| error.because(cause))
             }
         }
+    }
+}
+
+/// An empty server that does not come up says nothing about a backup.
+fn not_the_backups_fault(error: Error) -> Error {
+    let hint = error.advice().map(str::to_owned);
+    let told = Error::new(if error.kind() == Kind::NoSpace { Kind::NoSpace } else { Kind::Retry }, error.full());
+    match hint {
+        Some(hint) => told.hint(hint),
+        None => told,
     }
 }
 
