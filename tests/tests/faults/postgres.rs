@@ -1,27 +1,27 @@
 //! Dumps that are killed, servers that hang up, clients that are too old, rights that are missing, room that runs out.
 
+mod connections;
+mod kills;
+
 use export_to_bucket::ExportToBucket;
 use lastgood_core::{
     backup::{BackupReport, Taken},
     env::{Gauge, Progress},
     error::Kind,
-    function::{Exit, Findings, Function, Outcome},
-    providers::postgres::{PgUrl, connect},
+    function::{Findings, Function, Outcome},
 };
 use lastgood_tests::{
     house::{House, files, shell},
-    pg::{Cluster, PASSWORD, give_away, lifelike, program},
+    pg::{Cluster, PASSWORD, lifelike, program},
 };
 use snapshot_trigger::SnapshotTrigger;
 use std::{
     os::unix::fs::PermissionsExt,
-    path::Path,
     process::Command,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
 };
 
 fn policy(export: &str) -> String {
@@ -121,68 +121,6 @@ async fn nothing_is_left(house: &House) {
     // No part of an upload either, under whatever name the vault keeps them.
     let kept = |file: &String| file.starts_with("catalog/") || file.starts_with(".lastgood/locks/");
     assert!(house.files().iter().all(kept), "{:?}", house.files());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn r09_a_dump_that_is_killed_at_any_byte_leaves_nothing_and_the_next_run_is_clean() {
-    let cluster = Arc::new(Cluster::start().await);
-    big(&cluster).await;
-    for (format, bytes) in [("custom", 1), ("custom", 300_000), ("custom", 9_000_000), ("plain", 30_000_000), ("directory", 2_000_000)] {
-        let house = House::new(&cluster.url("big"), &policy(&format!(", format: {format}")));
-        let killer = cluster.clone();
-        let house = house.watched_by(Watch::after(bytes, move || kill(&children(&killer, "pg_dump"))));
-        let report = export(&house).await;
-        let (_, reason, _) = failure(&report);
-        assert!(reason.contains("pg_dump was killed by signal 9") || format == "directory", "{format} at {bytes}: {reason}");
-        assert_eq!(report.exit(), Exit::Failed);
-        assert_eq!(report.findings().len(), 1);
-        nothing_is_left(&house).await;
-        assert_eq!(children(&cluster, "pg_dump"), Vec::<u32>::new());
-        success(&export(&house).await);
-        assert_eq!(house.backups("orders-db").await.len(), 1);
-    }
-    // No transaction of ours is left open on the server.
-    let open = cluster.cell("big", "select count(*) from pg_stat_activity where application_name = 'lastgood' and state <> 'idle'").await;
-    assert_eq!(open, "0");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn r09_a_server_that_hangs_up_is_told_with_its_sqlstate_and_leaves_nothing() {
-    let cluster = Arc::new(Cluster::start().await);
-    big(&cluster).await;
-    for (format, whose) in
-        [("custom", "query like 'COPY%'"), ("directory", "query like 'COPY%'"), ("custom", "state = 'idle in transaction'")]
-    {
-        let house = House::new(&cluster.url("big"), &policy(&format!(", format: {format}, tables_csv: [u]")));
-        let killer = cluster.clone();
-        let runtime = tokio::runtime::Handle::current();
-        let house = house.watched_by(Watch::after(200_000, move || {
-            tokio::task::block_in_place(|| {
-                runtime.block_on(async {
-                    let sql = format!("select pg_terminate_backend(pid) from pg_stat_activity where {whose} and pid <> pg_backend_pid()");
-                    assert!(!killer.sql("big", &sql).await.is_empty(), "there was nothing to end");
-                });
-            });
-        }));
-        let (kind, reason, _) = failure(&export(&house).await);
-        assert!(reason.contains("57P01") || reason.contains("closed"), "{format}, {whose}: {reason}");
-        assert_eq!(kind, Kind::Retry, "{reason}");
-        nothing_is_left(&house).await;
-        success(&export(&house).await);
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn r09_a_base_backup_that_is_killed_leaves_nothing() {
-    let cluster = Arc::new(Cluster::start().await);
-    big(&cluster).await;
-    let house = House::new(&cluster.url("big"), &policy(""));
-    let killer = cluster.clone();
-    let house = house.watched_by(Watch::after(9_000_000, move || kill(&children(&killer, "pg_basebackup"))));
-    let (_, reason, _) = failure(&SnapshotTrigger::default().run(&house.env).await.unwrap());
-    assert!(reason.contains("pg_basebackup was killed by signal 9"), "{reason}");
-    nothing_is_left(&house).await;
-    success(&SnapshotTrigger::default().run(&house.env).await.unwrap());
 }
 
 /// A machine with the real programs, one of them replaced by a script.
@@ -353,30 +291,6 @@ impl Drop for Mounted {
     }
 }
 
-#[tokio::test]
-async fn r18_our_connection_and_libpq_read_a_url_alike() {
-    let cluster = Cluster::start().await;
-    cluster.create("my db").await;
-    let tcp = cluster.url("my db");
-    let spellings = [
-        tcp.clone(),
-        tcp.replace("postgres://", "postgresql+psycopg://"),
-        tcp.replace("postgres://", "postgresql+asyncpg://").replace("127.0.0.1", "localhost"),
-        tcp.replace("127.0.0.1:", &format!("127.0.0.1:1,127.0.0.1:")),
-        format!("{tcp}?options=-c%20search_path%3Dpg_catalog%20-c%20statement_timeout%3D77s&target_session_attrs=read-write"),
-        cluster.socket_url("my%20db"),
-    ];
-    let asked =
-        "select current_database() || ' ' || current_user || ' ' || current_setting('port') || ' ' || current_setting('search_path')";
-    for text in spellings {
-        let url: PgUrl = text.parse().unwrap();
-        let ours: String = connect(&url).await.unwrap().query_one(asked, &[]).await.unwrap().get(0);
-        let libpq = Command::new(program("psql")).args(["-XAtc", asked]).env_clear().envs(url.environment()).output().unwrap();
-        assert_eq!(String::from_utf8_lossy(&libpq.stdout).trim(), ours, "{url}: {}", String::from_utf8_lossy(&libpq.stderr));
-        assert!(ours.starts_with(&format!("my db postgres {}", cluster.port())), "{ours}");
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn r45_neither_the_password_nor_a_row_of_data_ever_leaves_the_database() {
     let cluster = Arc::new(Cluster::start().await);
@@ -439,114 +353,5 @@ async fn r23_what_a_physical_restore_must_be_compared_with_is_on_record() {
             locale.actual_version.unwrap_or_default(),
             cluster.cell("shop", "select pg_database_collation_actual_version(oid) from pg_database where datname = 'shop'").await
         );
-    }
-}
-
-/// A certificate authority and a server certificate for `localhost`, as an operator makes them.
-fn certificates(folder: &Path) {
-    let folder = folder.display();
-    shell(&format!(
-        "cd {folder} && openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=ours -keyout ca.key -out ca.crt 2>/dev/null
-         openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=theirs -keyout other.key -out other.crt 2>/dev/null
-         openssl req -newkey rsa:2048 -nodes -subj /CN=localhost -keyout server.key -out server.csr 2>/dev/null
-         printf 'subjectAltName=DNS:localhost\\nbasicConstraints=CA:FALSE\\n' > ext
-         openssl x509 -req -days 2 -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -extfile ext -out server.crt 2>/dev/null
-         chmod 600 server.key; echo nonsense > nonsense.pem; chmod 755 ."
-    ));
-}
-
-#[tokio::test]
-async fn tls_checks_what_sslmode_asks_for_and_so_does_libpq() {
-    let keys = tempfile::tempdir().unwrap();
-    certificates(keys.path());
-    give_away(keys.path());
-    let at = |file: &str| keys.path().join(file).display().to_string();
-    let cluster = Cluster::start_with(&[("ssl", "on"), ("ssl_cert_file", &at("server.crt")), ("ssl_key_file", &at("server.key"))]).await;
-    let (by_name, by_address) = (cluster.url("postgres").replace("127.0.0.1", "localhost"), cluster.url("postgres"));
-    let asked = "select ssl::text from pg_stat_ssl where pid = pg_backend_pid()";
-    for (url, parameters, expected) in [
-        (&by_name, "sslmode=disable".to_owned(), Some("false")),
-        (&by_name, "sslmode=prefer".to_owned(), Some("true")),
-        (&by_address, "sslmode=require".to_owned(), Some("true")),
-        (&by_address, format!("sslmode=require&sslrootcert={}", at("ca.crt")), Some("true")),
-        (&by_address, format!("sslmode=require&sslrootcert={}", at("other.crt")), None),
-        (&by_address, format!("sslmode=verify-ca&sslrootcert={}", at("ca.crt")), Some("true")),
-        (&by_name, format!("sslmode=verify-ca&sslrootcert={}", at("other.crt")), None),
-        (&by_name, format!("sslmode=verify-full&sslrootcert={}", at("ca.crt")), Some("true")),
-        (&by_address, format!("sslmode=verify-full&sslrootcert={}", at("ca.crt")), None),
-        (&by_name, format!("sslmode=verify-full&sslrootcert={}", at("other.crt")), None),
-        (&by_name, format!("sslmode=verify-full&sslrootcert={}", at("nonsense.pem")), None),
-        (&by_name, format!("sslmode=verify-full&sslrootcert={}", at("missing.pem")), None),
-        (&by_name, "sslmode=verify-full".to_owned(), None),
-    ] {
-        let url: PgUrl = format!("{url}?{parameters}").parse().unwrap();
-        let ours = match connect(&url).await {
-            Ok(client) => Some(client.query_one(asked, &[]).await.unwrap().get::<_, String>(0)),
-            Err(error) => {
-                assert!(!error.full().contains(PASSWORD), "{error:?}");
-                None
-            }
-        };
-        assert_eq!(ours.as_deref(), expected, "{url}?{parameters}");
-        let libpq = Command::new(program("psql")).args(["-XAtc", asked]).env_clear().envs(url.environment()).output().unwrap();
-        let libpq = libpq.status.success().then(|| String::from_utf8_lossy(&libpq.stdout).trim().to_owned());
-        assert_eq!(libpq.as_deref(), expected, "libpq: {url}?{parameters}");
-    }
-}
-
-/// Not a test of its own: what the next one starts as a process, in order to kill it.
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "started by `r02_a_killed_export_leaves_no_children_and_the_next_run_cleans_up`"]
-async fn an_export_that_will_be_killed() {
-    let told =
-        std::fs::read_to_string(std::env::temp_dir().join(format!("lastgood-kill-{}", std::os::unix::process::parent_id()))).unwrap();
-    let [url, vault, scratch, format] = told.lines().collect::<Vec<_>>()[..] else { panic!("{told}") };
-    let house = House::new(url, &policy(&format!(", format: {format}"))).in_vault(Path::new(vault)).with_scratch(Path::new(scratch));
-    let _ = export(&house).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn r02_a_killed_export_leaves_no_children_and_the_next_run_cleans_up() {
-    let cluster = Cluster::start().await;
-    big(&cluster).await;
-    cluster.sql("big", "create table slow as select * from t; create table slower as select * from t").await;
-    for format in ["custom", "directory"] {
-        let house = House::new(&cluster.url("big"), &policy(&format!(", format: {format}")));
-        let told = std::env::temp_dir().join(format!("lastgood-kill-{}", std::process::id()));
-        let lines = [cluster.url("big"), house.vault().display().to_string(), house.scratch().display().to_string(), format.to_owned()];
-        std::fs::write(&told, lines.join("\n")).unwrap();
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "postgres::an_export_that_will_be_killed", "--ignored"])
-            .stdout(std::process::Stdio::null())
-            .stderr(std::process::Stdio::null())
-            .spawn()
-            .unwrap();
-        while children(&cluster, "pg_dump").is_empty() {
-            assert!(child.try_wait().unwrap().is_none(), "it ended before it could be killed");
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-        tokio::time::sleep(Duration::from_millis(30)).await;
-        child.kill().unwrap();
-        child.wait().unwrap();
-        std::fs::remove_file(told).unwrap();
-        assert_eq!(house.backups("orders-db").await, []);
-        // Its children find nobody to talk to.
-        let end = std::time::Instant::now() + Duration::from_secs(10);
-        while !children(&cluster, "pg_dump").is_empty() {
-            assert!(std::time::Instant::now() < end, "{format}: an orphan goes on dumping");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        // While its lease lasts the slot is held; then the next run takes over and clears what it left.
-        let report = export(&house).await;
-        assert!(matches!(report.entries[0].outcome, Outcome::AlreadyRunning { .. }), "{:?}", report.entries);
-        house.set("2026-11-20T02:05:00Z");
-        let taken = success(&export(&house).await);
-        let [backup] = &house.backups("orders-db").await[..] else { panic!() };
-        assert_eq!(backup.id, taken.backup);
-        let mut named: Vec<_> = backup.artifacts.iter().map(|artifact| artifact.key.clone()).collect();
-        named.extend(house.artifacts().into_iter().filter(|file| file.ends_with(".sha256")));
-        named.sort();
-        assert_eq!(house.artifacts(), named, "{format}: something lies there that no manifest names");
-        assert_eq!(files(house.scratch()), Vec::<String>::new());
     }
 }
