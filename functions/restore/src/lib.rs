@@ -10,6 +10,10 @@ pub use point::choose;
 pub use report::{RestoreReport, Restored};
 
 use lastgood_core::{
+    catalog::{
+        Vault,
+        lease::{self, Claimed, Lease},
+    },
     clock::since,
     config::Copies,
     domain::{
@@ -19,10 +23,10 @@ use lastgood_core::{
         place::Place,
     },
     env::Env,
-    error::{During, Result, invalid, not_found},
+    error::{During, Result, busy, invalid, not_found},
     function::{Entry, Function, Outcome, Report},
-    id::{AssetName, BackupId},
-    ports::{Confirmation, Target},
+    id::{AssetName, BackupId, Slot},
+    ports::{Confirmation, RestoreTarget, Target},
 };
 use serde::Deserialize;
 
@@ -106,17 +110,49 @@ impl Restore {
         }
         let began = env.clock.now();
         tracing::info!(asset = %self.asset, backup = %backup.id, target = restored.target, "restoring for real");
-        restored.tools = target.restore(backup, &vault).await.during(format!("restoring backup {} of {}", backup.id, self.asset))?;
-        if let Some(measured) = target.measure(backup).await.during("comparing the restored data with what was recorded")? {
-            restored.checks = compare(&backup.expectations, &measured, backup.form());
-            restored.verdict = Some(verdict(&restored.checks));
+        let lease = held(env, &self.asset).await?;
+        let done = self.apply(&*target, backup, &vault, &mut restored).await;
+        // The deed is what counts: where nothing can be noted any more, the lease simply runs out.
+        if let Some(lease) = lease {
+            let _ = match &done {
+                Ok(()) => lease.done().await,
+                Err(error) => lease.fail(error).await,
+            };
         }
+        done?;
         restored.seconds = Some(since(env.clock.now(), began).as_secs_f64());
         restored.next = target.next_steps(backup);
         if restored.verdict == Some(Verdict::Failed) {
             restored.next.insert(0, "do not switch over: what was restored is not what was recorded; see the checks".to_owned());
         }
         Ok(restored)
+    }
+
+    async fn apply(&self, target: &dyn RestoreTarget, backup: &Manifest, vault: &Vault, restored: &mut Restored) -> Result<()> {
+        restored.tools = target.restore(backup, vault).await.during(format!("restoring backup {} of {}", backup.id, self.asset))?;
+        if let Some(measured) = target.measure(backup).await.during("comparing the restored data with what was recorded")? {
+            restored.checks = compare(&backup.expectations, &measured, backup.form());
+            restored.verdict = Some(verdict(&restored.checks));
+        }
+        Ok(())
+    }
+}
+
+/// Notes that backups of the asset are being read, so that none is let go meanwhile. After a disaster the vault may take no
+/// more notes: that does not keep anybody from restoring.
+async fn held(env: &Env, asset: &AssetName) -> Result<Option<Lease>> {
+    let claimed = async {
+        lease::sweep(env, Restore::NAME, asset, None).await?;
+        lease::claim(env, Restore::NAME, asset, Slot::at(env.clock.now()), None).await
+    };
+    match claimed.await {
+        Ok(Claimed::Lease(lease)) => Ok(Some(lease)),
+        Ok(Claimed::Held { until }) => Err(busy(format!("another restore of {asset} was begun this very second and runs until {until}"))),
+        Ok(Claimed::Done(_)) => Ok(None),
+        Err(error) => {
+            tracing::warn!(%asset, error = error.full(), "restoring without a note in the vault");
+            Ok(None)
+        }
     }
 }
 

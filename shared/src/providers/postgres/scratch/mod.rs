@@ -44,6 +44,7 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 const DATABASE: &str = "replica";
@@ -275,15 +276,27 @@ impl Replicas for Scratch {
         let engine = Engine::new(&folder, self.account);
         engine.stop().await.during(format!("stopping replica {name}"))?;
         engine.clear()?;
-        let removed = tokio::task::spawn_blocking(move || ledger::remove(&folder)).await;
-        removed.map_err(|error| failed("removing a replica was interrupted").because(error))?.during(format!("removing replica {name}"))
+        let removed = tokio::task::spawn_blocking(move || {
+            // Whatever was still writing when it was given up ends at its next byte.
+            let mut tries = 0..20;
+            loop {
+                match ledger::remove(&folder) {
+                    Err(_) if tries.next().is_some() => std::thread::sleep(Duration::from_millis(100)),
+                    removed => return removed,
+                }
+            }
+        });
+        let removed = removed.await.map_err(|error| failed("removing a replica was interrupted").because(error))?;
+        removed.during(format!("removing replica {name}"))
     }
 
     async fn replicas(&self) -> Result<Vec<Replica>> {
         let mut found = Vec::new();
         for entry in std::fs::read_dir(&self.root)? {
+            let folder = entry?.path();
+            ledger::bury(&folder)?;
             // What has no ledger of ours is a stranger's and stays.
-            if let Ok(Some(ledger)) = ledger::read(&entry?.path()) {
+            if let Ok(Some(ledger)) = ledger::read(&folder) {
                 found.push(Replica { name: ledger.name, expires: ledger.expires, ready: ledger.restored });
             }
         }
