@@ -6,17 +6,11 @@
 
 use bytes::Bytes;
 use lastgood_core::{
-    catalog::{
-        Checked, Copied, Copy, Copying, Heartbeat, Key, Leaving, PlanRecord, PlanState, Record, Tombstone, Vault, Verification, Waker,
-        decode, encode,
-    },
-    config::Retention,
+    catalog::{Heartbeat, Key, Record, Vault, Waker, decode, encode},
     domain::{
-        backup::{Artifact, Chunks, Compression, Expectations, Form, Locale, Manifest, Method, Origin, Role, TableFacts, Tier},
+        backup::{Artifact, Chunks, Compression, Expectations, Locale, Manifest, Method, Origin, Role, TableFacts, Tier},
         compare::CheckResult,
-        damage::Damage,
         drill::{Drill, OpenDrill, ReplicaName},
-        retention::{Judged, Plan},
         run::{Run, RunState},
     },
     error::Kind,
