@@ -27,6 +27,8 @@ pub enum Fault {
     CutBody(usize),
     /// One byte of the request's body is flipped before the server sees it.
     FlipRequestByte(usize),
+    /// The server never hears of the conditions, as one that does not know them. Only for a server that checks no signature.
+    DropConditions,
 }
 
 /// Which requests are meant, and how many of them.
@@ -98,7 +100,7 @@ async fn pass(state: Arc<Mutex<State>>, server: SocketAddr, request: Request<Inc
         state.seen.push(line);
         fault
     };
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
     let mut body = to_bytes(Body::new(body), usize::MAX).await?;
     let broken = || Err::<Response<Body>, Failure>(io::Error::from(io::ErrorKind::ConnectionReset).into());
     match fault {
@@ -118,6 +120,11 @@ async fn pass(state: Arc<Mutex<State>>, server: SocketAddr, request: Request<Inc
             let whole = to_bytes(body, usize::MAX).await?;
             let cut = [Ok(whole.slice(..length.min(whole.len()))), Err(io::Error::from(io::ErrorKind::ConnectionReset))];
             Ok(Response::from_parts(head, Body::from_stream(stream::iter(cut))))
+        }
+        Some(Fault::DropConditions) => {
+            head.headers.remove("if-none-match");
+            head.headers.remove("if-match");
+            forward(server, Request::from_parts(head, Body::from(body))).await
         }
         Some(Fault::FlipRequestByte(at)) => {
             let mut damaged = body.to_vec();

@@ -60,6 +60,14 @@ impl House {
         self
     }
 
+    /// The same installation with another folder for its vault.
+    #[must_use]
+    pub fn in_vault(mut self, folder: &Path) -> Self {
+        let place = format!("file://{}", folder.display()).parse().expect("a place");
+        self.env.vault = Vault::new(lastgood_core::providers::open_bucket(&place).expect("the vault"));
+        self
+    }
+
     /// The same installation with its spools in another folder.
     #[must_use]
     pub fn with_scratch(mut self, scratch: &Path) -> Self {

@@ -130,7 +130,11 @@ async fn run<F: Function>(mut around: Surroundings, line: &Typed, request: Optio
         // Recorded triggers are old by nature: their age is not judged, and no schedule is taken to be alive.
         None => Event::parse(&read(line.event.as_deref())?)?.request()?,
     };
-    let woken = if line.scheduled || around.job { Woken::BySchedule } else { Woken::ByHand };
+    let woken = match &line.event {
+        _ if line.scheduled || around.job => Woken::BySchedule,
+        Some(_) => Woken::ByEvent,
+        None => Woken::ByHand,
+    };
     let killed_at = around.timeout.map(|timeout| clock::after(SystemClock.now(), timeout));
     let call = Call::new(&around, invocation::holder(), woken, killed_at, Arc::new(Quiet));
     tokio::select! {

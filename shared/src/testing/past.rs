@@ -37,7 +37,8 @@ impl<'a> AssetInWorld<'a> {
         self.name.parse()
     }
 
-    /// An export that began with data of `when`, ran for a minute and was recorded.
+    /// An export that began with data of `when`, ran for a minute and was recorded: `2m ago` at the latest, or it is of the
+    /// future and no listing shows it yet.
     pub fn backed_up(&self, when: &str) -> Result<BackupId> {
         self.backed_up_with(when, |_| {})
     }

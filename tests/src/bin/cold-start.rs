@@ -1,6 +1,5 @@
 //! Measures the cold start of Lambda functions: from exec to the first poll of the Runtime API, the median of many, and
 //! beside it the size of the binary. `cold-start BINARY… [--runs N]`
-#![expect(clippy::print_stdout, reason = "it prints what it measured")]
 
 use lastgood_tests::runtime_api::RuntimeApi;
 use std::{
@@ -43,7 +42,6 @@ async fn main() -> ExitCode {
         }
         took.sort_unstable();
         let millis = |time: Duration| format!("{:.1} ms", time.as_secs_f64() * 1e3);
-        #[expect(clippy::cast_precision_loss, reason = "a size for people")]
         let size = std::fs::metadata(path).map_or(0.0, |seen| seen.len() as f64 / 1e6);
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         println!(

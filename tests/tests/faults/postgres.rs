@@ -1,12 +1,14 @@
 //! Dumps that are killed, servers that hang up, clients that are too old, rights that are missing, room that runs out.
 
+mod connections;
+mod kills;
+
 use export_to_bucket::ExportToBucket;
 use lastgood_core::{
     backup::{BackupReport, Taken},
     env::{Gauge, Progress},
     error::Kind,
-    function::{Exit, Findings, Function, Outcome},
-    providers::postgres::{PgUrl, connect},
+    function::{Findings, Function, Outcome},
 };
 use lastgood_tests::{
     house::{House, files, shell},
@@ -119,68 +121,6 @@ async fn nothing_is_left(house: &House) {
     // No part of an upload either, under whatever name the vault keeps them.
     let kept = |file: &String| file.starts_with("catalog/") || file.starts_with(".lastgood/locks/");
     assert!(house.files().iter().all(kept), "{:?}", house.files());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn r09_a_dump_that_is_killed_at_any_byte_leaves_nothing_and_the_next_run_is_clean() {
-    let cluster = Arc::new(Cluster::start().await);
-    big(&cluster).await;
-    for (format, bytes) in [("custom", 1), ("custom", 300_000), ("custom", 9_000_000), ("plain", 30_000_000), ("directory", 2_000_000)] {
-        let house = House::new(&cluster.url("big"), &policy(&format!(", format: {format}")));
-        let killer = cluster.clone();
-        let house = house.watched_by(Watch::after(bytes, move || kill(&children(&killer, "pg_dump"))));
-        let report = export(&house).await;
-        let (_, reason, _) = failure(&report);
-        assert!(reason.contains("pg_dump was killed by signal 9") || format == "directory", "{format} at {bytes}: {reason}");
-        assert_eq!(report.exit(), Exit::Failed);
-        assert_eq!(report.findings().len(), 1);
-        nothing_is_left(&house).await;
-        assert_eq!(children(&cluster, "pg_dump"), Vec::<u32>::new());
-        success(&export(&house).await);
-        assert_eq!(house.backups("orders-db").await.len(), 1);
-    }
-    // No transaction of ours is left open on the server.
-    let open = cluster.cell("big", "select count(*) from pg_stat_activity where application_name = 'lastgood' and state <> 'idle'").await;
-    assert_eq!(open, "0");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn r09_a_server_that_hangs_up_is_told_with_its_sqlstate_and_leaves_nothing() {
-    let cluster = Arc::new(Cluster::start().await);
-    big(&cluster).await;
-    for (format, whose) in
-        [("custom", "query like 'COPY%'"), ("directory", "query like 'COPY%'"), ("custom", "state = 'idle in transaction'")]
-    {
-        let house = House::new(&cluster.url("big"), &policy(&format!(", format: {format}, tables_csv: [u]")));
-        let killer = cluster.clone();
-        let runtime = tokio::runtime::Handle::current();
-        let house = house.watched_by(Watch::after(200_000, move || {
-            tokio::task::block_in_place(|| {
-                runtime.block_on(async {
-                    let sql = format!("select pg_terminate_backend(pid) from pg_stat_activity where {whose} and pid <> pg_backend_pid()");
-                    assert!(!killer.sql("big", &sql).await.is_empty(), "there was nothing to end");
-                });
-            });
-        }));
-        let (kind, reason, _) = failure(&export(&house).await);
-        assert!(reason.contains("57P01") || reason.contains("closed"), "{format}, {whose}: {reason}");
-        assert_eq!(kind, Kind::Retry, "{reason}");
-        nothing_is_left(&house).await;
-        success(&export(&house).await);
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn r09_a_base_backup_that_is_killed_leaves_nothing() {
-    let cluster = Arc::new(Cluster::start().await);
-    big(&cluster).await;
-    let house = House::new(&cluster.url("big"), &policy(""));
-    let killer = cluster.clone();
-    let house = house.watched_by(Watch::after(9_000_000, move || kill(&children(&killer, "pg_basebackup"))));
-    let (_, reason, _) = failure(&SnapshotTrigger::default().run(&house.env).await.unwrap());
-    assert!(reason.contains("pg_basebackup was killed by signal 9"), "{reason}");
-    nothing_is_left(&house).await;
-    success(&SnapshotTrigger::default().run(&house.env).await.unwrap());
 }
 
 /// A machine with the real programs, one of them replaced by a script.
@@ -348,30 +288,6 @@ impl Mounted {
 impl Drop for Mounted {
     fn drop(&mut self) {
         let _ = Command::new("umount").arg("--lazy").arg(self.0.path()).status();
-    }
-}
-
-#[tokio::test]
-async fn r18_our_connection_and_libpq_read_a_url_alike() {
-    let cluster = Cluster::start().await;
-    cluster.create("my db").await;
-    let tcp = cluster.url("my db");
-    let spellings = [
-        tcp.clone(),
-        tcp.replace("postgres://", "postgresql+psycopg://"),
-        tcp.replace("postgres://", "postgresql+asyncpg://").replace("127.0.0.1", "localhost"),
-        tcp.replace("127.0.0.1:", &format!("127.0.0.1:1,127.0.0.1:")),
-        format!("{tcp}?options=-c%20search_path%3Dpg_catalog%20-c%20statement_timeout%3D77s&target_session_attrs=read-write"),
-        cluster.socket_url("my%20db"),
-    ];
-    let asked =
-        "select current_database() || ' ' || current_user || ' ' || current_setting('port') || ' ' || current_setting('search_path')";
-    for text in spellings {
-        let url: PgUrl = text.parse().unwrap();
-        let ours: String = connect(&url).await.unwrap().query_one(asked, &[]).await.unwrap().get(0);
-        let libpq = Command::new(program("psql")).args(["-XAtc", asked]).env_clear().envs(url.environment()).output().unwrap();
-        assert_eq!(String::from_utf8_lossy(&libpq.stdout).trim(), ours, "{url}: {}", String::from_utf8_lossy(&libpq.stderr));
-        assert!(ours.starts_with(&format!("my db postgres {}", cluster.port())), "{ours}");
     }
 }
 

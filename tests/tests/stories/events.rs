@@ -1,7 +1,10 @@
 //! Every real trigger, recorded in `events/`: each is read, run by hand, run over HTTP and run as a Lambda.
 
 use crate::hosts::Home;
-use lastgood_core::event::{Envelope, Event};
+use lastgood_core::{
+    clock::{Clock, SystemClock},
+    event::{Envelope, Event},
+};
 use lastgood_tests::runtime_api::Answer;
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, path::Path};
@@ -30,7 +33,7 @@ fn recorded() -> BTreeMap<String, Vec<u8>> {
 
 /// The event as if it had just been sent.
 fn fresh(event: &[u8]) -> String {
-    let hour = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:").to_string();
+    let hour = SystemClock.now().strftime("%Y-%m-%dT%H:").to_string();
     String::from_utf8(event.to_vec()).unwrap().replace("2026-11-20T02:", &hour)
 }
 

@@ -1,5 +1,7 @@
 //! Every finding: when it fires, and when it does not. In memory, on a clock that a hand turns.
 
+mod webhook;
+
 use freshness_checker::FreshnessChecker;
 use lastgood_core::{
     catalog::{Key, Status},
@@ -148,7 +150,7 @@ async fn schedule_silent_only_where_a_schedule_ran() {
     let world = healthy();
     world.passes("23h");
     assert!(!kinds(&check(&world).await).contains(&FindingKind::ScheduleSilent), "an hour late is within the grace");
-    world.passes("28h");
+    world.passes("30h");
     let status = check(&world).await;
     let expected = "orders-db: the export schedule \"0 10 * * *\" has been silent 2 times, first at 2026-11-21T10:00:00Z";
     assert_eq!(found(&status, FindingKind::ScheduleSilent), expected);
@@ -417,10 +419,11 @@ async fn each_change_is_told_once_and_a_refused_delivery_is_a_finding_and_tried_
     let status = check(&world).await;
     assert_eq!(world.inbox.take(), [""; 0], "an age that grows is no news: {:?}", said(&status));
 
-    let id = world.asset("orders-db").backed_up("now").unwrap();
+    let id = world.asset("orders-db").backed_up("2m ago").unwrap();
     world.asset("orders-db").copied(id, WEST).unwrap();
     check(&world).await;
-    assert!(world.inbox.take().contains(&"note orders-db: backup-stale is over".to_owned()));
+    let told = world.inbox.take();
+    assert!(told.contains(&"note orders-db: backup-stale is over".to_owned()), "{told:?}");
     check(&world).await;
     assert_eq!(world.inbox.take(), [""; 0]);
 }
@@ -436,4 +439,37 @@ async fn one_asset_that_cannot_be_seen_does_not_hide_the_others() {
     assert_eq!(status.assets[0].state, State::Good);
     let status = check(&world).await;
     assert_eq!(status.assets.iter().map(|asset| asset.state).collect::<Vec<_>>(), [State::Stale, State::Good]);
+}
+
+/// docs/runbook.md is read by people at 3 a.m.: every kind has a section, with what it means, what to type, and when to
+/// wake somebody else.
+#[test]
+fn every_finding_has_its_section_in_the_runbook() {
+    let runbook = include_str!("../../../docs/runbook.md");
+    let sections: std::collections::BTreeMap<&str, &str> =
+        runbook.split("\n## ").skip(1).map(|section| section.split_once('\n').unwrap()).collect();
+    for kind in FindingKind::ALL {
+        let section = sections.get(kind.slug()).unwrap_or_else(|| panic!("docs/runbook.md has no section {}", kind.slug()));
+        for part in ["**Means.**", "**Why it matters.**", "**Check.**", "**Escalate**", "```\n"] {
+            assert!(section.contains(part), "{} lacks {part}", kind.slug());
+        }
+        let commands = section.split("```").nth(1).unwrap();
+        assert!(commands.lines().any(|line| line.starts_with("lastgood ")), "{} names no command", kind.slug());
+    }
+    assert_eq!(sections.len(), FindingKind::ALL.len(), "a section without a finding");
+}
+
+/// Every command that the runbook tells somebody to type is one that the program understands.
+#[test]
+fn every_command_in_the_runbook_can_be_typed() {
+    use clap::Parser;
+    let runbook = include_str!("../../../docs/runbook.md").replace("ASSET", "orders-db").replace("HASH", "0123456789ab");
+    let lines = runbook.split("```").skip(1).step_by(2).flat_map(str::lines).filter(|line| line.starts_with("lastgood "));
+    let mut typed = 0;
+    for line in lines {
+        let words = line.split('#').next().unwrap().split_whitespace();
+        lastgood::command::Cli::try_parse_from(words).unwrap_or_else(|error| panic!("{line}: {error}"));
+        typed += 1;
+    }
+    assert!(typed > 40);
 }

@@ -12,10 +12,11 @@ use super::{
     copy::copy,
     error::{Asked, passing},
     pause, read,
+    sweep::sweep,
     upload::S3Upload,
 };
 use crate::{
-    clock::{Timestamp, since},
+    clock::Timestamp,
     domain::place::{Place, Scheme},
     error::{Error, Kind, Result, corrupt, failed, invalid, not_found, unsupported},
     ports::{Bucket, ByteStream, If, Listed, ObjectMeta, RESERVED, Upload, Version, check_key, check_prefix},
@@ -86,9 +87,16 @@ impl S3 {
         self.below(key)
     }
 
+    /// What the keys of all objects below the place begin with in the bucket.
+    pub(super) fn root(&self) -> String {
+        match self.0.place.prefix() {
+            "" => String::new(),
+            prefix => format!("{prefix}/"),
+        }
+    }
+
     fn below(&self, key: &str) -> Result<String> {
-        let prefix = self.0.place.prefix();
-        let full = if prefix.is_empty() { key.to_owned() } else { format!("{prefix}/{key}") };
+        let full = format!("{}{key}", self.root());
         if full.len() > 1024 {
             return Err(invalid(format!("{:?} has more than the 1,024 bytes of a key of S3", crate::redact::clip(&full, 80))));
         }
@@ -226,8 +234,7 @@ impl Bucket for S3 {
 
     async fn list(&self, prefix: &str, start_after: Option<&str>) -> Result<Listed> {
         check_prefix(prefix)?;
-        let root = self.0.place.prefix();
-        let root = if root.is_empty() { String::new() } else { format!("{root}/") };
+        let root = self.root();
         let listing = format!("{root}{prefix}");
         let client = &self.connection().await?.client;
         let request = client
@@ -272,76 +279,6 @@ impl Bucket for S3 {
     }
 
     async fn sweep_uploads(&self, now: Timestamp, older_than: Duration) -> Result<usize> {
-        let root = self.0.place.prefix();
-        let root = if root.is_empty() { String::new() } else { format!("{root}/") };
-        let client = &self.connection().await?.client;
-        let (mut after_key, mut after_id, mut removed) = (None, None, 0);
-        loop {
-            let request = client.list_multipart_uploads().bucket(self.name()).prefix(&root);
-            let request = request.set_key_marker(after_key).set_upload_id_marker(after_id).set_expected_bucket_owner(self.owner());
-            let page = match request.send().await {
-                Ok(page) => page,
-                Err(error) => {
-                    return match (Asked { action: "s3:ListBucketMultipartUploads", of: &root }).refused_with(error) {
-                        // A store that cannot list uploads expires them by itself, or not at all: nothing to be done from here.
-                        error if error.kind() == Kind::Unsupported => Ok(removed),
-                        error => Err(error),
-                    };
-                }
-            };
-            for upload in page.uploads() {
-                let (Some(key), Some(id)) = (upload.key().filter(|key| key.starts_with(&root)), upload.upload_id()) else { continue };
-                if since(now, time(upload.initiated())?) < older_than || since(now, self.last_touched(key, id).await?) < older_than {
-                    continue;
-                }
-                self.abort(key, id).await?;
-                removed += 1;
-            }
-            if page.is_truncated() != Some(true) {
-                return Ok(removed);
-            }
-            (after_key, after_id) = (page.next_key_marker, page.next_upload_id_marker);
-        }
-    }
-}
-
-impl S3 {
-    /// Returns when the last part of an upload came; the beginning of time when none did.
-    async fn last_touched(&self, full: &str, id: &str) -> Result<Timestamp> {
-        let client = &self.connection().await?.client;
-        let (mut last, mut after) = (Timestamp::UNIX_EPOCH, None);
-        loop {
-            let request = client.list_parts().bucket(self.name()).key(full).upload_id(id).set_part_number_marker(after);
-            let page = match request.set_expected_bucket_owner(self.owner()).send().await {
-                Ok(page) => page,
-                Err(error) => {
-                    return match (Asked { action: "s3:ListMultipartUploadParts", of: full }).refused_with(error) {
-                        // Completed or aborted meanwhile; or the store does not list parts as S3 does, and then only the
-                        // moment of the beginning counts.
-                        error if matches!(error.kind(), Kind::NotFound | Kind::Unsupported | Kind::Failed) => Ok(last),
-                        error => Err(error),
-                    };
-                }
-            };
-            for part in page.parts() {
-                last = last.max(time(part.last_modified())?);
-            }
-            if page.is_truncated() != Some(true) {
-                return Ok(last);
-            }
-            after = page.next_part_number_marker;
-        }
-    }
-
-    /// Gives a multipart upload up; one that is gone is a success.
-    pub(super) async fn abort(&self, full: &str, id: &str) -> Result<()> {
-        let request = self.connection().await?.client.abort_multipart_upload().bucket(self.name()).key(full).upload_id(id);
-        match request.set_expected_bucket_owner(self.owner()).send().await {
-            Ok(_) => Ok(()),
-            Err(error) => match (Asked { action: "s3:AbortMultipartUpload", of: full }).refused_with(error) {
-                error if error.kind() == Kind::NotFound => Ok(()),
-                error => Err(error),
-            },
-        }
+        sweep(self, now, older_than).await
     }
 }

@@ -8,6 +8,7 @@ mod client;
 mod copy;
 mod error;
 mod read;
+mod sweep;
 mod upload;
 
 pub use bucket::S3;

@@ -15,8 +15,8 @@ use tokio_util::io::StreamReader;
 /// How often a transfer may break without a byte of progress in between.
 const TRIES: u32 = 5;
 
-/// Chunks read ahead while the reader is busy: of some 16 KiB each, so about 1 MiB.
-const AHEAD: usize = 64;
+/// Chunks read ahead while the reader is busy. The connection hands out up to 400 KiB at a time, so at most about 3 MiB.
+const AHEAD: usize = 8;
 
 /// Returns a small object whole.
 pub(super) async fn get(bucket: &S3, full: &str, most: u64) -> Result<Option<(Bytes, Version)>> {

@@ -2,7 +2,7 @@
 
 use super::{
     child::Whole,
-    connect::{connect, connect_pinned},
+    connect::connect_pinned,
     csv::{self, Table},
     directory::Directory,
     globals::{self, Globals},
@@ -183,11 +183,6 @@ pub(super) fn arguments(pg_dump: &Found, snapshot: &Snapshot) -> super::child::P
         .program()
         .args(["--no-password", "--no-sync", "--lock-wait-timeout=60000"])
         .arg(format!("--snapshot={}", snapshot.name))
+        .watchful()
         .connected_to(&snapshot.url)
-}
-
-/// Says whether a database can be reached, without more.
-pub async fn reachable(url: &PgUrl) -> Result<Origin> {
-    let client = connect(url).await?;
-    inspect::origin(&client, &url.address()).await
 }

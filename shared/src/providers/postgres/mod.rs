@@ -28,7 +28,7 @@ pub mod tools;
 pub mod url;
 
 pub use connect::{connect, sql_error};
-pub use logical::{Logical, reachable};
+pub use logical::Logical;
 pub use physical::Physical;
 pub use scratch::Scratch;
 pub use server::Server;

@@ -4,7 +4,7 @@
 //! understand), and so is one with a known hole: a hostile server can attack the client that dumps it.
 
 use super::child::Program;
-use crate::error::{Kind, Result, failed, not_found, unsupported};
+use crate::error::{Result, failed, not_found, unsupported};
 use std::{
     collections::BTreeMap,
     ffi::OsStr,
@@ -237,11 +237,6 @@ fn refusal(tool: Tool, server: Version, candidates: &[(PathBuf, Option<Version>)
     }
     let floor = newest.below_floor().map_or_else(|| "a release without known holes".to_owned(), |floor| floor.to_string());
     unsupported(format!("client-too-old: {name} {newest} has known security holes, fixed in {floor}")).hint(install)
-}
-
-/// Returns whether an error says that a client is too old.
-pub fn is_client_too_old(error: &crate::error::Error) -> bool {
-    error.kind() == Kind::Unsupported && error.to_string().contains("client-too-old")
 }
 
 #[cfg(test)]
