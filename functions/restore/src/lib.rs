@@ -23,7 +23,7 @@ use lastgood_core::{
         place::Place,
     },
     env::Env,
-    error::{During, Result, busy, invalid, not_found},
+    error::{During, Result, invalid, not_found},
     function::{Entry, Function, Outcome, Report},
     id::{AssetName, BackupId, Slot},
     ports::{Confirmation, RestoreTarget, Target},
@@ -110,7 +110,7 @@ impl Restore {
         }
         let began = env.clock.now();
         tracing::info!(asset = %self.asset, backup = %backup.id, target = restored.target, "restoring for real");
-        let lease = held(env, &self.asset).await?;
+        let lease = held(env, &self.asset).await;
         let done = self.apply(&*target, backup, &vault, &mut restored).await;
         // The deed is what counts: where nothing can be noted any more, the lease simply runs out.
         if let Some(lease) = lease {
@@ -140,18 +140,18 @@ impl Restore {
 
 /// Notes that backups of the asset are being read, so that none is let go meanwhile. After a disaster the vault may take no
 /// more notes: that does not keep anybody from restoring.
-async fn held(env: &Env, asset: &AssetName) -> Result<Option<Lease>> {
+async fn held(env: &Env, asset: &AssetName) -> Option<Lease> {
     let claimed = async {
         lease::sweep(env, Restore::NAME, asset, None).await?;
         lease::claim(env, Restore::NAME, asset, Slot::at(env.clock.now()), None).await
     };
     match claimed.await {
-        Ok(Claimed::Lease(lease)) => Ok(Some(lease)),
-        Ok(Claimed::Held { until }) => Err(busy(format!("another restore of {asset} was begun this very second and runs until {until}"))),
-        Ok(Claimed::Done(_)) => Ok(None),
+        Ok(Claimed::Lease(lease)) => Some(lease),
+        // A restore that was begun in this very second holds them for both; the targets keep the two apart.
+        Ok(Claimed::Held { .. } | Claimed::Done(_)) => None,
         Err(error) => {
             tracing::warn!(%asset, error = error.full(), "restoring without a note in the vault");
-            Ok(None)
+            None
         }
     }
 }
