@@ -71,7 +71,10 @@ fn outcome(restored: &Restored) -> String {
             for check in restored.checks.iter().filter(|check| check.outcome != CheckOutcome::Passed) {
                 listing.add_row(vec![check.name.as_str().into(), check.expected.as_str().into(), toned(&check.found, Tone::Bad)]);
             }
-            said.push_str(&format!("\nit differs from what was recorded with the backup; {passed} checks passed, these did not:\n{}", text(&listing)));
+            said.push_str(&format!(
+                "\nit differs from what was recorded with the backup; {passed} checks passed, these did not:\n{}",
+                text(&listing)
+            ));
         }
         None => said.push_str("\nnothing runs there yet that could be compared with what was recorded"),
     }
