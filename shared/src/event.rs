@@ -28,9 +28,9 @@ const WORD: usize = 128;
 /// How many envelopes may lie in one another: `CloudEvents` around Pub/Sub around a request, at most.
 const NESTING: usize = 3;
 /// An event that is older than this is dropped: the schedules that followed it did its work.
-const STALE: Duration = Duration::from_secs(24 * 3_600);
+const STALE: Duration = Duration::from_hours(24);
 /// An event may lie this far in the future, for clocks that differ.
-const AHEAD: Duration = Duration::from_secs(3_600);
+const AHEAD: Duration = Duration::from_hours(1);
 
 /// The type that a host notes when a schedule's own HTTP call carries the request.
 pub const SCHEDULE: &str = "lastgood.schedule";
@@ -200,7 +200,7 @@ fn plain(mut fields: Map<String, Value>) -> Result<Event> {
         Some(Value::Bool(scheduled)) => scheduled || at.is_some(),
         Some(_) => return Err(refuse("`scheduled` is neither true nor false")),
     };
-    Ok(Event { at, scheduled, ..Event::of(Envelope::Plain, fields) })
+    Ok(Event { scheduled, at, ..Event::of(Envelope::Plain, fields) })
 }
 
 /// Reads one of the envelope's own structures; fields that we do not ask for are the provider's business.

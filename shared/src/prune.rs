@@ -12,11 +12,12 @@ pub use report::{LetGo, Pruned};
 use crate::{
     catalog::{Key, Leaving, PlanRecord, PlanState, Tombstone, in_use},
     clock::Timestamp,
-    config::{Asset, Retention},
+    config::{Asset, Copies, Retention},
     domain::{
         backup::Form,
         drill::Verdict,
         freshness::{Candidate, Objects, failed_in_a_row},
+        place::Place,
         retention::{Held, Plan, Proof, Question, Soundness, clocks_disagree, plan},
     },
     env::Env,
@@ -24,7 +25,7 @@ use crate::{
     id::{BackupId, Slot},
     observe::{Observation, observe},
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How far a prune goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,8 +156,7 @@ async fn close_plan(env: &Env, key: &Key, plan: &Plan) -> Result<()> {
 async fn let_go(env: &Env, observed: &Observation, backup: &Candidate, why: &str, report: &mut Pruned) -> Result<()> {
     let manifest = &backup.manifest;
     removal::only_ours(manifest, observed)?;
-    let places: Vec<_> = observed.copies.iter().filter(|copy| copy.backup == manifest.id).map(|copy| copy.place.clone()).collect();
-    let stone = Tombstone::of(manifest, places, why, &report.plan.hash, env.clock.now());
+    let stone = Tombstone::of(manifest, places(env, observed, backup)?, why, &report.plan.hash, env.clock.now());
     let key = Key::Tombstone(manifest.asset.clone(), manifest.id);
     match env.vault.create(&key, &stone).await {
         Ok(_) => {}
@@ -174,6 +174,19 @@ async fn let_go(env: &Env, observed: &Observation, backup: &Candidate, why: &str
     removal::remove(env, &stone).await?;
     report.let_go.push(LetGo { id: manifest.id, data_time: manifest.data_time, bytes: manifest.stored_bytes(), why: why.to_owned() });
     Ok(())
+}
+
+/// Every other place where something of a backup may lie: where it is proven to be, and where the policy wants it, since a
+/// copy may have come half way.
+fn places(env: &Env, observed: &Observation, backup: &Candidate) -> Result<Vec<Place>> {
+    let manifest = &backup.manifest;
+    let proven = observed.copies.iter().filter(|copy| copy.backup == manifest.id).map(|copy| copy.place.clone());
+    let wanted = env.config.asset(&manifest.asset)?.policy.copies.iter().filter_map(|copies| match copies {
+        Copies::Vault { vault } => Some(vault.clone()),
+        Copies::Region { .. } => None,
+    });
+    let places: BTreeSet<Place> = proven.chain(wanted).filter(|place| place != env.vault.place()).collect();
+    Ok(places.into_iter().collect())
 }
 
 /// Finishes what killed prunes began. It was decided then; here it is only carried out, once nobody uses it.

@@ -153,7 +153,7 @@ mod tests {
                 format!("{before}{canary}{after}"),
                 format!("{before}postgres://app:{canary}@db/x{after}"),
                 format!("{before}{}{after}", serde_json::Value::from(canary)),
-                format!("{before}{:?}{after}", canary),
+                format!("{before}{canary:?}{after}"),
                 format!("{before}{}{after}", utf8_percent_encode(canary, NON_ALPHANUMERIC)),
             ] {
                 prop_assert!(!text(&said).contains("QZX7"), "{}", text(&said));

@@ -5,18 +5,19 @@ use lastgood_core::{
     clock::{Clock, Timestamp},
     config::{Asset, Config},
     domain::{
-        backup::{Compression, Form, Manifest, Method, Tier},
+        backup::{Compression, Form, Manifest, Method, Role, Tier},
         place::Place,
     },
     env::{Env, Quiet},
     id::{AssetName, BackupId, Slot},
-    ports::{Ask, Secrets},
+    ports::{Ask, ByteStream, Secrets},
     providers::{self, local::LocalSecrets},
     stream,
     testing::ManualClock,
 };
 use std::{os::unix::fs::PermissionsExt, path::PathBuf, sync::Arc};
 use tempfile::TempDir;
+use tokio::io::AsyncReadExt;
 
 /// When the stories begin: the clock stands still unless a story moves it.
 pub const BEGIN: &str = "2026-11-20T06:00:00Z";
@@ -116,6 +117,22 @@ impl House {
         change(&mut manifest);
         self.env.vault.create(&Key::Manifest(asset.name, id), &manifest).await.expect("a manifest");
         manifest
+    }
+
+    /// Replaces a backup's dump under a manifest that vouches for the new bytes, as whoever holds the vault's keys could.
+    pub async fn replace_dump(&self, backup: &Manifest, change: impl FnOnce(Vec<u8>) -> Vec<u8>) {
+        let data = backup.artifacts.iter().find(|artifact| artifact.role == Role::Data).expect("a dump");
+        let bucket = self.env.vault.bucket().clone();
+        let mut bytes = Vec::new();
+        let mut stream = stream::open(bucket.clone(), data, &stream::Keys::default(), Arc::new(Quiet)).await.expect("the dump");
+        stream.read_to_end(&mut bytes).await.expect("the dump's bytes");
+        let changed: ByteStream = Box::pin(std::io::Cursor::new(change(bytes)));
+        let key = data.key.replace(".zst", ".changed.zst");
+        let encoding = self.env.encoding(Compression::Zstd, None).expect("an encoding");
+        let stored = stream::store(&*bucket, &key, Role::Data, changed, &encoding, None, &Quiet).await.expect("a stored dump");
+        let mut manifest = backup.clone();
+        manifest.artifacts.iter_mut().filter(|artifact| artifact.role == Role::Data).for_each(|artifact| *artifact = stored.clone());
+        self.env.vault.save(&Key::Manifest(manifest.asset.clone(), manifest.id), &manifest).await.expect("a manifest");
     }
 
     /// Copies the whole vault to the other place, as a copy function would have.

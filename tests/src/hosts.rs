@@ -48,6 +48,7 @@ impl Ran {
 
 impl Installed {
     /// Installs a binary with a config; scratch folders are made below `scratch`.
+    #[expect(clippy::disallowed_methods, reason = "a test finds its tools where this process does")]
     pub fn new(binary: PathBuf, config: &Path, scratch: &Path) -> Self {
         let mut variables = vec![
             ("LASTGOOD_CONFIG".to_owned(), config.display().to_string()),

@@ -8,7 +8,7 @@ use lastgood_core::{
     domain::backup::Manifest,
     env::{Env, Progress, Quiet},
     ports::{Providers, Secrets},
-    providers::{Real, local::LocalSecrets},
+    providers::{Real, local::LocalSecrets, postgres::Tools},
     testing::ManualClock,
 };
 use std::{
@@ -48,8 +48,31 @@ impl House {
         let yaml = format!("vault: file://{}\nassets:\n{indented}", home.path().join("vault").display());
         let config = Config::parse(&yaml, "lastgood.yaml").unwrap_or_else(|error| panic!("{error:?}\n{yaml}"));
         let clock = ManualClock::at(now.parse().expect("a moment")).held();
-        let env = world(config, &clock, home.path().join("scratch"));
+        let env = world(config, &clock, home.path().join("scratch"), Tools::of_this_machine());
         Self { home, env, clock }
+    }
+
+    /// The same installation on a machine whose programs of Postgres are in this folder only.
+    #[must_use]
+    pub fn with_programs(mut self, folder: &Path) -> Self {
+        let tools = Tools::in_folders(vec![folder.to_owned()]);
+        self.env = world((*self.env.config).clone(), &self.clock, self.env.scratch.clone(), tools);
+        self
+    }
+
+    /// The same installation with another folder for its vault.
+    #[must_use]
+    pub fn in_vault(mut self, folder: &Path) -> Self {
+        let place = format!("file://{}", folder.display()).parse().expect("a place");
+        self.env.vault = Vault::new(lastgood_core::providers::open_bucket(&place).expect("the vault"));
+        self
+    }
+
+    /// The same installation with its spools in another folder.
+    #[must_use]
+    pub fn with_scratch(mut self, scratch: &Path) -> Self {
+        self.env.scratch = scratch.to_owned();
+        self
     }
 
     /// Another invocation in the same installation.
@@ -109,12 +132,13 @@ impl House {
 }
 
 /// Makes the world of one invocation with real adapters.
-pub fn world(config: Config, clock: &ManualClock, scratch: PathBuf) -> Env {
+pub fn world(config: Config, clock: &ManualClock, scratch: PathBuf, tools: Tools) -> Env {
     let config = Arc::new(config);
     let clock: Arc<dyn Clock> = Arc::new(clock.clone());
     let secrets: Arc<dyn Secrets> = Arc::new(LocalSecrets);
     let progress: Arc<dyn Progress> = Arc::new(Quiet);
-    let real = Real::new(secrets.clone(), clock.clone(), progress.clone(), scratch.clone(), config.clone());
+    let mut real = Real::new(secrets.clone(), clock.clone(), progress.clone(), scratch.clone(), config.clone());
+    real.tools = tools;
     let bucket = lastgood_core::providers::open_bucket(&config.vault).expect("the vault");
     let providers: Arc<dyn Providers> = Arc::new(real);
     let vault = Vault::new(bucket);

@@ -8,3 +8,4 @@ pub mod house;
 pub mod pg;
 pub mod runtime_api;
 pub mod s3;
+pub mod vaults;

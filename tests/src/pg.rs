@@ -12,6 +12,7 @@ use std::{
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
+use tempfile::TempDir;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 /// Rows of text cells; `None` is NULL.
@@ -23,7 +24,7 @@ pub const PASSWORD: &str = "canary-p@ss:w/rd%21";
 /// A running Postgres server of this test's own.
 #[derive(Debug)]
 pub struct Cluster {
-    home: tempfile::TempDir,
+    home: TempDir,
     port: u16,
     postmaster: Child,
     settings: Vec<String>,
@@ -37,9 +38,19 @@ impl Cluster {
 
     /// Starts a cluster with settings of its own, such as `("archive_mode", "on")`.
     pub async fn start_with(settings: &[(&str, &str)]) -> Self {
-        let home = tempfile::Builder::new().prefix("lgpg-").tempdir().expect("a temporary folder");
-        std::fs::set_permissions(home.path(), std::fs::Permissions::from_mode(0o755)).expect("permissions");
+        let home = home();
         copy_template(&template(), &home.path().join("data"));
+        Self::launch(home, settings).await
+    }
+
+    /// Starts a cluster with an identity of its own: all others are copies of one template, and so one system to Postgres.
+    pub async fn start_unlike() -> Self {
+        let home = home();
+        initdb(home.path());
+        Self::launch(home, &[]).await
+    }
+
+    async fn launch(home: TempDir, settings: &[(&str, &str)]) -> Self {
         let settings: Vec<String> = settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
         for attempt in 0.. {
             let port = free_port();
@@ -57,12 +68,11 @@ impl Cluster {
 
     /// Takes over a restored data folder (a drill's, or one unpacked by a test) and starts it. `data` is moved.
     pub async fn start_from(data: &Path, settings: &[(&str, &str)]) -> Self {
-        let home = tempfile::Builder::new().prefix("lgpg-").tempdir().expect("a temporary folder");
-        std::fs::set_permissions(home.path(), std::fs::Permissions::from_mode(0o755)).expect("permissions");
+        let home = home();
         let target = home.path().join("data");
         run(Command::new("cp").arg("-a").arg("--reflink=auto").arg(data).arg(&target));
         std::fs::set_permissions(&target, std::fs::Permissions::from_mode(0o700)).expect("permissions");
-        give_away(&target);
+        give_away(home.path());
         let settings: Vec<String> = settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let port = free_port();
         let mut postmaster = launch(home.path(), port, &settings);
@@ -248,21 +258,32 @@ fn run(command: &mut Command) {
 
 /// A cluster fresh from `initdb`, made once per machine and copied ever after: `initdb` takes longer than most tests.
 fn template() -> PathBuf {
-    let initdb = program("initdb");
-    let version = Command::new(&initdb).arg("--version").output().expect("initdb");
+    let version = Command::new(program("initdb")).arg("--version").output().expect("initdb");
     let version: String = String::from_utf8_lossy(&version.stdout).chars().filter(char::is_ascii_alphanumeric).collect();
     let uid = account().map_or_else(|| "self".to_owned(), |(uid, _)| uid.to_string());
     let kept = std::env::temp_dir().join(format!("lastgood-tests-{version}-{uid}-1"));
     if kept.join("PG_VERSION").exists() {
         return kept;
     }
-    let making = tempfile::Builder::new().prefix("lgpg-template-").tempdir().expect("a temporary folder");
-    std::fs::set_permissions(making.path(), std::fs::Permissions::from_mode(0o755)).expect("permissions");
-    let password = making.path().join("password");
+    let making = home();
+    // Another test may have been faster: then its template is as good.
+    let _ = std::fs::rename(initdb(making.path()), &kept);
+    kept
+}
+
+fn home() -> TempDir {
+    let home = tempfile::Builder::new().prefix("lgpg-").tempdir().expect("a temporary folder");
+    std::fs::set_permissions(home.path(), std::fs::Permissions::from_mode(0o755)).expect("permissions");
+    home
+}
+
+/// Makes a fresh data folder below `home` and returns it.
+fn initdb(home: &Path) -> PathBuf {
+    let password = home.join("password");
     std::fs::write(&password, PASSWORD).expect("a password file");
-    give_away(making.path());
-    let data = making.path().join("data");
-    run(unprivileged(initdb)
+    give_away(home);
+    let data = home.join("data");
+    run(unprivileged(program("initdb"))
         .args([
             "--no-sync",
             "--username=postgres",
@@ -274,9 +295,7 @@ fn template() -> PathBuf {
         .args(["--wal-segsize=16", "--no-instructions"])
         .arg(format!("--pwfile={}", password.display()))
         .arg(format!("--pgdata={}", data.display())));
-    // Another test may have been faster: then its template is as good.
-    let _ = std::fs::rename(&data, &kept);
-    kept
+    data
 }
 
 fn copy_template(template: &Path, data: &Path) {

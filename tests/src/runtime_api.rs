@@ -11,6 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use lastgood_core::clock::{Clock, SystemClock, after};
 use serde_json::Value;
 use std::{
     collections::HashMap,
@@ -19,7 +20,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 use tokio::{
     net::TcpListener,
@@ -55,7 +56,7 @@ pub enum Answer {
 struct Invocation {
     id: String,
     payload: Bytes,
-    deadline: u128,
+    deadline: i64,
 }
 
 struct Shared {
@@ -106,12 +107,12 @@ impl RuntimeApi {
 
     /// Invokes the function with `payload` and the time that its process then has.
     pub async fn invoke(&self, payload: impl Into<Bytes>, time: Duration) -> Answer {
-        let deadline = (SystemTime::now() + time).duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        let deadline = after(SystemClock.now(), time).as_millisecond();
         self.invoke_with_deadline(payload, deadline, time).await
     }
 
     /// Invokes the function with whatever the deadline header is to say.
-    pub async fn invoke_with_deadline(&self, payload: impl Into<Bytes>, deadline: u128, patience: Duration) -> Answer {
+    pub async fn invoke_with_deadline(&self, payload: impl Into<Bytes>, deadline: i64, patience: Duration) -> Answer {
         let id = format!("8476a536-e9f4-11e8-9739-{:012}", self.shared.count.fetch_add(1, Ordering::Relaxed));
         let (answer, answered) = oneshot::channel();
         self.shared.open.lock().expect("the table").insert(id.clone(), answer);

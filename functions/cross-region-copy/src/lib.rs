@@ -154,7 +154,7 @@ impl<'a> Copying<'a> {
                 Refusal::Other(error) => (error, false),
             };
             if error.kind() == Kind::OutOfTime {
-                let reason = format!("{} ({} copied before)", error.full(), self.copied());
+                let reason = format!("backup {} waits: {} ({} copied before)", backup.id, error.full(), self.copied());
                 lease.put_down(&reason).await?;
                 return Ok(Some(Outcome::Waiting { reason }));
             }

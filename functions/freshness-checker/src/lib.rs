@@ -20,8 +20,7 @@ use lastgood_core::{
     error::Result,
     function::Function,
     id::AssetName,
-    observe::observe,
-    prune,
+    observe, prune,
 };
 use serde::Deserialize;
 
@@ -42,12 +41,14 @@ impl Function for FreshnessChecker {
     type Report = Status;
 
     async fn run(self, env: &Env) -> Result<Status> {
-        let now = env.clock.now();
-        let Status { assets, mut findings, .. } = observe_all(env, self.asset.as_ref()).await?;
-        if self.asset.is_none() {
-            findings.extend(clock(env, now, &assets, &findings).await);
+        let mut status = observe_all(env, self.asset.as_ref()).await?;
+        let now = status.checked_at;
+        if self.asset.is_none()
+            && let Some(wrong) = clock(env, &status).await
+        {
+            status.findings.insert(0, wrong);
+            status = Status::of(now, status.assets, status.findings);
         }
-        let mut status = Status::of(now, assets, findings);
         let undelivered = tell::tell(env, &status, self.asset.as_ref()).await;
         if !undelivered.is_empty() {
             let findings = status.findings.into_iter().chain(undelivered).collect();
@@ -65,16 +66,11 @@ impl Function for FreshnessChecker {
     }
 }
 
-/// Looks at every asset, or at one, and judges what is seen. Writes nothing and tells nobody.
-pub async fn observe_all(env: &Env, asset: Option<&AssetName>) -> Result<Status> {
+/// Looks at everything, or at one asset, and judges it. Changes nothing and tells nobody.
+pub async fn observe_all(env: &Env, only: Option<&AssetName>) -> Result<Status> {
     let now = env.clock.now();
-    let selected = env.config.selected(asset)?;
-    let mut assets: Vec<AssetStatus> = Vec::new();
-    let mut looks = stream::iter(selected.into_iter().map(|asset| look(env, asset, now)).collect::<Vec<_>>()).buffered(AT_ONCE);
-    while let Some(status) = looks.next().await {
-        assets.push(status);
-    }
-    drop(looks);
+    let looks: Vec<_> = env.config.selected(only)?.into_iter().map(|asset| look(env, asset, now)).collect();
+    let assets: Vec<AssetStatus> = stream::iter(looks).buffered(AT_ONCE).collect().await;
     let findings = beats::read(env).await.map_or_else(
         |error| vec![could_not_observe(env, format!("the functions' signs of life could not be read: {}", error.full()))],
         |beats| functions(&env.config, &beats, now),
@@ -85,7 +81,7 @@ pub async fn observe_all(env: &Env, asset: Option<&AssetName>) -> Result<Status>
 /// Looks at one asset and judges it. One that cannot be seen is told as such, and does not keep the others from being seen.
 async fn look(env: &Env, asset: &Asset, now: Timestamp) -> AssetStatus {
     let runbook = &env.config.runbook;
-    let mut observed = match observe(env, asset).await {
+    let mut observed = match observe::observe(env, asset).await {
         Ok(observed) => observed,
         Err(error) => return unseen(asset, &error.full(), now, runbook),
     };
@@ -97,10 +93,10 @@ async fn look(env: &Env, asset: &Asset, now: Timestamp) -> AssetStatus {
     judge(asset, &observed.seen, now, runbook)
 }
 
-/// Compares this machine's clock with the store's, by what the store says of a status that is written now.
-async fn clock(env: &Env, now: Timestamp, assets: &[AssetStatus], findings: &[Finding]) -> Option<Finding> {
-    env.vault.save(&Key::Status, &Status::of(now, assets.to_vec(), findings.to_vec())).await.ok()?;
-    let store = env.vault.bucket().head(&Key::Status.to_string()).await.ok()??.modified;
+/// Compares this machine's clock with the store's, by when the store says that a status was written just now.
+async fn clock(env: &Env, status: &Status) -> Option<Finding> {
+    env.vault.save(&Key::Status, status).await.ok()?;
+    let (now, store) = (env.clock.now(), env.vault.bucket().head(&Key::Status.to_string()).await.ok()??.modified);
     clocks_disagree(now, store).then(|| {
         let sentence = format!("this machine says it is {now}, the store says {store}: ages cannot be believed, and nothing is let go");
         Finding::new(FindingKind::ClockImplausible, Severity::Critical, sentence, "lastgood doctor").linked(&env.config.runbook)

@@ -121,7 +121,7 @@ async fn run<F: Function>(env: &Env, request: F, wake: &Wake, form: Form, people
 }
 
 /// Runs a function and writes its sign of life, whatever comes of it.
-async fn done<F: Function>(
+pub async fn done<F: Function>(
     env: &Env,
     request: F,
     waker: Waker,

@@ -52,7 +52,7 @@ pub enum Command {
     /// Shows what retention would let go; with --apply lets it go.
     Prune(Prune),
     /// Restores a backup for real, beside what is there: the plan by default, with --apply the deed.
-    Restore(Restore),
+    Restore(restore::Restore),
     /// Prints a report of everything, for people or as a page.
     Report(Report),
     /// Checks, shows or describes the config.
@@ -114,40 +114,6 @@ pub struct Prune {
     /// Applies this very plan although it is over the cap: the hash that the plan shows.
     #[arg(long, value_name = "HASH", requires = "apply", requires = "asset")]
     pub plan: Option<String>,
-}
-
-/// Restoring for real.
-#[derive(Debug, Args)]
-pub struct Restore {
-    /// The asset.
-    pub asset: AssetName,
-    /// Which backup.
-    #[command(flatten)]
-    pub point: Point,
-    /// Where to: env:NAME or file:PATH with the URL of a new database, or file:///folder for a new data folder.
-    #[arg(long, value_name = "TARGET")]
-    pub into: String,
-    /// Does it; without this only the plan is shown.
-    #[arg(long)]
-    pub apply: bool,
-    /// Confirms a target that looks like the source, or is not empty: type the target database's name.
-    #[arg(long, value_name = "NAME")]
-    pub confirm: Option<String>,
-}
-
-/// Which backup.
-#[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
-pub struct Point {
-    /// This backup.
-    #[arg(long, value_name = "ID")]
-    pub backup: Option<BackupId>,
-    /// The newest backup whose data is not newer than this moment (RFC 3339 with offset).
-    #[arg(long, value_name = "TIME")]
-    pub at: Option<String>,
-    /// The newest backup.
-    #[arg(long)]
-    pub latest: bool,
 }
 
 /// Reporting.

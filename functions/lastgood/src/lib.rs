@@ -4,13 +4,14 @@
 //! 3 could not verify, 64 usage.
 
 mod by_hand;
-mod command;
+pub mod command;
 mod configure;
 mod demo;
 mod doctor;
 mod list;
 mod output;
 mod prune;
+mod recover;
 mod report;
 mod status;
 mod verify;
@@ -87,6 +88,8 @@ async fn run(cli: Cli) -> Result<Exit> {
         Command::Verify(ask) => Box::pin(verify::verify(env, &ask, form)).await,
         Command::Prune(ask) => prune::prune(env, &ask, form).await,
         Command::Report(ask) => report::report(env, ask.html.as_deref(), form).await,
-        Command::Restore(_) | Command::Demo(_) | Command::Config(_) => Ok(Exit::Usage),
+        Command::Restore(ask) => Box::pin(recover::recover(env, ask, form)).await,
+        // Both need no world of the config's.
+        Command::Demo(_) | Command::Config(_) => Ok(Exit::Usage),
     }
 }

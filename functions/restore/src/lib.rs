@@ -1,1 +1,175 @@
-//! x
+//! Restores a backup for real: into a new database or a new folder, never over what is there.
+//!
+//! The plan is the default; the deed needs a hand that says `--apply`, which no event has. Every stored byte is read before
+//! the target is touched, a failed restore takes itself back, a killed one is started again from zero by the next.
+
+mod point;
+mod report;
+
+pub use point::choose;
+pub use report::{RestoreReport, Restored};
+
+use lastgood_core::{
+    catalog::{
+        Vault,
+        lease::{self, Claimed, Lease},
+    },
+    clock::since,
+    config::Copies,
+    domain::{
+        backup::Manifest,
+        compare::{compare, verdict},
+        drill::Verdict,
+        place::Place,
+    },
+    env::Env,
+    error::{During, Result, busy, invalid, not_found},
+    function::{Entry, Function, Outcome, Report},
+    id::{AssetName, BackupId, Slot},
+    ports::{Confirmation, RestoreTarget, Target},
+};
+use serde::Deserialize;
+
+/// Restores one asset.
+#[derive(Debug, Clone, Deserialize, clap::Args)]
+#[serde(deny_unknown_fields)]
+pub struct Restore {
+    /// The asset.
+    pub asset: AssetName,
+    /// This backup.
+    #[arg(long, value_name = "ID", group = "point")]
+    #[serde(default)]
+    pub backup: Option<BackupId>,
+    /// The newest backup whose data is not newer than this moment (RFC 3339 with offset).
+    #[arg(long, value_name = "TIME", group = "point")]
+    #[serde(default)]
+    pub at: Option<String>,
+    /// The newest backup.
+    #[arg(long, group = "point")]
+    #[serde(default)]
+    pub latest: bool,
+    /// Where to: env:NAME or file:PATH with the URL of a new database, its URL without a password, or file:///new/folder.
+    #[arg(long, value_name = "TARGET")]
+    pub into: Target,
+    /// Reads the backup from this copy instead of the vault.
+    #[arg(long, value_name = "VAULT")]
+    #[serde(default)]
+    pub from: Option<Place>,
+    /// Does it; without this only the plan is shown. An event cannot say it.
+    #[arg(long)]
+    #[serde(skip)]
+    pub apply: bool,
+    /// Confirms a target that looks like the source: type the target database's name. An event cannot say it.
+    #[arg(long, value_name = "NAME")]
+    #[serde(skip)]
+    pub confirm: Option<String>,
+}
+
+impl Function for Restore {
+    const NAME: &'static str = "restore";
+    type Report = RestoreReport;
+
+    async fn run(self, env: &Env) -> Result<RestoreReport> {
+        let started_at = env.clock.now();
+        let asset = self.asset.clone();
+        // What cannot even be asked for is an error of its own: there is only one asset here.
+        let restored = self.work(env).await?;
+        let entries = vec![Entry { asset, outcome: Outcome::Done(restored) }];
+        Ok(RestoreReport::new(Report::of(Self::NAME, started_at, env.clock.now(), entries), &env.config.runbook))
+    }
+}
+
+impl Restore {
+    async fn work(self, env: &Env) -> Result<Restored> {
+        let asset = env.config.asset(&self.asset)?;
+        let from = self.from.clone().unwrap_or_else(|| env.config.vault.clone());
+        known(env, &from)?;
+        let target = env.providers.target(asset, &self.into, Confirmation(self.confirm.clone())).await?;
+        let vault = env.vault_at(&from).await?;
+        let found = vault.backups(&self.asset).await.during(format!("listing the backups at {from}"))?;
+        let fit: Vec<Manifest> = found.good.into_iter().filter(|backup| backup.form() == target.form()).collect();
+        let backup = choose(&fit, &self, env.clock.now())
+            .map_err(|error| if found.unreadable.is_empty() { error } else { unreadable(error, &found.unreadable) })?;
+        let steps = target.plan(backup).await.during(format!("planning a restore of {}", self.asset))?;
+        let mut restored = Restored {
+            backup: backup.id,
+            from: from.clone(),
+            data_time: backup.data_time,
+            target: target.address(),
+            applied: self.apply,
+            steps,
+            verdict: None,
+            checks: Vec::new(),
+            seconds: None,
+            next: Vec::new(),
+            tools: backup.tools.clone(),
+        };
+        if !self.apply {
+            restored.next = vec![format!("add --apply to do it; the data will be that of {}", backup.data_time)];
+            return Ok(restored);
+        }
+        let began = env.clock.now();
+        tracing::info!(asset = %self.asset, backup = %backup.id, target = restored.target, "restoring for real");
+        let lease = held(env, &self.asset).await?;
+        let done = self.apply(&*target, backup, &vault, &mut restored).await;
+        // The deed is what counts: where nothing can be noted any more, the lease simply runs out.
+        if let Some(lease) = lease {
+            let _ = match &done {
+                Ok(()) => lease.done().await,
+                Err(error) => lease.fail(error).await,
+            };
+        }
+        done?;
+        restored.seconds = Some(since(env.clock.now(), began).as_secs_f64());
+        restored.next = target.next_steps(backup);
+        if restored.verdict == Some(Verdict::Failed) {
+            restored.next.insert(0, "do not switch over: what was restored is not what was recorded; see the checks".to_owned());
+        }
+        Ok(restored)
+    }
+
+    async fn apply(&self, target: &dyn RestoreTarget, backup: &Manifest, vault: &Vault, restored: &mut Restored) -> Result<()> {
+        restored.tools = target.restore(backup, vault).await.during(format!("restoring backup {} of {}", backup.id, self.asset))?;
+        if let Some(measured) = target.measure(backup).await.during("comparing the restored data with what was recorded")? {
+            restored.checks = compare(&backup.expectations, &measured, backup.form());
+            restored.verdict = Some(verdict(&restored.checks));
+        }
+        Ok(())
+    }
+}
+
+/// Notes that backups of the asset are being read, so that none is let go meanwhile. After a disaster the vault may take no
+/// more notes: that does not keep anybody from restoring.
+async fn held(env: &Env, asset: &AssetName) -> Result<Option<Lease>> {
+    let claimed = async {
+        lease::sweep(env, Restore::NAME, asset, None).await?;
+        lease::claim(env, Restore::NAME, asset, Slot::at(env.clock.now()), None).await
+    };
+    match claimed.await {
+        Ok(Claimed::Lease(lease)) => Ok(Some(lease)),
+        Ok(Claimed::Held { until }) => Err(busy(format!("another restore of {asset} was begun this very second and runs until {until}"))),
+        Ok(Claimed::Done(_)) => Ok(None),
+        Err(error) => {
+            tracing::warn!(%asset, error = error.full(), "restoring without a note in the vault");
+            Ok(None)
+        }
+    }
+}
+
+/// A copy is one that the config names.
+fn known(env: &Env, place: &Place) -> Result<()> {
+    let mut named = env.config.assets.values().flat_map(|asset| &asset.policy.copies).filter_map(|copies| match copies {
+        Copies::Vault { vault } => Some(vault),
+        Copies::Region { .. } => None,
+    });
+    if *place == env.config.vault || named.any(|named| named == place) {
+        return Ok(());
+    }
+    Err(invalid(format!("{place} is no place that the config names")).hint("name it under `copies` first"))
+}
+
+fn unreadable(error: lastgood_core::error::Error, broken: &[(String, lastgood_core::error::Error)]) -> lastgood_core::error::Error {
+    let broken: Vec<_> = broken.iter().map(|(key, error)| format!("{key}: {}", error.full())).collect();
+    let hint = error.advice().map(str::to_owned).unwrap_or_default();
+    not_found(format!("{}; and some records cannot be read: {}", error.full(), broken.join("; "))).hint(hint)
+}

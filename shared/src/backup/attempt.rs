@@ -115,19 +115,17 @@ impl Storing<'_> {
     /// failure the others are led to their end, so that none leaves half an upload behind.
     async fn all(&self, dump: Box<dyn Dump>, at_once: usize) -> Result<(Vec<Artifact>, Facts)> {
         let (send, receive) = mpsc::channel(1);
-        let produce = async move {
-            let dump = self.hand_out(dump, send).await.inspect_err(|_| self.gate.close())?;
-            tokio::select! {
-                facts = dump.finish() => facts.inspect_err(|_| self.gate.close()),
-                closed = self.gate.closed() => Err(closed),
-            }
-        };
-        let (facts, stored) = tokio::join!(produce, self.take_in(receive, at_once));
-        let (mut artifacts, facts) = match (stored, facts) {
-            (Ok(artifacts), Ok(facts)) => (artifacts, facts),
+        let hand_out = async { self.hand_out(dump, send).await.inspect_err(|_| self.gate.close()) };
+        let (dump, stored) = tokio::join!(hand_out, self.take_in(receive, at_once));
+        let (mut artifacts, dump) = match (stored, dump) {
+            (Ok(artifacts), Ok(dump)) => (artifacts, dump),
             // What a stream says of its own end tells more than that something else ended with it.
             (Err(error), Ok(_)) | (Ok(_), Err(error)) => return Err(error),
-            (Err(stored), Err(facts)) => return Err(if is_echo(&stored) { facts } else { stored }),
+            (Err(stored), Err(handed)) => return Err(if is_echo(&stored) { handed } else { stored }),
+        };
+        let facts = tokio::select! {
+            facts = dump.finish() => facts?,
+            closed = self.gate.closed() => return Err(closed),
         };
         artifacts.sort_by_cached_key(|artifact| (rank(&artifact.role), artifact.key.clone()));
         if artifacts.first().is_none_or(|main| main.plain_size == 0) {

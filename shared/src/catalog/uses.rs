@@ -1,7 +1,7 @@
 //! Which backups a copy, a drill or a restore is using, told from the runs that are open.
 //!
-//! An open run uses every backup whose id stands in its record. One that names none of them uses all of them, as far as
-//! anybody can know; so does a record that cannot be read.
+//! An open run uses every backup whose id stands in its record; a copy also those of its own slot, which are what it copies.
+//! One that names none of them uses all of them, as far as anybody can know; so does a record that cannot be read.
 
 use super::{Key, RECORD_LIMIT, Vault};
 use crate::{
@@ -13,7 +13,8 @@ use serde_json::Value;
 use std::{collections::BTreeMap, time::Duration};
 
 /// The functions that read backups.
-const READERS: [&str; 3] = ["cross-region-copy", "restore", "restore-drill"];
+const READERS: [&str; 3] = [COPIES, "restore", "restore-drill"];
+const COPIES: &str = "cross-region-copy";
 /// How long after its lease ran out a run still counts as open: whoever takes it up again needs its backup.
 const ABANDONED: Duration = Duration::from_hours(24);
 
@@ -27,12 +28,18 @@ pub async fn in_use(vault: &Vault, asset: &AssetName, ids: &[BackupId], now: Tim
             if is_over(&text, now) {
                 continue;
             }
-            let named: Vec<_> = ids.iter().filter(|id| text.contains(&id.to_string())).collect();
+            let slot = slot(&text).filter(|_| reader == COPIES);
+            let named: Vec<_> = ids.iter().filter(|id| text.contains(&id.to_string()) || slot == Some(id.time())).collect();
             let all_or_named = if named.is_empty() { ids.iter().collect() } else { named };
             used.extend(all_or_named.into_iter().map(|id| (*id, reader.to_owned())));
         }
     }
     Ok(used)
+}
+
+fn slot(text: &str) -> Option<Timestamp> {
+    let record = serde_json::from_str::<Value>(text).ok()?;
+    find(&record, "slot")?.as_str()?.parse().ok()
 }
 
 fn is_over(text: &str, now: Timestamp) -> bool {
@@ -47,11 +54,11 @@ fn is_over(text: &str, now: Timestamp) -> bool {
     }
 }
 
-/// A field of a record, at its top or one level down, where a function keeps its own state.
+/// A field of a record: of its own state, at its top, or one level down, where a function keeps its own.
 fn find<'a>(record: &'a Value, field: &str) -> Option<&'a Value> {
-    let body = record.as_object()?;
     let direct = |value: &'a Value| value.get(field).filter(|found| !found.is_object());
-    direct(record).or_else(|| body.values().find_map(direct))
+    let of_state = record.get("state").and_then(direct);
+    of_state.or_else(|| direct(record)).or_else(|| record.as_object()?.values().find_map(direct))
 }
 
 #[cfg(test)]
@@ -70,6 +77,8 @@ mod tests {
         assert!(!over(r#"{"record":"run","state":{"state":"waiting","reason":"x"}}"#));
         assert!(!over(r#"{"state":{"state":"working","lease_until":"2026-11-20T11:59:00Z"}}"#), "its lease just ran out");
         assert!(over(r#"{"state":{"state":"working","lease_until":"2026-11-18T11:59:00Z"}}"#), "abandoned");
+        assert!(over(r#"{"drill":{"state":"restoring","backup":"x"},"state":{"state":"failed"}}"#), "the run decides");
+        assert!(!over(r#"{"drill":{"state":"finished"},"state":{"state":"waiting"}}"#), "the run decides");
         assert!(!over("not json"));
         assert!(!over("{}"));
     }

@@ -113,11 +113,9 @@ fn countable(backups: &[&Candidate], index: usize, seen: &Seen, now: Timestamp) 
 /// What could not be looked at is told, so that silence is never taken for health.
 fn unknown(case: &Case<'_>) -> Vec<Finding> {
     let tell = |(what, why): &(String, String)| {
-        case.finding(FindingKind::CouldNotObserve, Severity::Warning, format!("{what} could not be looked at: {why}"), "doctor")
+        Finding::new(FindingKind::CouldNotObserve, Severity::Warning, format!("{what} could not be looked at: {why}"), "lastgood doctor")
     };
-    let mut findings: Vec<_> = case.seen.blind.iter().map(tell).collect();
-    findings.iter_mut().for_each(|finding| "lastgood doctor".clone_into(&mut finding.command));
-    findings
+    case.seen.blind.iter().map(tell).collect()
 }
 
 fn refused_prune(case: &Case<'_>) -> Vec<Finding> {

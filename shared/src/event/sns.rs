@@ -21,16 +21,16 @@ struct Notification {
 
 /// Opens the body of an HTTP subscription.
 pub fn open(body: Map<String, Value>, nesting: usize) -> Result<Event> {
-    read(fields(Value::Object(body))?, nesting)
+    read(&fields(Value::Object(body))?, nesting)
 }
 
 /// Opens one record of what Lambda gets.
 pub fn record(record: &Value, nesting: usize) -> Result<Event> {
     let inner = record.get("Sns").cloned().ok_or_else(|| refuse("its SNS record holds no message"))?;
-    read(fields(inner)?, nesting)
+    read(&fields(inner)?, nesting)
 }
 
-fn read(notification: Notification, nesting: usize) -> Result<Event> {
+fn read(notification: &Notification, nesting: usize) -> Result<Event> {
     if notification.kind != "Notification" {
         let why = format!("the SNS message is a {}, not a notification", crate::redact::clip(&notification.kind, 40));
         return Err(invalid(why).hint("confirm the subscription yourself, with `aws sns confirm-subscription`: no URL is fetched for it"));

@@ -16,7 +16,7 @@ use clap::{ArgMatches, Args, CommandFactory, Parser, parser::ValueSource};
 use serde_json::Value;
 use std::{
     fmt::Write as _,
-    io::{IsTerminal, Read, Write as _},
+    io::{Read, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
@@ -29,7 +29,7 @@ use std::{
 struct Line<F: Args> {
     #[command(flatten)]
     request: F,
-    /// The config: a path or a vault URL [default: LASTGOOD_CONFIG, else lastgood.yaml].
+    /// The config, a path or a vault URL; by default what `LASTGOOD_CONFIG` says, else lastgood.yaml.
     #[arg(long, id = "host-config", value_name = "FILE")]
     config: Option<String>,
     /// Runs a recorded trigger: a file as in events/, or - for stdin.
@@ -45,8 +45,8 @@ struct Line<F: Args> {
 
 /// Runs the function once and tells how it went.
 pub async fn once<F: Function>(around: Surroundings) -> ExitCode {
-    let style = if std::io::stderr().is_terminal() && !around.job { telemetry::Style::Words } else { telemetry::Style::Json };
-    telemetry::start(style, around.log.as_deref());
+    let job = around.job;
+    telemetry::start(if job { telemetry::Style::Json } else { telemetry::Style::Words }, around.log.as_deref());
     let (line, request) = match typed::<F>() {
         Ok(typed) => typed,
         Err(error) => return usage(&error),
@@ -59,7 +59,11 @@ pub async fn once<F: Function>(around: Surroundings) -> ExitCode {
             ended.exit.into()
         }
         Err(error) => {
-            telemetry::tell(&error);
+            if job {
+                invocation::log_failure::<F>(&error);
+            } else {
+                telemetry::tell(&error);
+            }
             Exit::from(&error).into()
         }
     }
@@ -126,7 +130,11 @@ async fn run<F: Function>(mut around: Surroundings, line: &Typed, request: Optio
         // Recorded triggers are old by nature: their age is not judged, and no schedule is taken to be alive.
         None => Event::parse(&read(line.event.as_deref())?)?.request()?,
     };
-    let woken = if line.scheduled || around.job { Woken::BySchedule } else { Woken::ByHand };
+    let woken = match &line.event {
+        _ if line.scheduled || around.job => Woken::BySchedule,
+        Some(_) => Woken::ByEvent,
+        None => Woken::ByHand,
+    };
     let killed_at = around.timeout.map(|timeout| clock::after(SystemClock.now(), timeout));
     let call = Call::new(&around, invocation::holder(), woken, killed_at, Arc::new(Quiet));
     tokio::select! {
@@ -155,15 +163,20 @@ fn read(file: Option<&Path>) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// One of our words as a report spells it.
+fn said<W: serde::Serialize>(word: &W) -> String {
+    serde_json::to_value(word).ok().and_then(|word| word.as_str().map(|word| word.replace('-', " "))).unwrap_or_default()
+}
+
 /// The report in short lines: one for each asset, then what an operator must know.
 fn sentences<F: Function>(ended: &Ended) -> String {
     let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
     let mut out = String::new();
-    let status = text(&ended.report, "status").unwrap_or_else(|| format!("{:?}", ended.exit).to_lowercase());
+    let status = text(&ended.report, "status").unwrap_or_else(|| said(&ended.exit));
     let _ = writeln!(out, "{}: {status}", F::NAME);
-    for entry in ended.report.get("entries").and_then(Value::as_array).into_iter().flatten() {
+    for entry in ["entries", "assets"].iter().filter_map(|name| ended.report.get(name)?.as_array()).flatten() {
         let asset = text(entry, "asset").unwrap_or_default();
-        let outcome = text(entry, "outcome").unwrap_or_default().replace('-', " ");
+        let outcome = text(entry, "outcome").or_else(|| text(entry, "state")).unwrap_or_default().replace('-', " ");
         let detail = ["reason", "next", "until", "id"].iter().find_map(|name| text(entry, name)).unwrap_or_default();
         let _ = writeln!(out, "  {asset:<24} {outcome:<16} {detail}");
         if let Some(hint) = text(entry, "hint") {
@@ -171,7 +184,7 @@ fn sentences<F: Function>(ended: &Ended) -> String {
         }
     }
     for finding in &ended.findings {
-        let severity = format!("{:?}", finding.severity).to_lowercase();
+        let severity = said(&finding.severity);
         let asset = finding.asset.as_ref().map(|asset| format!("{asset}: ")).unwrap_or_default();
         let _ = writeln!(out, "{severity}: {asset}{}\n  next: {}\n  read: {}", finding.sentence, finding.command, finding.runbook);
     }

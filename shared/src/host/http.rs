@@ -36,7 +36,7 @@ use std::{
 use tokio::sync::Semaphore;
 
 /// How long a run may take when `LASTGOOD_TIMEOUT` does not say: what Cloud Run gives a request by default.
-const TIMEOUT: Duration = Duration::from_secs(300);
+const TIMEOUT: Duration = Duration::from_mins(5);
 /// How many runs one process holds. Leases keep two from doing the same work; this keeps many from exhausting memory.
 const AT_ONCE: usize = 4;
 /// After how many seconds a sender may try again.
@@ -109,7 +109,10 @@ async fn answer<F: Function>(State(shared): State<Arc<Shared>>, headers: HeaderM
     });
     match run.await {
         Ok(Ok(ended)) => told(ended),
-        Ok(Err(error)) => refused(&error),
+        Ok(Err(error)) => {
+            invocation::log_failure::<F>(&error);
+            refused(&error)
+        }
         Err(_) => refused(&crate::error::failed("the run was broken off")),
     }
 }

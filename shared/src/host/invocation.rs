@@ -104,16 +104,14 @@ async fn run_within<F: Function>(request: F, call: Call) -> Result<Ended> {
         tracing::warn!(function = F::NAME, error = %error.full(), "the heartbeat could not be written");
     }
     let millis = u64::try_from(clock::since(SystemClock.now(), begun).as_millis()).unwrap_or(u64::MAX);
-    match outcome {
-        Ok(report) => {
-            tracing::info!(function = F::NAME, exit = ?exit, duration_ms = millis, "the run ended");
-            tell(&report)
-        }
-        Err(error) => {
-            tracing::error!(function = F::NAME, kind = ?error.kind(), error = %error.full(), hint = error.advice(), duration_ms = millis, "the run failed");
-            Err(error)
-        }
-    }
+    let report = outcome?;
+    tracing::info!(function = F::NAME, exit = ?exit, duration_ms = millis, "the run ended");
+    tell(&report)
+}
+
+/// Logs what a host answers to somebody who may not keep it.
+pub fn log_failure<F: Function>(error: &Error) {
+    tracing::error!(function = F::NAME, kind = ?error.kind(), hint = error.advice(), "the run failed: {}", error.full());
 }
 
 fn tell<R: serde::Serialize + Findings>(report: &R) -> Result<Ended> {

@@ -6,7 +6,7 @@ use super::{Call, Ended, Surroundings, Woken, invocation, telemetry};
 use crate::{
     clock::{self, Clock, SystemClock, Timestamp},
     env::Quiet,
-    error::Error,
+    error::{Error, Kind},
     event::Event,
     function::{Exit, Function},
 };
@@ -15,7 +15,7 @@ use serde_json::{Value, json, value::RawValue};
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
 /// Lambda ends an invocation after 15 minutes at most; a deadline beyond that is none (`cargo lambda watch` sends a length).
-const LONGEST: Duration = Duration::from_secs(16 * 60);
+const LONGEST: Duration = Duration::from_mins(16);
 
 /// Answers invocations until the platform ends the process.
 pub async fn serve<F: Function>(around: Surroundings) -> ExitCode {
@@ -45,7 +45,14 @@ async fn answer<F: Function>(around: &Surroundings, event: LambdaEvent<Box<RawVa
     let call = Call::new(around, format!("lambda/{}", event.context.request_id), woken, killed_at, Arc::new(Quiet));
     match invocation::run(request, call).await {
         Ok(ended) => told(ended),
-        Err(error) => Err(diagnostic(&error)),
+        // Another invocation does the work: a retry by the platform, and an alarm, would be about nothing.
+        Err(error) if error.kind() == Kind::Busy => {
+            Ok(json!({ "function": F::NAME, "error": invocation::error_type(Kind::Busy), "message": invocation::error_message(&error) }))
+        }
+        Err(error) => {
+            invocation::log_failure::<F>(&error);
+            Err(diagnostic(&error))
+        }
     }
 }
 
@@ -73,7 +80,7 @@ fn told(ended: Ended) -> Result<Value, Diagnostic> {
     match ended.exit {
         Exit::Good | Exit::Stale | Exit::CouldNotVerify => Ok(ended.report),
         Exit::Failed | Exit::Usage => {
-            let kind = ended.failure().unwrap_or(crate::error::Kind::Failed);
+            let kind = ended.failure().unwrap_or(Kind::Failed);
             Err(Diagnostic { error_type: invocation::error_type(kind), error_message: ended.report.to_string() })
         }
     }

@@ -101,9 +101,9 @@ mod tests {
         let killed = Scratch::new(Some(base.path())).unwrap();
         std::fs::write(killed.path().join("spool"), "x").unwrap();
         let left = killed.path().to_owned();
-        let Scratch { folder, _lock } = killed;
+        let Scratch { folder, _lock: lock } = killed;
         let _ = folder.keep();
-        drop(_lock);
+        drop(lock);
 
         let next = Scratch::new(Some(base.path())).unwrap();
         assert!(!left.exists());

@@ -42,7 +42,7 @@ impl World {
             Arc::new(providers::Real::new(secrets.clone(), clock.clone(), progress.clone(), scratch.path().to_owned(), config.clone()));
         let vault = Vault::new(providers.bucket(&config.vault).await.during("opening the vault")?);
         let env = Env {
-            notifiers: Vec::new(),
+            notifiers: providers::notify::notifiers(&config, &secrets, &clock),
             scratch: scratch.path().to_owned(),
             config,
             vault,

@@ -9,6 +9,7 @@ mod notify;
 mod providers;
 mod replica;
 mod secrets;
+mod target;
 
 pub use bucket::{Bucket, ByteStream, If, Listed, ObjectMeta, Upload, Version};
 pub use export::{Ask, Dump, Exporter, Facts, Piece, Preflight};
@@ -17,3 +18,4 @@ pub use notify::Notifier;
 pub use providers::Providers;
 pub use replica::{Replica, ReplicaName, Replicas, Rows};
 pub use secrets::{Secret, Secrets};
+pub use target::{Confirmation, RestoreTarget, Target};

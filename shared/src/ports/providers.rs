@@ -3,8 +3,8 @@
 use crate::{
     config::{Asset, DrillTarget},
     domain::{backup::Form, place::Place},
-    error::Result,
-    ports::{Bucket, Exporter, Replicas},
+    error::{Result, unsupported},
+    ports::{Bucket, Confirmation, Exporter, Replicas, RestoreTarget, Target},
 };
 use async_trait::async_trait;
 use std::{fmt::Debug, sync::Arc};
@@ -20,4 +20,9 @@ pub trait Providers: Debug + Send + Sync {
 
     /// Opens the place where drills of an asset restore to.
     async fn replicas(&self, asset: &Asset, into: &DrillTarget) -> Result<Arc<dyn Replicas>>;
+
+    /// Opens the place that an asset is restored to for real.
+    async fn target(&self, asset: &Asset, into: &Target, _: Confirmation) -> Result<Arc<dyn RestoreTarget>> {
+        Err(unsupported(format!("{} cannot be restored into {into} here", asset.name)))
+    }
 }

@@ -6,8 +6,11 @@ use crate::{
     domain::{backup::Form, place::Place},
     env::{Progress, keys},
     error::{Result, unsupported},
-    ports::{Bucket, Exporter, Providers, Replicas, Secrets},
-    providers::postgres::{self, PgUrl, Scratch, Server, Tools},
+    ports::{Bucket, Confirmation, Exporter, Providers, Replicas, RestoreTarget, Secret, Secrets, Target},
+    providers::postgres::{
+        self, PgUrl, Scratch, Server, Tools,
+        target::{Means, NewDatabase, NewFolder},
+    },
 };
 use async_trait::async_trait;
 use std::{
@@ -95,6 +98,30 @@ impl Providers for Real {
                 Err(unsupported("drills into managed instances are not supported yet").hint("use `into: scratch` or `into: { server: … }`"))
             }
         }
+    }
+
+    async fn target(&self, asset: &Asset, into: &Target, confirmation: Confirmation) -> Result<Arc<dyn RestoreTarget>> {
+        let Source::Postgres { url: source } = &asset.source else {
+            return Err(unsupported(format!("{} is of kind {}, which cannot be restored yet", asset.name, asset.source.kind())));
+        };
+        let means = Means {
+            asset: asset.name.clone(),
+            tools: Tools::of_this_machine(),
+            keys: keys(&self.config, &*self.secrets).await?,
+            progress: self.progress.clone(),
+            spool: self.scratch.clone(),
+        };
+        let url = match into {
+            Target::Folder(folder) => return Ok(Arc::new(NewFolder::new(means, folder.clone()))),
+            Target::Referenced(reference) => PgUrl::parse(&self.secrets.resolve(reference).await?)?,
+            Target::Url(url) => PgUrl::parse(&Secret::new(url.clone()))?,
+        };
+        // After a disaster the source's address may be gone: then its identity, recorded with the backup, decides.
+        let source = match self.secrets.resolve(source).await {
+            Ok(url) => Some(PgUrl::parse(&url)?),
+            Err(_) => None,
+        };
+        Ok(Arc::new(NewDatabase::new(means, url, source, confirmation)))
     }
 }
 

@@ -35,10 +35,12 @@ pub(super) async fn remove(env: &Env, stone: &Tombstone) -> Result<()> {
     for place in stone.places.iter().filter(|place| *place != env.vault.place()) {
         let other = env.vault_at(place).await.during(format!("opening {place}"))?;
         objects(&other, stone).await.during(format!("letting the copy at {place} go"))?;
-        env.vault.bucket().delete(&Key::Copy(asset.clone(), id, place.clone()).to_string()).await?;
+        for ours in [Key::Copying(asset.clone(), id, place.clone()), Key::Copy(asset.clone(), id, place.clone())] {
+            other.bucket().delete(&ours.to_string()).await?;
+            env.vault.bucket().delete(&ours.to_string()).await?;
+        }
     }
     objects(&env.vault, stone).await?;
-    env.vault.bucket().delete(&Key::Verification(asset.clone(), id).to_string()).await?;
     let key = Key::Tombstone(asset.clone(), id);
     if let Some(mut stored) = env.vault.load::<Tombstone>(&key).await? {
         stored.record.leaving = Leaving::Gone;
@@ -53,5 +55,5 @@ async fn objects(vault: &Vault, stone: &Tombstone) -> Result<()> {
         vault.bucket().delete(&format!("{key}.sha256")).await?;
         vault.bucket().delete(key).await?;
     }
-    Ok(())
+    vault.bucket().delete(&Key::Verification(stone.asset.clone(), stone.backup).to_string()).await
 }

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use std::io::BufRead;
 
 /// Chunks between reading and digesting.
-const AHEAD: usize = 2;
+const AHEAD: usize = 1;
 
 /// Reads back every stored byte of an artifact and returns how it differs from the record, if it does. An error means
 /// that this could not be found out.

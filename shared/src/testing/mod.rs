@@ -3,7 +3,19 @@
 mod bucket;
 mod clock;
 mod faults;
+mod inbox;
+mod past;
+mod providers;
+mod replicas;
+mod source;
+mod world;
 
 pub use bucket::MemoryBucket;
 pub use clock::ManualClock;
 pub use faults::{Damage, Faulty, SideEffects};
+pub use inbox::{Inbox, MemorySecrets};
+pub use past::AssetInWorld;
+pub use providers::MemoryProviders;
+pub use replicas::MemoryReplicas;
+pub use source::MemorySource;
+pub use world::World;

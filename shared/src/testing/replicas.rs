@@ -83,7 +83,11 @@ impl Replicas for MemoryReplicas {
 
     async fn replica(&self, name: &ReplicaName) -> Result<Option<Replica>> {
         self.effects.alive().await;
-        Ok(self.state().get(name).filter(|held| held.ours).map(|held| Replica { name: name.clone(), expires: held.expires, ready: held.rows.is_some() }))
+        Ok(self.state().get(name).filter(|held| held.ours).map(|held| Replica {
+            name: name.clone(),
+            expires: held.expires,
+            ready: held.rows.is_some(),
+        }))
     }
 
     async fn restore(&self, name: &ReplicaName, backup: &Manifest, vault: &Vault) -> Result<BTreeMap<String, String>> {
@@ -139,7 +143,9 @@ impl Replicas for MemoryReplicas {
 
     async fn replicas(&self) -> Result<Vec<Replica>> {
         self.effects.alive().await;
-        let ours = |(name, held): (&ReplicaName, &Held)| held.ours.then(|| Replica { name: name.clone(), expires: held.expires, ready: held.rows.is_some() });
+        let ours = |(name, held): (&ReplicaName, &Held)| {
+            held.ours.then(|| Replica { name: name.clone(), expires: held.expires, ready: held.rows.is_some() })
+        };
         Ok(self.state().iter().filter_map(ours).collect())
     }
 }

@@ -85,8 +85,7 @@ impl Exporter for MemorySource {
         let mut state = self.state();
         state.dumps += 1;
         let lines: String = (0..state.rows).map(|row| format!("row {row} of the orders\n")).collect();
-        let facts =
-            Facts { origin: origin(), data_time: self.clock.now(), expectations: expectations(state.rows), tools: BTreeMap::new() };
+        let facts = Facts { origin: origin(), data_time: self.clock.now(), expectations: expectations(state.rows), tools: BTreeMap::new() };
         let broken = state.breaks_after.filter(|at| *at < lines.len());
         Ok(Box::new(MemoryDump { lines: Some(lines), broken, facts }))
     }

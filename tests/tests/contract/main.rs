@@ -3,3 +3,5 @@
 mod bucket;
 mod evidence;
 mod formats;
+mod records;
+mod retention_records;

@@ -1,1 +1,91 @@
-//! (being written)
+//! Every real trigger, recorded in `events/`: each is read, run by hand, run over HTTP and run as a Lambda.
+
+use crate::hosts::Home;
+use lastgood_core::{
+    clock::{Clock, SystemClock},
+    event::{Envelope, Event},
+};
+use lastgood_tests::runtime_api::Answer;
+use serde_json::{Value, json};
+use std::{collections::BTreeMap, path::Path};
+
+/// What a recorded trigger comes to: its envelope, what it narrows to, whether a schedule sent it.
+const RECORDED: [(&str, Envelope, Option<&str>, bool); 12] = [
+    ("cloud-scheduler", Envelope::Plain, Some("orders-db"), true),
+    ("cloudevents", Envelope::CloudEvents, Some("orders-db"), false),
+    ("cloudevents-pubsub", Envelope::CloudEvents, None, false),
+    ("eventbridge-rds", Envelope::EventBridge, None, false),
+    ("eventbridge-rule", Envelope::EventBridge, None, true),
+    ("eventbridge-scheduler", Envelope::Plain, Some("orders-db"), true),
+    ("eventbridge-scheduler-default", Envelope::EventBridge, None, true),
+    ("plain", Envelope::Plain, Some("orders-db"), false),
+    ("pubsub-push", Envelope::PubSub, Some("orders-db"), true),
+    ("s3-object-created", Envelope::S3, None, false),
+    ("sns-http", Envelope::Sns, None, false),
+    ("sns-lambda", Envelope::Sns, Some("orders-db"), false),
+];
+
+fn recorded() -> BTreeMap<String, Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    files.map(|path| (path.file_stem().unwrap().to_string_lossy().into_owned(), std::fs::read(path).unwrap())).collect()
+}
+
+/// The event as if it had just been sent.
+fn fresh(event: &[u8]) -> String {
+    let hour = SystemClock.now().strftime("%Y-%m-%dT%H:").to_string();
+    String::from_utf8(event.to_vec()).unwrap().replace("2026-11-20T02:", &hour)
+}
+
+#[test]
+fn every_recorded_trigger_is_understood() {
+    let files = recorded();
+    assert_eq!(files.keys().map(String::as_str).collect::<Vec<_>>(), RECORDED.map(|(name, ..)| name), "a file without an expectation");
+    for (name, envelope, asset, scheduled) in RECORDED {
+        let event = Event::parse(&files[name]).unwrap();
+        assert_eq!((event.envelope, event.scheduled), (envelope, scheduled), "{name}");
+        let request = asset.map_or(json!({}), |asset| json!({"asset": asset}));
+        assert_eq!(Value::Object(event.request), request, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn every_recorded_trigger_runs_under_every_host() {
+    let home = Home::new();
+    let (http, lambda) = (home.function.http().await, home.function.lambda().await);
+    for (name, event) in recorded() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../events/{name}.json"));
+        let ran = home.function.run(&["--event", &path.display().to_string(), "--json"]).await;
+        assert_eq!(ran.exit, Some(0), "{name}: {ran:?}");
+        assert_eq!(ran.report()["entries"][0]["asset"], json!("orders-db"), "{name}");
+
+        let (status, body) = http.post(fresh(&event)).await;
+        assert_eq!((status, &body["status"]), (200, &json!("ok")), "{name}: {body}");
+
+        let fresh: Value = serde_json::from_str(&fresh(&event)).unwrap();
+        let Answer::Returned(report) = lambda.invoke(&fresh).await else { panic!("{name}: {}", lambda.process.logs()) };
+        assert_eq!(report["entries"], body["entries"], "{name}");
+    }
+}
+
+#[tokio::test]
+async fn an_event_narrows_to_an_asset_that_the_config_names_and_to_no_other() {
+    let home = Home::new();
+    let ran = home.function.run(&["--event", &home.event(&json!({"asset": "nobody"}))]).await;
+    assert_eq!(ran.exit, Some(1));
+    assert!(ran.stderr.contains("no asset is named nobody") && ran.stderr.contains("orders-db"), "{}", ran.stderr);
+}
+
+#[tokio::test]
+async fn an_event_of_binary_cloudevents_is_understood_by_its_headers() {
+    let home = Home::new();
+    let http = home.function.http().await;
+    let call = |kind: &str, body: &str| {
+        let call = http.client.post(&http.url).header("ce-specversion", "1.0").header("ce-type", kind).header("ce-id", "1");
+        call.header("ce-source", "//x").body(body.to_owned()).send()
+    };
+    let provider = call("google.cloud.storage.object.v1.finalized", "{\"bucket\": \"acme\", \"name\": \"x\"}").await.unwrap();
+    assert_eq!(provider.status().as_u16(), 200);
+    let stranger = call("com.acme.x", "{\"bucket\": \"acme\", \"name\": \"x\"}").await.unwrap();
+    assert_eq!(stranger.status().as_u16(), 400);
+}

@@ -48,7 +48,7 @@ fn stale(case: &Case<'_>) -> Option<Finding> {
     };
     let finished = since(case.now, good.manifest.finished_at);
     if finished <= policy.rpo.duration() {
-        sentence.push_str(&format!(" (it finished {} ago, but its data is older)", old(finished)));
+        sentence = format!("{sentence} (it finished {} ago, but its data is older)", old(finished));
     }
     Some(case.finding(FindingKind::BackupStale, Severity::Critical, sentence, case.renewal()))
 }

@@ -10,9 +10,14 @@ use std::{collections::BTreeSet, time::Duration};
 /// How long an object may lie unrecorded: a run that is writing it notes it first, and its note may be read later.
 const SETTLING: Duration = Duration::from_mins(15);
 
-/// Returns the objects that nothing `named` explains and that have lain long enough for a run to have recorded them.
+/// Returns the objects that nothing `named` (a key, or a folder that ends in a slash) explains and that have lain long enough for a run to have recorded them.
 pub fn unrecorded(listed: Vec<Stray>, named: &BTreeSet<String>, now: Timestamp) -> Vec<Stray> {
-    let explained = |key: &str| named.contains(key) || key.strip_suffix(".sha256").is_some_and(|of| named.contains(of));
+    let folders: Vec<&String> = named.iter().filter(|name| name.ends_with('/')).collect();
+    let explained = |key: &str| {
+        named.contains(key)
+            || key.strip_suffix(".sha256").is_some_and(|of| named.contains(of))
+            || folders.iter().any(|folder| key.starts_with(folder.as_str()))
+    };
     listed.into_iter().filter(|stray| !explained(&stray.key) && since(now, stray.modified) > SETTLING).collect()
 }
 

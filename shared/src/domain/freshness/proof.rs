@@ -79,9 +79,7 @@ fn lint(case: &Case<'_>, drill: &DrillPolicy) -> Option<Finding> {
     (interval >= shortest).then(|| {
         let sentence =
             format!("drills are {} apart, but the shortest-lived backups are kept for {}: some go untested", old(interval), old(shortest));
-        let mut finding = case.finding(FindingKind::DrillIntervalTooLong, Severity::Note, sentence, "config");
-        "lastgood config show".clone_into(&mut finding.command);
-        finding
+        Finding::new(FindingKind::DrillIntervalTooLong, Severity::Note, sentence, "lastgood config show")
     })
 }
 

@@ -110,7 +110,9 @@ fn r12_a_corrupt_backup_holds_up_no_floor_and_no_tier() {
 #[test]
 fn when_nothing_is_sound_nothing_goes() {
     let mut all = nights("2026-11-01T02:00:00Z", 12);
-    all.iter_mut().for_each(|backup| backup.soundness = Soundness::Unsound);
+    for backup in &mut all {
+        backup.soundness = Soundness::Unsound;
+    }
     assert!(plan(&question(1, 0, 0, at("2026-11-12T05:00:00Z")), &all).prune.is_empty());
 }
 
@@ -234,7 +236,8 @@ fn oracle(asked: &Question, all: &[Held]) -> BTreeSet<BackupId> {
         })
     };
     let zoned = |b: &Held| b.data_time.to_zoned(TimeZone::UTC);
-    let periods: [(u32, fn(&jiff::Zoned) -> String, bool); 3] = [
+    type Name = fn(&jiff::Zoned) -> String;
+    let periods: [(u32, Name, bool); 3] = [
         (asked.policy.daily, |z| z.strftime("%Y-%m-%d").to_string(), true),
         (asked.policy.weekly, |z| z.strftime("%G-%V").to_string(), false),
         (asked.policy.monthly, |z| z.strftime("%Y-%m").to_string(), false),

@@ -8,6 +8,16 @@ pub type Account = (u32, u32);
 
 /// Returns the account that a private server must run under: none when we are not root and it runs as ourselves.
 pub fn for_server() -> Result<Option<Account>> {
+    first_of(["postgres", "nobody"])
+}
+
+/// Returns the account for a server that runs what a backup brought along: rather not the one that may own a production
+/// server beside it.
+pub fn for_throwaway() -> Result<Option<Account>> {
+    first_of(["nobody", "postgres"])
+}
+
+fn first_of(names: [&str; 2]) -> Result<Option<Account>> {
     if !rustix::process::geteuid().is_root() {
         return Ok(None);
     }
@@ -16,7 +26,7 @@ pub fn for_server() -> Result<Option<Account>> {
         let fields: Vec<_> = passwd.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|fields| fields[0] == wanted)?;
         Some((fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?))
     };
-    find("postgres").or_else(|| find("nobody")).map(Some).ok_or_else(|| {
+    names.into_iter().find_map(find).map(Some).ok_or_else(|| {
         not_found("there is no unprivileged account for a private server to run under")
             .hint("install Debian's `postgresql`, or run as another user")
     })

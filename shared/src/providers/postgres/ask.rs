@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     domain::backup::{Expectations, Form, Locale},
-    error::{During, Kind, Result, failed, invalid, retry},
+    error::{During, Kind, Result, invalid, retry},
     ports::Rows,
 };
 use std::time::Duration;
@@ -141,13 +141,4 @@ pub async fn drop_database(client: &Client, name: &str) -> Result<()> {
 pub async fn system_identifier(client: &Client) -> Option<String> {
     let row = client.query_one("select system_identifier::text from pg_control_system()", &[]).await.ok()?;
     row.try_get(0).ok()
-}
-
-/// Returns the single answer to a question that has one.
-pub fn single(rows: &Rows) -> Result<Option<&str>> {
-    match rows.rows.as_slice() {
-        [row] if row.len() == 1 => Ok(row[0].as_deref()),
-        [] => Err(failed("the question has no answer: no row")),
-        _ => Err(invalid("the question has more than one answer").hint("ask for one row with one column")),
-    }
 }

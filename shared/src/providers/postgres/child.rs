@@ -103,6 +103,13 @@ impl Program {
         self
     }
 
+    /// Makes a program that takes `--dbname` notice within three minutes when its server is silently gone: libpq has no
+    /// environment variables for that. Everything else still comes from the environment.
+    #[must_use]
+    pub fn watchful(self) -> Self {
+        self.arg("--dbname=keepalives_idle=60 keepalives_interval=15 keepalives_count=8")
+    }
+
     /// Runs it under another account, uid and gid, which only root can.
     #[must_use]
     pub fn account(mut self, account: Option<(u32, u32)>) -> Self {
@@ -167,7 +174,7 @@ impl Program {
     pub fn stream(&self, whole: Whole) -> Result<ByteStream> {
         let mut running = self.start(Stdio::null())?;
         let stdout = running.child.stdout.take().ok_or_else(|| failed("the child has no output"))?;
-        Ok(Box::pin(Output { phase: Phase::Reading(stdout, running), whole, head: Vec::new(), tail: Vec::new(), count: 0 }))
+        Ok(Box::pin(Output { phase: Phase::Reading(stdout, Box::new(running)), whole, head: Vec::new(), tail: Vec::new(), count: 0 }))
     }
 
     /// Starts it with its input open: write to the one, drop it, then finish the other. What it prints is discarded.
@@ -269,7 +276,7 @@ async fn listen(mut stderr: impl AsyncRead + Unpin, said: Arc<Mutex<Vec<u8>>>) {
 }
 
 enum Phase {
-    Reading(ChildStdout, Running),
+    Reading(ChildStdout, Box<Running>),
     Ending(Pin<Box<dyn Future<Output = Result<()>> + Send>>),
     Ended,
 }

@@ -57,7 +57,7 @@ async fn open(url: &PgUrl) -> Result<Client> {
         config.port(*port);
     }
     config.user(&url.user).dbname(&url.database).application_name("lastgood").connect_timeout(PATIENCE);
-    config.keepalives_idle(Duration::from_secs(60)).ssl_mode(match url.ssl_mode {
+    config.keepalives_idle(Duration::from_mins(1)).ssl_mode(match url.ssl_mode {
         SslMode::Disable => tokio_postgres::config::SslMode::Disable,
         SslMode::Prefer => tokio_postgres::config::SslMode::Prefer,
         SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull => tokio_postgres::config::SslMode::Require,
@@ -111,7 +111,9 @@ pub fn sql_error(error: &tokio_postgres::Error) -> Error {
         if let Some(name) = name
             && !text.contains(name)
         {
-            text.push_str(&format!(", {what} {name}"));
+            for part in [", ", what, " ", name] {
+                text.push_str(part);
+            }
         }
     }
     Error::new(kind(code), format!("{text} (SQLSTATE {code})"))

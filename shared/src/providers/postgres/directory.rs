@@ -178,7 +178,6 @@ async fn tend(
                 running.signal(Signal::STOP);
                 stopped = Some((Instant::now(), read));
             }
-            None => {}
             Some(_) if unread <= room.most_unread / 2 && !short => {
                 running.signal(Signal::CONT);
                 stopped = None;
@@ -191,7 +190,7 @@ async fn tend(
                     .hint("make room there, or use format: custom, which needs no spool"));
             }
             Some((_, then)) if read != then => stopped = Some((Instant::now(), read)),
-            Some(_) => {}
+            None | Some(_) => {}
         }
     }
 }

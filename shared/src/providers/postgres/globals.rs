@@ -25,6 +25,7 @@ pub(super) async fn dump(pg_dumpall: &Found, url: &PgUrl) -> Result<Globals> {
         .program()
         .args(["--globals-only", "--no-role-passwords", "--no-password", "--database"])
         .arg(&url.database)
+        .watchful()
         .connected_to(url);
     let mut sql = Vec::new();
     let read = program.stream(Whole::Cluster)?.take(MOST).read_to_end(&mut sql).await.map_err(Error::from);

@@ -2,7 +2,7 @@
 
 use super::{
     child::Whole,
-    connect::{connect, connect_pinned},
+    connect::connect_pinned,
     csv::{self, Table},
     directory::Directory,
     globals::{self, Globals},
@@ -79,7 +79,7 @@ impl Exporter for Logical {
         let wanted = Wanted { form: Form::Export, digests: ask.digests, migrations: ask.migrations.clone(), tables: Tables::All };
         // Counting takes a connection of its own and goes on beside the dump: both read the same snapshot.
         let counting = tokio::spawn(async move { inspect::expectations(&client, &wanted).await });
-        Ok(Box::new(Export { snapshot, origin, pg_dump, pg_dumpall, todo, counting: Counting(counting), refused: None }))
+        Ok(Box::new(Export { snapshot, origin, pg_dump, pg_dumpall, todo, counting: Counting(counting), refused: None, spooled: None }))
     }
 }
 
@@ -108,6 +108,7 @@ struct Export {
     todo: VecDeque<Part>,
     counting: Counting,
     refused: Option<String>,
+    spooled: Option<Part>,
 }
 
 #[async_trait]
@@ -120,7 +121,8 @@ impl Dump for Export {
                     if let Some(piece) = directory.next().await? {
                         return Ok(Some(piece));
                     }
-                    self.todo.pop_front();
+                    // Its folder stays until every file in it was read.
+                    self.spooled = self.todo.pop_front();
                 }
                 Some(Part::Stream { flag, ending, whole }) => {
                     let program = arguments(&self.pg_dump, &self.snapshot).args([*flag, "-Z0"]);
@@ -181,11 +183,6 @@ pub(super) fn arguments(pg_dump: &Found, snapshot: &Snapshot) -> super::child::P
         .program()
         .args(["--no-password", "--no-sync", "--lock-wait-timeout=60000"])
         .arg(format!("--snapshot={}", snapshot.name))
+        .watchful()
         .connected_to(&snapshot.url)
-}
-
-/// Says whether a database can be reached, without more.
-pub async fn reachable(url: &PgUrl) -> Result<Origin> {
-    let client = connect(url).await?;
-    inspect::origin(&client, &url.address()).await
 }

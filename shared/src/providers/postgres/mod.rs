@@ -22,12 +22,13 @@ pub mod server;
 mod snapshot;
 mod spool;
 mod tarball;
+pub mod target;
 mod tls;
 pub mod tools;
 pub mod url;
 
 pub use connect::{connect, sql_error};
-pub use logical::{Logical, reachable};
+pub use logical::Logical;
 pub use physical::Physical;
 pub use scratch::Scratch;
 pub use server::Server;

@@ -164,6 +164,7 @@ impl Dump for BaseBackup {
                     .program
                     .program()
                     .args(["--pgdata=-", "--format=tar", "--wal-method=fetch", "--checkpoint=fast", "--no-password", "--label=lastgood"])
+                    .watchful()
                     .connected_to(&self.url);
                 let (tap, kept) = Tap::new(program.stream(Whole::Tar)?, "backup_manifest");
                 self.stage = Stage::Manifest(kept);

@@ -53,7 +53,7 @@ pub(super) fn reason(said: &str) -> Reason {
             kept.push(without_data(message));
         }
     }
-    let state = KNOWN.iter().filter_map(|(text, state)| said.find(text).map(|_| *state)).next();
+    let state = KNOWN.iter().find_map(|(text, state)| said.contains(text).then_some(*state));
     let count = kept.len();
     // The first says what broke, the last what the program made of it.
     if count > 3 {
@@ -61,7 +61,8 @@ pub(super) fn reason(said: &str) -> Reason {
     }
     let mut text = kept.join("; ");
     if let Some(state) = state {
-        text = format!("{text} (SQLSTATE {state})").trim_start().to_owned();
+        let gap = if text.is_empty() { "" } else { " " };
+        text = format!("{text}{gap}(SQLSTATE {state})");
     }
     Reason { kind: state.map_or(Kind::Failed, connect::kind), text: crate::redact::clip(&text, 600) }
 }

@@ -136,12 +136,16 @@ fn stranger(name: &ReplicaName) -> crate::error::Error {
 /// Refuses a server whose address is that of the source. Names and addresses are compared as they are written; what an
 /// alias hides comes out by the system identifier.
 pub fn refuse_same_address(target: &PgUrl, source: &PgUrl) -> Result<()> {
-    let same = target.hosts.iter().any(|host| source.hosts.iter().any(|other| host.1 == other.1 && same_host(&host.0, &other.0)));
-    if same {
+    if same_server(target, source) {
         return Err(refused(format!("{} is the server of the source itself", target.address()))
             .hint("a drill never touches the source's server: use another one, or `into: scratch`"));
     }
     Ok(())
+}
+
+/// Whether two URLs name the same server, as they are written.
+pub fn same_server(one: &PgUrl, other: &PgUrl) -> bool {
+    one.hosts.iter().any(|(host, port)| other.hosts.iter().any(|(known, at)| port == at && same_host(host, known)))
 }
 
 fn same_host(one: &super::url::Host, other: &super::url::Host) -> bool {

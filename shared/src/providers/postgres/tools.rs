@@ -4,7 +4,7 @@
 //! understand), and so is one with a known hole: a hostile server can attack the client that dumps it.
 
 use super::child::Program;
-use crate::error::{Kind, Result, failed, not_found, unsupported};
+use crate::error::{Result, failed, not_found, unsupported};
 use std::{
     collections::BTreeMap,
     ffi::OsStr,
@@ -239,7 +239,29 @@ fn refusal(tool: Tool, server: Version, candidates: &[(PathBuf, Option<Version>)
     unsupported(format!("client-too-old: {name} {newest} has known security holes, fixed in {floor}")).hint(install)
 }
 
-/// Returns whether an error says that a client is too old.
-pub fn is_client_too_old(error: &crate::error::Error) -> bool {
-    error.kind() == Kind::Unsupported && error.to_string().contains("client-too-old")
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_read_as_every_packager_writes_them() {
+        let version = |text| Version::parse(text).map(|version| version.to_string());
+        assert_eq!(version("pg_dump (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)\n").as_deref(), Some("15.18"));
+        assert_eq!(version("postgres (PostgreSQL) 18.4").as_deref(), Some("18.4"));
+        assert_eq!(version("pg_dump (PostgreSQL) 19beta2").as_deref(), Some("19.0"));
+        assert_eq!(version("pg_dump (PostgreSQL) 9.6.24"), None);
+        assert_eq!(version("GNU tar 1.34"), None);
+        assert_eq!(Version::of_server(150_018), Version { major: 15, minor: 18 });
+    }
+
+    #[test]
+    fn r16_the_floor_is_that_of_each_major_version() {
+        let below = |major, minor| Version { major, minor }.below_floor().map(|floor| floor.to_string());
+        for (major, minor) in SECURITY_FLOOR {
+            assert_eq!(below(major, minor), None);
+            assert_eq!(below(major, minor - 1), Some(format!("{major}.{minor}")));
+        }
+        assert_eq!(below(13, 99).as_deref(), Some("14.23"));
+        assert_eq!(below(19, 0), None);
+    }
 }

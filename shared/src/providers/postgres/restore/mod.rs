@@ -17,7 +17,7 @@ use super::{
 use crate::{
     domain::backup::{Artifact, Manifest, Method, Role},
     env::{Gauge, Progress, Quiet},
-    error::{During, Result, failed, invalid, unsupported},
+    error::{During, Kind, Result, corrupt, failed, invalid, unsupported},
     ports::{Bucket, ByteStream},
     stream,
 };
@@ -61,6 +61,8 @@ pub enum Transaction {
     One,
     /// One for each statement.
     Many,
+    /// One, whatever it costs: the database was there before and must be as it was after a failure.
+    Whole,
 }
 
 /// Returns the oldest server that can hold a restore of this backup, and so the oldest tool that can read it: a newer
@@ -100,6 +102,32 @@ impl Restore<'_> {
         Ok([(found.tool.as_str().to_owned(), found.version.to_string()), ("postgres".to_owned(), server.to_string())].into())
     }
 
+    /// Reads every stored byte and decodes the dump to its end, without touching anything: what is cut or damaged shows here.
+    pub async fn rehearse(&self) -> Result<()> {
+        let data = self.data().map(|artifact| artifact.key.clone()).unwrap_or_default();
+        let decoded = matches!(self.backup.method, Method::PgDumpCustom | Method::PgDumpPlain);
+        for artifact in self.backup.artifacts.iter().filter(|artifact| !decoded || artifact.key != data) {
+            let gauge = self.progress.begin(&format!("reading {}", artifact.key), Some(artifact.size));
+            stream::verify(&*self.bucket, artifact, &*gauge).await?;
+        }
+        match self.backup.method {
+            Method::PgDumpCustom => {
+                let tool = self.tools.for_server(Tool::PgRestore, needed(self.backup)).await?;
+                let dump = BufReader::with_capacity(BUFFER, self.open(self.data()?).await?);
+                feed(&tool.program().arg("--file=/dev/null"), dump).await.map_err(|error| match error.kind() {
+                    Kind::Failed => corrupt("the dump cannot be read to its end").because(error),
+                    _ => error,
+                })
+            }
+            Method::PgDumpPlain => {
+                let mut dump = script::fenced(self.open(self.data()?).await?)?;
+                tokio::io::copy(&mut dump, &mut tokio::io::sink()).await?;
+                Ok(())
+            }
+            Method::PgDumpDirectory | Method::PgBaseBackup => Ok(()),
+        }
+    }
+
     async fn roles(&self) -> Result<Roles> {
         let Some(artifact) = self.backup.artifacts.iter().find(|artifact| artifact.role == Role::Globals) else {
             // Where globals may not be dumped, the names of the roles that matter are still on record.
@@ -132,7 +160,7 @@ impl Restore<'_> {
 
     async fn archive(&self, program: Program) -> Result<()> {
         let mut program = self.pg_restore(program);
-        if self.transaction == Transaction::One {
+        if self.transaction != Transaction::Many {
             program = program.arg("--single-transaction");
         }
         let dump = BufReader::with_capacity(BUFFER, self.open(self.data()?).await?);
@@ -142,7 +170,7 @@ impl Restore<'_> {
     async fn script(&self, program: Program) -> Result<()> {
         let mut program =
             program.connected_to(&self.into).args(["--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1", "--file=-"]);
-        if self.transaction == Transaction::One {
+        if self.transaction != Transaction::Many {
             program = program.arg("--single-transaction");
         }
         let dump = self.open(self.data()?).await?;
@@ -159,7 +187,11 @@ impl Restore<'_> {
                 Role::Data | Role::Tablespace(_) | Role::Globals | Role::TableCsv(_) | Role::Wal | Role::BackupManifest => None,
             })
             .collect();
-        let program = self.pg_restore(program).arg(format!("--jobs={jobs}")).arg("--format=directory");
+        let cut = match self.transaction {
+            Transaction::Whole => "--single-transaction".to_owned(),
+            Transaction::One | Transaction::Many => format!("--jobs={jobs}"),
+        };
+        let program = self.pg_restore(program).arg(cut).arg("--format=directory");
         directory::restore(self, &program, files).await
     }
 }

@@ -23,6 +23,11 @@ pub struct Account(Option<(u32, u32)>);
 impl Account {
     /// Returns the account for servers started from here.
     pub fn for_servers() -> Result<Self> {
+        account::for_throwaway().map(Self)
+    }
+
+    /// Returns the account that owns data folders here: a restored one is for it to start.
+    pub fn of_data_folders() -> Result<Self> {
         account::for_server().map(Self)
     }
 

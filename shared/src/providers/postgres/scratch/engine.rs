@@ -49,17 +49,13 @@ impl Engine {
         self.folder.join("data")
     }
 
-    /// The account that it runs under.
-    pub fn account(&self) -> Account {
-        self.account
-    }
-
     /// Makes an empty cluster.
     pub async fn init(&self, tools: &Tools, version: Version) -> Result<()> {
         self.prepare()?;
         let password = self.password(&fresh_password()?)?;
         let handed = self.sockets.join("password");
         self.account.private_file(&handed, password.expose())?;
+        self.account.private_folder(&self.data())?;
         let initdb = tools.of_major(Tool::Initdb, version.major).await?.program().account(self.account.ids());
         let made = initdb
             .args(["--no-sync", "--no-instructions", "--encoding=UTF8", "--locale=C", "--auth=scram-sha-256"])
@@ -261,7 +257,9 @@ impl Engine {
     fn postmaster(&self) -> Option<rustix::process::Pid> {
         let data = self.data();
         let text = std::fs::read_to_string(data.join("postmaster.pid")).ok()?;
-        let pid = text.lines().next()?.trim().parse().ok().and_then(rustix::process::Pid::from_raw)?;
+        // In single-user mode the number is negative.
+        let number: i32 = text.lines().next()?.trim().parse().ok()?;
+        let pid = rustix::process::Pid::from_raw(number.checked_abs()?)?;
         if Path::new("/proc/self/cwd").exists() {
             // A process id is reused after a reboot: its folder tells whether it is this server.
             let folder = std::fs::read_link(format!("/proc/{}/cwd", pid.as_raw_nonzero())).ok()?;

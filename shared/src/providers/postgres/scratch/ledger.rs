@@ -15,6 +15,7 @@ use std::{
 };
 
 const FILE: &str = "lastgood-replica.json";
+const DYING: &str = ".gone-lastgood-";
 
 /// What a replica's folder says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,8 +87,20 @@ pub fn remove(folder: &Path) -> Result<()> {
             std::fs::remove_file(entry.path())?;
         }
     }
-    let dying = folder.with_file_name(format!(".gone-{}", folder.file_name().and_then(|name| name.to_str()).unwrap_or_default()));
+    let dying = folder.with_file_name(format!("{DYING}{}", folder.file_name().and_then(|name| name.to_str()).unwrap_or_default()));
+    if dying.exists() {
+        std::fs::remove_dir_all(&dying)?;
+    }
     std::fs::rename(folder, &dying)?;
     std::fs::remove_dir_all(&dying)?;
+    Ok(())
+}
+
+/// Removes what an interrupted removal left: a folder that had its ledger to the last.
+pub fn bury(folder: &Path) -> Result<()> {
+    let ours = folder.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(DYING));
+    if ours {
+        std::fs::remove_dir_all(folder)?;
+    }
     Ok(())
 }

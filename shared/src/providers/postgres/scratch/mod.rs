@@ -34,7 +34,7 @@ use crate::{
         drill::ReplicaName,
     },
     env::Progress,
-    error::{During, Kind, Result, corrupt, failed, not_found},
+    error::{During, Error, Kind, Result, corrupt, failed, not_found},
     id::AssetName,
     ports::{Replica, Replicas, Rows},
     stream::Keys,
@@ -44,6 +44,7 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 const DATABASE: &str = "replica";
@@ -106,8 +107,8 @@ impl Scratch {
         vault: &Vault,
     ) -> Result<BTreeMap<String, String>> {
         let version = self.server_for(backup).await?;
-        engine.init(&self.tools, version).await?;
-        engine.start(&self.tools, version.major).await?;
+        engine.init(&self.tools, version).await.map_err(not_the_backups_fault)?;
+        engine.start(&self.tools, version.major).await.map_err(not_the_backups_fault)?;
         let server = engine.url(SUPERUSER, "postgres")?;
         engine.confirm_fenced(&server).await?;
         let client = connect(&server).await?;
@@ -199,6 +200,16 @@ impl Scratch {
     }
 }
 
+/// An empty server that does not come up says nothing about a backup.
+fn not_the_backups_fault(error: Error) -> Error {
+    let hint = error.advice().map(str::to_owned);
+    let told = Error::new(if error.kind() == Kind::NoSpace { Kind::NoSpace } else { Kind::Retry }, error.full());
+    match hint {
+        Some(hint) => told.hint(hint),
+        None => told,
+    }
+}
+
 /// The database of `host:port/database`.
 fn database_of(address: &str) -> Option<String> {
     address.rsplit_once('/').map(|(_, database)| database.to_owned()).filter(|database| !database.is_empty())
@@ -265,15 +276,27 @@ impl Replicas for Scratch {
         let engine = Engine::new(&folder, self.account);
         engine.stop().await.during(format!("stopping replica {name}"))?;
         engine.clear()?;
-        let removed = tokio::task::spawn_blocking(move || ledger::remove(&folder)).await;
-        removed.map_err(|error| failed("removing a replica was interrupted").because(error))?.during(format!("removing replica {name}"))
+        let removed = tokio::task::spawn_blocking(move || {
+            // Whatever was still writing when it was given up ends at its next byte.
+            let mut tries = 0..20;
+            loop {
+                match ledger::remove(&folder) {
+                    Err(_) if tries.next().is_some() => std::thread::sleep(Duration::from_millis(100)),
+                    removed => return removed,
+                }
+            }
+        });
+        let removed = removed.await.map_err(|error| failed("removing a replica was interrupted").because(error))?;
+        removed.during(format!("removing replica {name}"))
     }
 
     async fn replicas(&self) -> Result<Vec<Replica>> {
         let mut found = Vec::new();
         for entry in std::fs::read_dir(&self.root)? {
+            let folder = entry?.path();
+            ledger::bury(&folder)?;
             // What has no ledger of ours is a stranger's and stays.
-            if let Ok(Some(ledger)) = ledger::read(&entry?.path()) {
+            if let Ok(Some(ledger)) = ledger::read(&folder) {
                 found.push(Replica { name: ledger.name, expires: ledger.expires, ready: ledger.restored });
             }
         }

@@ -17,7 +17,10 @@ use std::{
     io::Read,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, symlink},
     path::{Component, Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 use tokio_util::io::SyncIoBridge;
 
@@ -77,7 +80,7 @@ impl Unpack<'_> {
         let gauge: Arc<dyn crate::env::Gauge> = self.progress.begin(&format!("unpacking {}", artifact.key), Some(artifact.size)).into();
         let bytes = stream::open(self.bucket.clone(), artifact, self.keys, gauge).await?;
         let (account, to) = (self.account, to.to_owned());
-        let reader = SyncIoBridge::new(bytes);
+        let (reader, _given_up) = stoppable(SyncIoBridge::new(bytes));
         let done = tokio::task::spawn_blocking(move || untar(reader, &to, links, account)).await;
         done.map_err(|error| failed("unpacking was interrupted").because(error))?.during(format!("unpacking {}", artifact.key))
     }
@@ -134,7 +137,35 @@ enum Links {
     Refused,
 }
 
-fn untar(reader: SyncIoBridge<ByteStream>, to: &Path, links: Links, account: Account) -> Result<()> {
+/// A reader that ends in an error once whoever waited for it has given up: a blocking task is not ended by being dropped.
+struct Stoppable<R> {
+    reader: R,
+    stopped: Arc<AtomicBool>,
+}
+
+struct GivenUp(Arc<AtomicBool>);
+
+fn stoppable<R>(reader: R) -> (Stoppable<R>, GivenUp) {
+    let stopped = Arc::new(AtomicBool::new(false));
+    (Stoppable { reader, stopped: stopped.clone() }, GivenUp(stopped))
+}
+
+impl Drop for GivenUp {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl<R: Read> Read for Stoppable<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.stopped.load(Ordering::Relaxed) {
+            return Err(failed("unpacking was given up").into());
+        }
+        self.reader.read(buffer)
+    }
+}
+
+fn untar(reader: impl Read, to: &Path, links: Links, account: Account) -> Result<()> {
     let mut archive = tar::Archive::new(reader);
     for entry in archive.entries()? {
         let mut entry = entry?;

@@ -1,0 +1,140 @@
+//! Where a restore for real goes to: a new database, a new folder. Beside what is there, never over it.
+
+use crate::{
+    catalog::Vault,
+    config::SecretRef,
+    domain::backup::{Expectations, Form, Manifest},
+    error::{Error, Result, invalid},
+};
+use async_trait::async_trait;
+use serde::{Deserialize, Deserializer};
+use std::{collections::BTreeMap, fmt, path::PathBuf, str::FromStr};
+
+/// Where an operator wants a restore to go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// A database whose URL is found there.
+    Referenced(SecretRef),
+    /// A database, by a URL that holds no password.
+    Url(String),
+    /// A data folder.
+    Folder(PathBuf),
+}
+
+impl FromStr for Target {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let refuse = |why: &str| {
+            invalid(format!("the target is not one: {why}"))
+                .hint("write env:NAME or file:PATH of a new database's URL, postgres://user@host/new_database without a password, or file:///new/folder")
+        };
+        if let Some(folder) = text.strip_prefix("file://").or_else(|| text.starts_with('/').then_some(text)) {
+            let path = PathBuf::from(folder);
+            if !path.is_absolute() || path.parent().is_none() || folder.split('/').any(|part| part == "..") || folder.contains('\0') {
+                return Err(refuse("a folder must be absolute, other than /, and without .. in it"));
+            }
+            return Ok(Self::Folder(path));
+        }
+        if let Some((scheme, rest)) = text.split_once("://") {
+            if !scheme.starts_with("postgres") {
+                return Err(refuse("its scheme is not known"));
+            }
+            let authority = rest.split(['/', '?']).next().unwrap_or_default();
+            let user = authority.rsplit_once('@').map_or("", |(user, _)| user);
+            if user.contains(':') || rest.contains("password=") {
+                return Err(refuse("a password on a command line can be read by everybody on the machine"));
+            }
+            return Ok(Self::Url(text.to_owned()));
+        }
+        text.parse().map(Self::Referenced).map_err(|_| refuse("it is neither a reference nor a URL nor a folder"))
+    }
+}
+
+impl<'de> Deserialize<'de> for Target {
+    /// An event may name what the configuration's surroundings hold, but never carry an address or a path.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        SecretRef::deserialize(deserializer).map(Self::Referenced)
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Referenced(reference) => write!(f, "{reference}"),
+            Self::Url(url) => f.write_str(url),
+            Self::Folder(path) => write!(f, "file://{}", path.display()),
+        }
+    }
+}
+
+/// What an operator typed to confirm that the target is meant although it looks like the source.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Confirmation(pub Option<String>);
+
+impl Confirmation {
+    /// Whether it is exactly this name.
+    pub fn names(&self, name: &str) -> bool {
+        self.0.as_deref() == Some(name)
+    }
+}
+
+/// A place that a backup can be restored to for real.
+#[async_trait]
+pub trait RestoreTarget: Send + Sync {
+    /// The form of backup that can go there.
+    fn form(&self) -> Form;
+
+    /// Where it is, without a password.
+    fn address(&self) -> String;
+
+    /// Checks every guard and says, step by step, what a restore would do. Changes nothing.
+    async fn plan(&self, backup: &Manifest) -> Result<Vec<String>>;
+
+    /// Reads every stored byte back and decodes it, then restores. An unfinished restore of ours is started again from
+    /// zero; whatever fails leaves the target as it was. Returns the tools that did it, with their versions.
+    async fn restore(&self, backup: &Manifest, vault: &Vault) -> Result<BTreeMap<String, String>>;
+
+    /// Measures what was recorded of the source; none where nothing runs yet that could be asked.
+    async fn measure(&self, backup: &Manifest) -> Result<Option<Expectations>>;
+
+    /// What the operator does next.
+    fn next_steps(&self, backup: &Manifest) -> Vec<String>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_are_told_apart() {
+        let read = |text: &str| text.parse::<Target>().unwrap();
+        assert_eq!(read("env:STAGING_URL"), Target::Referenced(SecretRef::Env("STAGING_URL".into())));
+        assert_eq!(read("file:/run/secrets/url"), Target::Referenced(SecretRef::File("/run/secrets/url".into())));
+        assert_eq!(read("file:///srv/restored"), Target::Folder("/srv/restored".into()));
+        assert_eq!(read("/srv/restored"), Target::Folder("/srv/restored".into()));
+        assert_eq!(read("postgres://app@db/new"), Target::Url("postgres://app@db/new".into()));
+    }
+
+    #[test]
+    fn r46_hostile_targets_are_refused_and_a_password_is_never_repeated() {
+        for text in [
+            "",
+            "/",
+            "file:///",
+            "/srv/../etc",
+            "mysql://db/x",
+            "postgres://app:hunter2@db/new",
+            "postgres://db/new?password=hunter2",
+            "; rm -rf /",
+            "-h evil",
+        ] {
+            let error = text.parse::<Target>().unwrap_err();
+            assert!(!error.full().contains("hunter2"), "{text}");
+        }
+        for text in ["\"postgres://app@db/new\"", "\"file:///srv/x\"", "\"/srv/x\""] {
+            assert!(serde_json::from_str::<Target>(text).is_err(), "an event carries no address: {text}");
+        }
+        assert!(serde_json::from_str::<Target>("\"env:STAGING_URL\"").is_ok());
+    }
+}

@@ -1,0 +1,117 @@
+//! Plans, tombstones, the status and what was told outlive deploys: version 1 stays readable, byte for byte.
+
+use lastgood_core::{
+    catalog::{Leaving, PlanRecord, PlanState, Record, Status, Told, Tombstone, decode, encode},
+    config::Retention,
+    domain::{
+        backup::{Form, Method},
+        finding::{Finding, FindingKind, Severity},
+        freshness::{AssetStatus, CopyCount, Newest, Proven, Rto, State},
+        retention::{Judged, Plan},
+    },
+    error::Kind,
+};
+use std::fmt::Debug;
+
+const NIGHT: &str = "01KAFH5B00A1B2C3D4E5F6G7H8";
+const OLD: &str = "01K7EZ0A00A1B2C3D4E5F6G7H8";
+
+fn plan() -> PlanRecord {
+    PlanRecord {
+        planned_at: "2026-11-20T04:00:00Z".parse().unwrap(),
+        holder: "prune-7f3a".to_owned(),
+        approved: false,
+        state: PlanState::Done { at: "2026-11-20T04:00:03Z".parse().unwrap() },
+        plan: Plan {
+            asset: "orders-db".parse().unwrap(),
+            policy: Retention { daily: 7, weekly: 4, monthly: 12 },
+            keep: vec![Judged {
+                id: NIGHT.parse().unwrap(),
+                why: "newest data; newest backup; newest verified; day 2026-11-20".to_owned(),
+            }],
+            prune: vec![Judged { id: OLD.parse().unwrap(), why: "newer backups stand for its day, week and month".to_owned() }],
+            refused: None,
+            hash: "5d41402abc4b".to_owned(),
+        },
+    }
+}
+
+fn tombstone() -> Tombstone {
+    Tombstone {
+        backup: OLD.parse().unwrap(),
+        asset: "orders-db".parse().unwrap(),
+        form: Form::Export,
+        method: Method::PgDumpCustom,
+        data_time: "2026-10-13T02:00:04Z".parse().unwrap(),
+        stored_bytes: 563_200_000,
+        let_go_at: "2026-11-20T04:00:01Z".parse().unwrap(),
+        why: "newer backups stand for its day, week and month".to_owned(),
+        plan: "5d41402abc4b".to_owned(),
+        objects: vec!["exports/orders-db/orders-db_daily_20261013_020000.dump.zst".to_owned()],
+        places: vec!["s3://acme-backups-west/lastgood".parse().unwrap()],
+        leaving: Leaving::Gone,
+    }
+}
+
+fn status() -> Status {
+    let sentence = "newest backup is 26h old, policy allows 24h";
+    let stale = Finding::new(FindingKind::BackupStale, Severity::Critical, sentence, "lastgood export orders-db")
+        .about(&"orders-db".parse().unwrap())
+        .linked("https://example.com/runbook");
+    let orders = AssetStatus {
+        asset: "orders-db".parse().unwrap(),
+        kind: "postgres".to_owned(),
+        state: State::Stale,
+        newest: Some(Newest {
+            id: NIGHT.parse().unwrap(),
+            form: Form::Export,
+            method: Method::PgDumpCustom,
+            data_time: "2026-11-20T02:00:04Z".parse().unwrap(),
+            age_seconds: 93_600,
+        }),
+        rpo: "24h".parse().unwrap(),
+        copies: CopyCount { proven: 1, asked: 2 },
+        proven: Some(Proven { backup: OLD.parse().unwrap(), form: Form::Export, at: "2026-11-15T06:03:20Z".parse().unwrap() }),
+        rto: Rto { target: "4h".parse().unwrap(), measured_seconds: Some(187) },
+        backups: 23,
+        stored_bytes: 12_953_600_000,
+        next_due: Some("2026-11-22T02:00:00Z".parse().unwrap()),
+        findings: vec![stale],
+    };
+    Status::of("2026-11-21T04:00:04Z".parse().unwrap(), vec![orders], Vec::new())
+}
+
+fn told() -> Told {
+    let knows = ["orders-db/backup-stale/critical".to_owned()].into();
+    Told { channels: [("webhook (1 of 1)".to_owned(), knows)].into() }
+}
+
+/// What was written by version 1 reads back as this, and this is still written so.
+#[track_caller]
+fn golden<R: Record + PartialEq + Debug>(record: &R, golden: &str) {
+    let written = String::from_utf8(encode(record).unwrap().to_vec()).unwrap();
+    assert_eq!(written, golden, "what is written differs from version 1:\n{written}");
+    assert_eq!(decode::<R>(golden.as_bytes()).unwrap(), *record);
+    let newer = golden.replace("\"version\": 1", "\"version\": 2");
+    assert_eq!(decode::<R>(newer.as_bytes()).unwrap_err().kind(), Kind::Corrupt, "the seal covers the version");
+}
+
+#[test]
+fn r50_version_1_plans_stay_readable_and_are_still_what_we_write() {
+    golden(&plan(), include_str!("../golden/plan-v1.json"));
+}
+
+#[test]
+fn r50_version_1_tombstones_stay_readable_and_are_still_what_we_write() {
+    golden(&tombstone(), include_str!("../golden/tombstone-v1.json"));
+}
+
+#[test]
+fn r50_the_status_is_what_programs_rely_on() {
+    golden(&status(), include_str!("../golden/status-v1.json"));
+}
+
+#[test]
+fn r50_what_was_told_stays_readable() {
+    golden(&told(), include_str!("../golden/told-v1.json"));
+}
