@@ -191,7 +191,8 @@ impl Room<'_> {
         let found = vault.backups(&self.asset.name).await.during(format!("listing the backups at {from}"))?;
         let drills = self.env.vault.all::<Evidence>(&Key::drills(&self.asset.name)).await?.good;
         let Choice { backup, newest } = choose(&found.good, &drills, self.policy, self.request.backup).ok_or_else(|| {
-            let broken = found.unreadable.iter().map(|(key, error)| format!("; {key}: {}", error.full())).collect::<String>();
+            let broken: Vec<_> = found.unreadable.iter().map(|(key, error)| format!("{key}: {}", error.full())).collect();
+            let broken = if broken.is_empty() { String::new() } else { format!("; records that cannot be read: {}", broken.join("; ")) };
             not_found(format!("there is no backup of {} at {from} to drill{broken}", self.asset.name))
                 .hint(format!("`lastgood list {}` shows what there is", self.asset.name))
         })?;

@@ -48,7 +48,7 @@ pub struct Restore {
     #[arg(long, group = "point")]
     #[serde(default)]
     pub latest: bool,
-    /// Where to: env:NAME or file:PATH with the URL of a new database, its URL without a password, or file:///new/folder.
+    /// Where to: `env:NAME` or `file:PATH` with the URL of a new database, that URL without a password, or `file:///new/folder`.
     #[arg(long, value_name = "TARGET")]
     pub into: Target,
     /// Reads the backup from this copy instead of the vault.
@@ -89,7 +89,7 @@ impl Restore {
         let found = vault.backups(&self.asset).await.during(format!("listing the backups at {from}"))?;
         let fit: Vec<Manifest> = found.good.into_iter().filter(|backup| backup.form() == target.form()).collect();
         let backup = choose(&fit, &self, env.clock.now())
-            .map_err(|error| if found.unreadable.is_empty() { error } else { unreadable(error, &found.unreadable) })?;
+            .map_err(|error| if found.unreadable.is_empty() { error } else { unreadable(&error, &found.unreadable) })?;
         let steps = target.plan(backup).await.during(format!("planning a restore of {}", self.asset))?;
         let mut restored = Restored {
             backup: backup.id,
@@ -168,7 +168,7 @@ fn known(env: &Env, place: &Place) -> Result<()> {
     Err(invalid(format!("{place} is no place that the config names")).hint("name it under `copies` first"))
 }
 
-fn unreadable(error: lastgood_core::error::Error, broken: &[(String, lastgood_core::error::Error)]) -> lastgood_core::error::Error {
+fn unreadable(error: &lastgood_core::error::Error, broken: &[(String, lastgood_core::error::Error)]) -> lastgood_core::error::Error {
     let broken: Vec<_> = broken.iter().map(|(key, error)| format!("{key}: {}", error.full())).collect();
     let hint = error.advice().map(str::to_owned).unwrap_or_default();
     not_found(format!("{}; and some records cannot be read: {}", error.full(), broken.join("; "))).hint(hint)

@@ -90,14 +90,14 @@ fn measures(evidence: &Evidence) -> Markup {
         Some(false) => ("bad", "missed"),
         None => ("open", "not measured"),
     };
-    let (rto_tone, rto) = met(objectives.rto_met);
-    let (rpo_tone, rpo) = met(objectives.rpo_met);
+    let (restore_tone, restore) = met(objectives.rto_met);
+    let (data_tone, data) = met(objectives.rpo_met);
     let passed = evidence.count(CheckOutcome::Passed);
     html! {
         dl.measures {
-            div { dt { "Restored and validated in" } dd { (took.as_deref().unwrap_or("—")) } p class=(rto_tone) { "target " (objectives.rto) ", " (rto) } }
+            div { dt { "Restored and validated in" } dd { (took.as_deref().unwrap_or("—")) } p class=(restore_tone) { "target " (objectives.rto) ", " (restore) } }
             div { dt { "Data of" } dd { (evidence.backup.as_ref().map_or_else(|| "—".to_owned(), |backup| moment(backup.data_time))) }
-                p class=(rpo_tone) { "at most " (objectives.rpo) " old, " (rpo) } }
+                p class=(data_tone) { "at most " (objectives.rpo) " old, " (data) } }
             div { dt { "Checks passed" } dd { (passed) " of " (evidence.checks.len()) } p { "replica removed and seen gone" } }
         }
     }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 /// How long one question of the policy may take.
-pub const QUESTION_LIMIT: Duration = Duration::from_secs(300);
+pub const QUESTION_LIMIT: Duration = Duration::from_mins(5);
 const MOST_ROWS: usize = 100;
 const MOST_TEXT: usize = 4_000;
 

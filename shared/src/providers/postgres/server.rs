@@ -179,10 +179,9 @@ impl Replicas for Server {
         let tag = Tag { lastgood: name.0.clone(), expires, asset: self.asset.to_string(), restored: false };
         match self.tag(&client, name).await? {
             Some(Seen::Ours(_)) => Ok(()),
-            Some(Seen::Strange) => Err(stranger(name)),
             // Killed between the making and the tagging: it is empty, or it is not ours.
             Some(Seen::Untagged) if self.is_empty(name).await? => self.set_tag(&client, &tag).await,
-            Some(Seen::Untagged) => Err(stranger(name)),
+            Some(Seen::Strange | Seen::Untagged) => Err(stranger(name)),
             None => {
                 ask::create_database(&client, &database(name), &backup.expectations).await?;
                 self.set_tag(&client, &tag).await

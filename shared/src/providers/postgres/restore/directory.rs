@@ -41,7 +41,7 @@ async fn restore_from(work: &Restore<'_>, program: &Program, files: Vec<(String,
             return Err(invalid(format!("{:?} is not the name of a file of a directory dump", crate::redact::clip(&name, 60))));
         }
         let path = spool.join(&name);
-        if artifact.plain_size > SMALL && name.ends_with(".dat") && name != "toc.dat" && make_pipe(&path)? {
+        if artifact.plain_size > SMALL && name != "toc.dat" && path.extension().is_some_and(|ending| ending == "dat") && make_pipe(&path)? {
             piped.push((path, artifact));
         } else {
             written.push((path, artifact));

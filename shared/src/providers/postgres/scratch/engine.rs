@@ -23,7 +23,7 @@ use std::{
 };
 
 const PORT: u16 = 5432;
-const START_LIMIT: Duration = Duration::from_secs(600);
+const START_LIMIT: Duration = Duration::from_mins(10);
 /// The role that we ask and restore as.
 pub const SUPERUSER: &str = "postgres";
 /// The role that is added to a physical copy, whose own superusers' passwords we do not know.

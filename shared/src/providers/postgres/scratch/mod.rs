@@ -107,8 +107,8 @@ impl Scratch {
         vault: &Vault,
     ) -> Result<BTreeMap<String, String>> {
         let version = self.server_for(backup).await?;
-        engine.init(&self.tools, version).await.map_err(not_the_backups_fault)?;
-        engine.start(&self.tools, version.major).await.map_err(not_the_backups_fault)?;
+        engine.init(&self.tools, version).await.map_err(|error| not_the_backups_fault(&error))?;
+        engine.start(&self.tools, version.major).await.map_err(|error| not_the_backups_fault(&error))?;
         let server = engine.url(SUPERUSER, "postgres")?;
         engine.confirm_fenced(&server).await?;
         let client = connect(&server).await?;
@@ -172,7 +172,7 @@ impl Scratch {
     async fn first_start(&self, engine: &Engine, version: Version, password: &str) -> Result<()> {
         use tokio::io::AsyncWriteExt;
         let postgres = self.tools.of_major(Tool::Postgres, version.major).await?;
-        let program = postgres.program().account(self.account.ids()).arg("--single").arg("-D").arg(engine.data()).arg("postgres");
+        let program = postgres.program().account(self.account.ids()).arg("--single").arg("-D").arg(engine.data()).arg("template1");
         let (mut input, mut running) = program.feed()?;
         let sql = format!(
             "update pg_catalog.pg_subscription set subenabled = false, subslotname = null\n\
@@ -192,16 +192,19 @@ impl Scratch {
         match (ended, complaint) {
             (Ok(()), None) => Ok(()),
             (ended, complaint) => {
-                let why = complaint.map(|line| line.split_once(":  ").map_or(line, |(_, text)| text)).unwrap_or("it ended badly");
+                let why = complaint.map_or("it ended badly", |line| line.split_once(":  ").map_or(line, |(_, text)| text));
                 let error = failed(format!("the restored data folder does not recover: {}", crate::redact::clip(why, 300)));
-                Err(ended.err().map_or_else(|| failed("it said so on its way"), |cause| cause)).map_err(|cause| error.because(cause))
+                Err(match ended {
+                    Ok(()) => error,
+                    Err(cause) => error.because(cause),
+                })
             }
         }
     }
 }
 
 /// An empty server that does not come up says nothing about a backup.
-fn not_the_backups_fault(error: Error) -> Error {
+fn not_the_backups_fault(error: &Error) -> Error {
     let hint = error.advice().map(str::to_owned);
     let told = Error::new(if error.kind() == Kind::NoSpace { Kind::NoSpace } else { Kind::Retry }, error.full());
     match hint {

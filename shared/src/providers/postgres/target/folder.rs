@@ -89,7 +89,7 @@ impl NewFolder {
             self.read_ledger()?;
         }
         let needs: u64 = backup.artifacts.iter().map(|artifact| artifact.plain_size).sum();
-        let room = rustix::fs::statvfs(parent).map(|seen| seen.f_bavail.saturating_mul(seen.f_frsize)).unwrap_or(u64::MAX);
+        let room = rustix::fs::statvfs(parent).map_or(u64::MAX, |seen| seen.f_bavail.saturating_mul(seen.f_frsize));
         if room < needs {
             return Err(crate::error::no_space(format!("the restore needs {needs} bytes below {}, and {room} are free", parent.display())));
         }
