@@ -1,6 +1,7 @@
 //! What the tests share: real servers started for a test and stopped with it, and lifelike data.
 
 pub mod bench;
+pub mod desk;
 pub mod drills;
 pub mod fault_proxy;
 pub mod hosts;

@@ -26,13 +26,11 @@ impl<R: AsyncRead + Unpin> AsyncRead for Whole<R> {
         if read == 0 && buf.remaining() > 0 && self.left > 0 {
             return Poll::Ready(Err(corrupt(format!("reading {}: it ended {} bytes early", self.what, self.left)).into()));
         }
-        match self.left.checked_sub(read) {
-            Some(left) => self.left = left,
-            None => {
-                buf.set_filled(before);
-                return Poll::Ready(Err(corrupt(format!("reading {}: it has more bytes than it should", self.what)).into()));
-            }
-        }
+        let Some(left) = self.left.checked_sub(read) else {
+            buf.set_filled(before);
+            return Poll::Ready(Err(corrupt(format!("reading {}: it has more bytes than it should", self.what)).into()));
+        };
+        self.left = left;
         Poll::Ready(Ok(()))
     }
 }

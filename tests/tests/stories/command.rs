@@ -1,1 +1,131 @@
-//! (being written)
+//! The operator's command as an operator types it: what it says, where it says it, and how it ends.
+
+use lastgood_tests::{
+    desk::{Desk, flip},
+    hosts::Ran,
+    pg::{Cluster, PASSWORD},
+};
+
+const CONFIG: &str = r#"
+vault: file://HOME/vault
+assets:
+  shop-db:
+    kind: postgres
+    url: env:SHOP_URL
+    export: { schedule: "0 2 * * *" }
+    copies: [ { vault: "file://HOME/far" } ]
+    drill:
+      schedule: "0 6 * * 0"
+      from: file://HOME/far
+      checks: [ { sql: "select count(*) from orders", expect: ">= 1" } ]
+"#;
+
+async fn shop() -> (Cluster, Desk) {
+    let cluster = Cluster::start().await;
+    cluster.lifelike(300).await;
+    let desk = Desk::new(CONFIG).with("SHOP_URL", &cluster.url("shop"));
+    (cluster, desk)
+}
+
+fn says(ran: &Ran, words: &[&str]) {
+    for word in words {
+        assert!(ran.stdout.contains(word) || ran.stderr.contains(word), "{word:?} is not in {ran:#?}");
+    }
+    let all = format!("{}{}", ran.stdout, ran.stderr);
+    assert!(!all.contains(PASSWORD) && !all.contains("canary"), "I5: a secret is shown: {all}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operator_backs_up_copies_checks_drills_and_restores() {
+    let (cluster, desk) = shop().await;
+    says(&desk.types("status").await, &["shop-db", "none", "lastgood export shop-db"]);
+    assert_eq!(desk.types("status").await.exit, Some(2), "never backed up is missing");
+    says(&desk.good("config check").await, &["is valid: 1 asset"]);
+    says(&desk.good("doctor").await, &["all is reachable", "it refuses to overwrite"]);
+
+    says(&desk.good("export shop-db").await, &["done", ".dump.zst"]);
+    says(&desk.good("copy").await, &["done", "file://"]);
+    says(&desk.good("drill shop-db").await, &["proven", "evidence: "]);
+    let status = desk.good("status --json").await.report();
+    assert_eq!(status["assets"][0]["state"], "good", "{status:#}");
+    assert_eq!(status["assets"][0]["copies"]["proven"], 1);
+    says(&desk.good("list shop-db").await, &["export", "monthly", "1/1", "proven"]);
+    says(&desk.good("verify shop-db --max-age-hours 1").await, &["every byte is as recorded"]);
+    says(&desk.good("prune").await, &["stays", "nothing is to be let go"]);
+    desk.good("report --html report.html").await;
+    assert!(std::fs::read_to_string(desk.path("report.html")).unwrap().contains("shop-db"));
+
+    let desk = desk.with("NEW_URL", &cluster.url("restored"));
+    says(&desk.good("restore shop-db --latest --into env:NEW_URL").await, &["would restore", "--apply"]);
+    assert!(cluster.try_sql("restored", "select 1").await.is_err(), "a plan touches nothing");
+    says(&desk.good("restore shop-db --latest --into env:NEW_URL --apply").await, &["restored", "it is what was recorded"]);
+    assert_eq!(cluster.fingerprint("restored").await, cluster.fingerprint("shop").await);
+    let again = desk.types("restore shop-db --latest --into env:NEW_URL --apply").await;
+    assert_eq!(again.exit, Some(1), "a target that is not empty is refused: {again:#?}");
+    let source = desk.types("restore shop-db --latest --into env:SHOP_URL --apply").await;
+    assert_eq!(source.exit, Some(1), "R26, the source itself is refused: {source:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn damage_is_told_with_its_place_and_exit_code_1() {
+    let (_cluster, desk) = shop().await;
+    desk.good("export shop-db").await;
+    let artifact = desk.artifacts("shop-db", ".dump.zst").remove(0);
+    flip(&artifact, 1000);
+    let verify = desk.types("verify").await;
+    assert_eq!(verify.exit, Some(1));
+    says(&verify, &["is damaged at offset 0"]);
+    let status = desk.types("status").await;
+    assert_ne!(status.exit, Some(0));
+    says(&status, &["corrupt", "CRITICAL"]);
+    let drill = desk.types("drill shop-db").await;
+    assert_ne!(drill.exit, Some(0), "R12, nothing is proven by damaged bytes: {drill:#?}");
+}
+
+#[tokio::test]
+async fn mistakes_are_answered_plainly_and_with_exit_code_64() {
+    let desk = Desk::new(CONFIG);
+    for (line, word) in [
+        ("exprot", "export"),
+        ("restore shop-db --into env:X", "--latest"),
+        ("drill ../etc/passwd", "is not an asset name"),
+        ("list", "<ASSET>"),
+        ("export --event nowhere.json shop-db", "cannot be used with"),
+    ] {
+        let ran = desk.types(line).await;
+        assert_eq!(ran.exit, Some(64), "lastgood {line}: {ran:#?}");
+        says(&ran, &[word]);
+        assert_eq!(ran.stdout, "", "mistakes are told on stderr");
+    }
+    let unknown = desk.types("list payments-db").await;
+    assert_eq!(unknown.exit, Some(1));
+    says(&unknown, &["no asset is named payments-db", "the config names: shop-db"]);
+    let unset = desk.types("export shop-db").await;
+    assert_eq!(unset.exit, Some(1));
+    says(&unset, &["SHOP_URL"]);
+    let missing = desk.types("--config elsewhere.yaml status").await;
+    assert_ne!(missing.exit, Some(0));
+    says(&missing, &["elsewhere.yaml", "--config"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r02_a_killed_export_leaves_nothing_that_counts_and_the_next_one_is_clean() {
+    let (cluster, desk) = shop().await;
+    cluster.sql("shop", "insert into accounts.users (email, name, joined) select 'x' || n, repeat(md5(n::text), 40), now() from generate_series(1, 60000) n").await;
+    for after in [30_u64, 120, 400] {
+        let mut child = desk.command("export shop-db").spawn().unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(after)).await;
+        let _ = child.start_kill();
+        let killed = !child.wait().await.unwrap().success();
+        let listed = desk.types("list shop-db --json").await.report();
+        let whole = listed.as_array().unwrap().len();
+        assert!(!killed || whole == 0, "a killed export counts");
+        if !killed {
+            break;
+        }
+    }
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    desk.good("export shop-db").await;
+    desk.good("verify").await;
+    assert_eq!(desk.types("list shop-db --json").await.report().as_array().unwrap().len(), 1);
+}

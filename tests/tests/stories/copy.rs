@@ -8,7 +8,7 @@ use lastgood_core::{
     clock::{SystemClock, Timestamp},
     config::Config,
     domain::{
-        backup::{Manifest, Role},
+        backup::{Compression, Manifest, Role},
         finding::FindingKind,
         place::Place,
     },
@@ -16,10 +16,13 @@ use lastgood_core::{
     error::{Kind, Result},
     function::{Exit, Findings, Function, Outcome, Status},
     ports::{Bucket, ByteStream, If, Listed, ObjectMeta, Upload, Version},
-    stream::{self, Keys},
+    stream::{self, Encoding, Keys},
     testing::{Faulty, ManualClock, MemoryBucket, SideEffects},
 };
-use lastgood_tests::vaults::{Buckets, Vaults, asset, backup, environment, lifelike, zstd};
+use lastgood_tests::{
+    s3::{self, S3Server},
+    vaults::{Buckets, Vaults, asset, backup, environment, lifelike, zstd},
+};
 use std::{
     collections::BTreeMap,
     ops::Range,
@@ -155,6 +158,40 @@ async fn a_copy_to_another_region_says_that_it_is_not_made_and_the_vaults_are_st
     assert_eq!(copied.places[0].copied, [backup.id]);
     assert_eq!(copied.problems[0].kind, Kind::Unsupported);
     assert!(copied.problems[0].hint.is_some());
+}
+
+#[tokio::test]
+async fn a_copy_in_s3_stands_alone_so_that_it_can_be_copied_on_from_there() {
+    let server = S3Server::verifying().await;
+    let folder = tempfile::tempdir().unwrap();
+    let here: Place = format!("file://{}/here", folder.path().display()).parse().unwrap();
+    let (west, far) = (s3::place("west"), s3::place("far"));
+    let mut buckets = Buckets::default();
+    buckets.0.insert(here.clone(), lastgood_core::providers::open_bucket(&here).unwrap());
+    for (place, below) in [(&west, "west"), (&far, "far")] {
+        buckets.0.insert(place.clone(), Arc::new(server.open(below)));
+    }
+    let world = |vault: &Place, other: &Place| {
+        let text = format!(
+            "vault: {vault}\nassets:\n  orders-db:\n    kind: postgres\n    url: env:DATABASE_URL\n    \
+             export: {{ schedule: \"0 2 * * *\" }}\n    copies: [ {{ vault: \"{other}\" }} ]\n"
+        );
+        let config = Arc::new(Config::parse(&text, "lastgood.yaml").unwrap());
+        environment(config, buckets.clone(), Arc::new(SystemClock), folder.path().join("scratch"))
+    };
+    let env = world(&here, &west);
+    let pieces = [(Role::Data, lifelike(30_000_000)), (Role::Globals, Vec::new())];
+    let plain = Encoding { compression: Compression::None, ..zstd() };
+    let made = backup(&env.vault, "2026-11-20T02:00:00Z", &pieces, &plain).await;
+    assert_eq!(made.artifacts[1].size, 0, "an empty object is a case of its own");
+
+    let report = copy(&env).await;
+    assert_eq!(done(&report).places[0].copied, [made.id], "{report:?}");
+    let report = copy(&world(&west, &far)).await;
+    assert_eq!(done(&report).places[0].copied, [made.id], "{report:?}");
+    opens_as(&lastgood_core::catalog::Vault::new(Arc::new(server.open("far"))), &made, 30_000_000).await;
+    let again = copy(&world(&west, &far)).await;
+    assert_eq!((done(&again).places[0].copied.len(), done(&again).places[0].already_proven), (0, 1));
 }
 
 /// A world in memory whose vault is `a` and whose other place is `b`.

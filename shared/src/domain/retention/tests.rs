@@ -227,6 +227,9 @@ fn kept(plan: &super::Plan) -> BTreeSet<BackupId> {
     plan.keep.iter().map(|judged| judged.id).collect()
 }
 
+/// What a moment's day, week or month is called.
+type Name = fn(&jiff::Zoned) -> String;
+
 /// The definition, asked of each backup by itself, as slowly as you like.
 fn oracle(asked: &Question, all: &[Held]) -> BTreeSet<BackupId> {
     let made = |b: &Held| (b.stored_at.unwrap_or(b.data_time), b.id);
@@ -236,7 +239,6 @@ fn oracle(asked: &Question, all: &[Held]) -> BTreeSet<BackupId> {
         })
     };
     let zoned = |b: &Held| b.data_time.to_zoned(TimeZone::UTC);
-    type Name = fn(&jiff::Zoned) -> String;
     let periods: [(u32, Name, bool); 3] = [
         (asked.policy.daily, |z| z.strftime("%Y-%m-%d").to_string(), true),
         (asked.policy.weekly, |z| z.strftime("%G-%V").to_string(), false),

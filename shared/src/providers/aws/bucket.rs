@@ -109,7 +109,7 @@ impl S3 {
         let request = self.connection().await?.client.head_object().bucket(self.name()).key(&full);
         match request.set_expected_bucket_owner(self.owner()).send().await {
             Ok(head) => Ok(Some(found(key, &head)?)),
-            Err(error) => match (Asked { action: "s3:GetObject", of: &full }).refused_with(error) {
+            Err(error) => match (Asked { action: "s3:GetObject", of: &full }).refused_with(&error) {
                 error if error.kind() == Kind::NotFound => Ok(None),
                 error => Err(error),
             },
@@ -132,7 +132,7 @@ impl S3 {
                 Err(error) => error,
             };
             if !passing(&error) || tries == TRIES {
-                let error = Asked { action: "s3:PutObject", of: full }.refused_with(error);
+                let error = Asked { action: "s3:PutObject", of: full }.refused_with(&error);
                 // To replace what is gone is a lost race, not a missing object.
                 let gone = error.kind() == Kind::NotFound && matches!(condition, If::Is(_));
                 return Err(if gone { Error::new(Kind::Conflict, format!("{full} is gone")).because(error) } else { error });
@@ -147,7 +147,7 @@ impl S3 {
         if !self.connection().await?.foreign {
             return Ok(());
         }
-        self.0.honest.get_or_try_init(|| self.probe()).await.map(|()| ())
+        self.0.honest.get_or_try_init(|| self.probe()).await.copied()
     }
 
     async fn probe(&self) -> Result<()> {
@@ -159,8 +159,8 @@ impl S3 {
             Err(error) if error.kind() == Kind::Conflict => Ok(true),
             Err(error) => Err(error),
         };
-        let refused = (refuses(&If::Absent).await? || refuses(&If::Absent).await?) && refuses(&never).await?;
-        if refused { Ok(()) } else { Err(dishonest(&self.0.place)) }
+        let honest = (refuses(&If::Absent).await? || refuses(&If::Absent).await?) && refuses(&never).await?;
+        if honest { Ok(()) } else { Err(dishonest(&self.0.place)) }
     }
 }
 
@@ -243,7 +243,7 @@ impl Bucket for S3 {
             .prefix(&listing)
             .set_start_after(start_after.map(|after| format!("{root}{after}")))
             .set_expected_bucket_owner(self.owner());
-        let page = request.send().await.map_err(|error| Asked { action: "s3:ListBucket", of: &listing }.refused_with(error))?;
+        let page = request.send().await.map_err(|error| Asked { action: "s3:ListBucket", of: &listing }.refused_with(&error))?;
         let mut listed = Listed::default();
         for object in page.contents() {
             // A name that is no key of ours is a stranger's: folder markers of the console, for one.
@@ -267,7 +267,7 @@ impl Bucket for S3 {
         let request = self.connection().await?.client.delete_object().bucket(self.name()).key(&full);
         match request.set_expected_bucket_owner(self.owner()).send().await {
             Ok(_) => Ok(()),
-            Err(error) => match (Asked { action: "s3:DeleteObject", of: &full }).refused_with(error) {
+            Err(error) => match (Asked { action: "s3:DeleteObject", of: &full }).refused_with(&error) {
                 error if error.kind() == Kind::NotFound => Ok(()),
                 error => Err(error),
             },

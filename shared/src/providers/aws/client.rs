@@ -119,7 +119,7 @@ async fn region_of(client: &Client, bucket: &str) -> Result<Option<String>> {
         Ok(found) => Ok(found.bucket_region().map(str::to_owned)),
         Err(error) => match error.raw_response().and_then(|response| response.headers().get(HEADER)) {
             Some(region) => Ok(Some(region.to_owned())),
-            None => Err(Asked { action: "s3:ListBucket", of: bucket }.refused_with(error)),
+            None => Err(Asked { action: "s3:ListBucket", of: bucket }.refused_with(&error)),
         },
     }
 }

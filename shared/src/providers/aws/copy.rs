@@ -79,7 +79,7 @@ impl Copy<'_> {
                     tries += 1;
                     continue;
                 }
-                Err(error) => Some(self.asked().refused_with(error)),
+                Err(error) => Some(self.asked().refused_with(&error)),
             };
             let found = self.to.find(self.key).await?;
             return match (error, found) {
@@ -125,7 +125,7 @@ impl Copy<'_> {
                     return upload.note(number, start, end - start, part.build());
                 }
                 Err(error) if passing(&error) && tries < TRIES => pause(tries).await,
-                Err(error) => return Err(self.asked().refused_with(error).during(format_args!("part {number}"))),
+                Err(error) => return Err(self.asked().refused_with(&error).during(format_args!("part {number}"))),
             }
             tries += 1;
         }

@@ -33,12 +33,12 @@ pub(super) struct Asked<'a> {
 
 impl Asked<'_> {
     /// Tells an SDK error as ours.
-    pub(super) fn refused_with<E>(self, error: SdkError<E, HttpResponse>) -> Error
+    pub(super) fn refused_with<E>(self, error: &SdkError<E, HttpResponse>) -> Error
     where
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
     {
         let status = error.raw_response().map(|response| response.status().as_u16());
-        let (answer, said) = match &error {
+        let (answer, said) = match error {
             SdkError::ServiceError(service) => {
                 let meta = service.err().meta();
                 let code = meta.code().unwrap_or_default();
@@ -52,18 +52,18 @@ impl Asked<'_> {
                 let code = if said.contains("redential") { "NoCredentials" } else { "RequestTimeout" };
                 (Answer { code, status: None }, said)
             }
-            SdkError::ResponseError(_) => (Answer { code: "IncompleteReply", status: None }, chain(Some(&error))),
-            _ => (Answer { code: "BadRequest", status: None }, chain(Some(&error))),
+            SdkError::ResponseError(_) => (Answer { code: "IncompleteReply", status: None }, chain(Some(error))),
+            _ => (Answer { code: "BadRequest", status: None }, chain(Some(error))),
         };
-        self.answered(answer, said)
+        self.answered(answer, &said)
     }
 
-    fn answered(self, answer: Answer<'_>, said: String) -> Error {
+    fn answered(self, answer: Answer<'_>, said: &str) -> Error {
         let (kind, message, hint) = answer.meaning();
         let Self { action, of } = self;
         let said = match answer.status {
             Some(status) if said.is_empty() => format!("HTTP {status}"),
-            _ => crate::redact::clip(&said, 500),
+            _ => crate::redact::clip(said, 500),
         };
         let error = Error::new(kind, format!("{action} on {of}: {message}")).because(said);
         match hint {
@@ -168,7 +168,7 @@ mod tests {
     fn told(code: &str, status: u16) -> Error {
         let reply = HttpResponse::new(status.try_into().unwrap(), SdkBody::empty());
         let meta = ErrorMetadata::builder().code(code).message("what S3 said").build();
-        Asked { action: "s3:PutObject", of: "b/k" }.refused_with(SdkError::service_error(PutObjectError::generic(meta), reply))
+        Asked { action: "s3:PutObject", of: "b/k" }.refused_with(&SdkError::service_error(PutObjectError::generic(meta), reply))
     }
 
     #[test]
@@ -238,12 +238,12 @@ mod tests {
     fn silence_and_broken_connections_are_passing_faults() {
         let asked = Asked { action: "s3:PutObject", of: "b/k" };
         let late = SdkError::<PutObjectError, HttpResponse>::timeout_error("late");
-        assert_eq!(asked.refused_with(late).kind(), Kind::Retry);
+        assert_eq!(asked.refused_with(&late).kind(), Kind::Retry);
         let reset = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
         let reset = aws_sdk_s3::error::ConnectorError::io(reset.into());
-        assert_eq!(asked.refused_with(SdkError::<PutObjectError, HttpResponse>::dispatch_failure(reset)).kind(), Kind::Retry);
+        assert_eq!(asked.refused_with(&SdkError::<PutObjectError, HttpResponse>::dispatch_failure(reset)).kind(), Kind::Retry);
         let nobody = aws_sdk_s3::error::ConnectorError::other("no credentials in the chain".into(), None);
-        let error = asked.refused_with(SdkError::<PutObjectError, HttpResponse>::dispatch_failure(nobody));
+        let error = asked.refused_with(&SdkError::<PutObjectError, HttpResponse>::dispatch_failure(nobody));
         assert_eq!(error.kind(), Kind::Denied);
     }
 }

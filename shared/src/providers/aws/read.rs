@@ -126,7 +126,7 @@ async fn open(bucket: &S3, full: &str, range: Option<Range<u64>>, version: Optio
         .set_range(range.map(|range| format!("bytes={}-{}", range.start, range.end.saturating_sub(1))))
         .set_if_match(version.map(str::to_owned))
         .set_expected_bucket_owner(bucket.owner());
-    request.send().await.map_err(|error| Asked { action: "s3:GetObject", of: full }.refused_with(error))
+    request.send().await.map_err(|error| Asked { action: "s3:GetObject", of: full }.refused_with(&error))
 }
 
 fn length(full: &str, opened: &GetObjectOutput) -> Result<u64> {

@@ -20,7 +20,7 @@ pub(super) async fn sweep(bucket: &S3, now: Timestamp, older_than: Duration) -> 
         let page = match request.send().await {
             Ok(page) => page,
             Err(error) => {
-                return match (Asked { action: "s3:ListBucketMultipartUploads", of: &root }).refused_with(error) {
+                return match (Asked { action: "s3:ListBucketMultipartUploads", of: &root }).refused_with(&error) {
                     // A store that cannot list uploads expires them by itself, or not at all: nothing to be done from here.
                     error if error.kind() == Kind::Unsupported => Ok(removed),
                     error => Err(error),
@@ -51,7 +51,7 @@ async fn last_touched(bucket: &S3, full: &str, id: &str) -> Result<Timestamp> {
         let page = match request.set_expected_bucket_owner(bucket.owner()).send().await {
             Ok(page) => page,
             Err(error) => {
-                return match (Asked { action: "s3:ListMultipartUploadParts", of: full }).refused_with(error) {
+                return match (Asked { action: "s3:ListMultipartUploadParts", of: full }).refused_with(&error) {
                     // Completed or aborted meanwhile; or the store does not list parts as S3 does, and then only the
                     // moment of the beginning counts.
                     error if matches!(error.kind(), Kind::NotFound | Kind::Unsupported | Kind::Failed) => Ok(last),
@@ -75,7 +75,7 @@ impl S3 {
         let request = self.connection().await?.client.abort_multipart_upload().bucket(self.name()).key(full).upload_id(id);
         match request.set_expected_bucket_owner(self.owner()).send().await {
             Ok(_) => Ok(()),
-            Err(error) => match (Asked { action: "s3:AbortMultipartUpload", of: full }).refused_with(error) {
+            Err(error) => match (Asked { action: "s3:AbortMultipartUpload", of: full }).refused_with(&error) {
                 error if error.kind() == Kind::NotFound => Ok(()),
                 error => Err(error),
             },

@@ -81,7 +81,7 @@ impl S3Upload {
             let request = connection.client.create_multipart_upload().bucket(self.bucket.name()).key(&self.full);
             let request = request.metadata(MARK, &self.mark).set_checksum_algorithm(connection.part_checksum.clone());
             let begun = request.set_expected_bucket_owner(self.bucket.owner()).send().await;
-            let begun = begun.map_err(|error| self.asked("s3:PutObject").refused_with(error))?;
+            let begun = begun.map_err(|error| self.asked("s3:PutObject").refused_with(&error))?;
             begun.upload_id.ok_or_else(|| failed(format!("the store gave the upload of {} no id", self.full)))
         };
         Ok(self.id.get_or_try_init(begin).await?)
@@ -106,7 +106,7 @@ impl S3Upload {
                     return Ok(part.build());
                 }
                 Err(error) if passing(&error) && tries < TRIES => pause(tries).await,
-                Err(error) => return Err(self.asked("s3:PutObject").refused_with(error).during(format_args!("part {number}"))),
+                Err(error) => return Err(self.asked("s3:PutObject").refused_with(&error).during(format_args!("part {number}"))),
             }
             tries += 1;
         }
@@ -137,7 +137,7 @@ impl S3Upload {
                 continue;
             }
             if !passing(&error) || tries == TRIES {
-                return Err(self.asked("s3:PutObject").refused_with(error));
+                return Err(self.asked("s3:PutObject").refused_with(&error));
             }
             pause(tries).await;
             tries += 1;
