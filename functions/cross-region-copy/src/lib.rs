@@ -166,7 +166,7 @@ impl<'a> Copying<'a> {
         }
         match first {
             None => lease.done().await?,
-            Some(error) => lease.fail(&error).await?,
+            Some(error) => lease.fail(&error).await.map(|_| ())?,
         }
         Ok(None)
     }

@@ -33,6 +33,7 @@ use serde::Deserialize;
 /// Restores one asset.
 #[derive(Debug, Clone, Deserialize, clap::Args)]
 #[serde(deny_unknown_fields)]
+#[command(group = clap::ArgGroup::new("point").required(true).multiple(false))]
 pub struct Restore {
     /// The asset.
     pub asset: AssetName,
@@ -116,7 +117,7 @@ impl Restore {
         if let Some(lease) = lease {
             let _ = match &done {
                 Ok(()) => lease.done().await,
-                Err(error) => lease.fail(error).await,
+                Err(error) => lease.fail(error).await.map(|_| ()),
             };
         }
         done?;

@@ -15,7 +15,7 @@ use crate::{
     },
     env::{Env, Gauge},
     error::{During, Error, Result, conflict, failed, out_of_time},
-    ports::{Ask, Dump, Facts, If, Piece},
+    ports::{Dump, Facts, If, Piece},
     stream::{Encoding, digests, store},
 };
 use futures::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
@@ -55,14 +55,7 @@ async fn take(env: &Env, asset: &Asset, order: &Order, lease: &Lease, gate: &Gat
     let run = lease.run().await;
     let started_at = env.clock.now();
     let spool = Spool::make(&env.scratch, &run)?;
-    let ask = Ask {
-        method: order.method,
-        jobs: order.jobs,
-        tables_csv: order.tables_csv.clone(),
-        digests: order.digests,
-        migrations: order.migrations.clone(),
-        spool: spool.0.clone(),
-    };
+    let ask = order.ask(spool.0.clone());
     let encoding = env.encoding(order.compression, order.level)?;
     let exporter = env.providers.exporter(asset, order.form()).await?;
     let preflight = exporter.preflight(&ask).await?;
@@ -92,7 +85,7 @@ async fn take(env: &Env, asset: &Asset, order: &Order, lease: &Lease, gate: &Gat
         expectations: facts.expectations,
         tools: facts.tools.into_iter().chain([("lastgood".to_owned(), env!("CARGO_PKG_VERSION").to_owned())]).collect(),
     };
-    lease.confirm().await?;
+    lease.begin_recording().await?;
     let key = Key::Manifest(asset.name.clone(), run.id);
     env.vault.create(&key, &manifest).await.during(format_args!("recording the backup beside {sidecar}"))?;
     Ok(manifest)

@@ -16,7 +16,7 @@ pub use report::{BackupReport, Taken};
 use crate::{
     catalog::{
         Key,
-        lease::{self, Claimed},
+        lease::{self, Claimed, Closed},
     },
     clock::Timestamp,
     config::Asset,
@@ -24,7 +24,7 @@ use crate::{
     env::Env,
     error::{Result, failed, invalid},
     function::{Entry, Outcome, Report},
-    id::{AssetName, Slot},
+    id::{AssetName, BackupId, Slot},
 };
 use std::time::Duration;
 
@@ -68,12 +68,7 @@ async fn one(env: &Env, function: &str, asset: &Asset, order: &Order, when: When
     let lease = match lease::claim(env, function, &asset.name, slot, Some(Key::Manifest)).await? {
         Claimed::Lease(lease) => lease,
         Claimed::Held { until } => return Ok(Outcome::AlreadyRunning { until }),
-        Claimed::Done(run) => {
-            let manifest = env.vault.backup(&asset.name, run.id).await?;
-            let manifest =
-                manifest.ok_or_else(|| failed("the run is done, but its manifest is gone").hint("`lastgood list` shows what is left"))?;
-            return Ok(Outcome::Done(Taken::of(&manifest)));
-        }
+        Claimed::Done(run) => return recorded(env, asset, run.id).await,
     };
     let run = lease.run().await;
     tracing::info!(asset = %asset.name, backup = %run.id, run = %run.slot, attempt = run.attempt, "taking a backup");
@@ -83,12 +78,22 @@ async fn one(env: &Env, function: &str, asset: &Asset, order: &Order, when: When
             tell(&manifest);
             Ok(Outcome::Done(Taken::of(&manifest)))
         }
-        Err(error) => {
-            // The first failure is the one to tell; a lease that cannot be ended runs out by itself.
-            let ended = lease.fail(&error).await;
-            Err(if ended.is_err() { error.during("the run could not be closed either") } else { error })
-        }
+        // The first failure is the one to tell; a lease that cannot be ended runs out by itself.
+        Err(error) => match lease.fail(&error).await {
+            Ok(Closed::Done) => recorded(env, asset, run.id).await,
+            Ok(Closed::Failed) => Err(error),
+            Ok(Closed::Unsettled) => Err(error.hint("whether it was recorded will be known in a minute: run it again then")),
+            Err(_) => Err(error.during("the run could not be closed either")),
+        },
     }
+}
+
+/// Tells of a backup that is already recorded.
+async fn recorded(env: &Env, asset: &Asset, id: BackupId) -> Result<Outcome<Taken>> {
+    let manifest = env.vault.backup(&asset.name, id).await?;
+    let manifest =
+        manifest.ok_or_else(|| failed("the run is done, but its manifest is gone").hint("`lastgood list` shows what is left"))?;
+    Ok(Outcome::Done(Taken::of(&manifest)))
 }
 
 fn tell(manifest: &Manifest) {

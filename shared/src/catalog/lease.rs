@@ -15,7 +15,13 @@ use crate::{
     id::{AssetName, BackupId, Slot},
     ports::Version,
 };
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 use tokio::{sync::Mutex, task::JoinHandle};
 
 /// How long a lease lasts without being renewed: how long a killed run blocks its own slot.
@@ -49,6 +55,19 @@ pub struct Lease {
     clock: Arc<dyn Clock>,
     held: Arc<Mutex<Stored<Run>>>,
     renewer: JoinHandle<()>,
+    proof: Option<Proof>,
+    recording: AtomicBool,
+}
+
+/// How a failed attempt was closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Closed {
+    /// What it left was cleared; the schedule is the retry.
+    Failed,
+    /// Its proof exists after all: only a reply was lost.
+    Done,
+    /// Its proof may still appear, so nothing was cleared: whoever comes after the lease has run out will know.
+    Unsettled,
 }
 
 /// Takes up the run of a function for an asset in a slot, if nobody else holds it and it is not done. Whatever an earlier
@@ -84,7 +103,7 @@ pub async fn claim(env: &Env, function: &str, asset: &AssetName, slot: Slot, pro
         };
         match taken {
             Ok(stored) => {
-                let lease = Lease::begin(env, key, stored);
+                let lease = Lease::begin(env, key, stored, proof);
                 if proof_exists(&env.vault, &lease.run().await, proof).await? {
                     let run = lease.run().await;
                     lease.done().await?;
@@ -170,7 +189,7 @@ async fn remove(vault: &Vault, keys: &[String]) -> Result<()> {
 }
 
 impl Lease {
-    fn begin(env: &Env, key: Key, stored: Stored<Run>) -> Self {
+    fn begin(env: &Env, key: Key, stored: Stored<Run>, proof: Option<Proof>) -> Self {
         let held = Arc::new(Mutex::new(stored));
         let (vault, clock) = (env.vault.clone(), env.clock.clone());
         let renewer = tokio::spawn({
@@ -183,7 +202,7 @@ impl Lease {
                 }
             }
         });
-        Self { vault, key, clock, held, renewer }
+        Self { vault, key, clock, held, renewer, proof, recording: AtomicBool::new(false) }
     }
 
     /// The run as it stands.
@@ -211,12 +230,21 @@ impl Lease {
         renew(&self.vault, &*self.clock, &self.key, &mut held).await
     }
 
-    /// Removes what an attempt left behind.
+    /// Makes sure that the run is still ours, the last thing before its proof is written. From here on a failure may mean
+    /// that only the reply was lost, and what the proof names is not cleared on a guess.
+    pub async fn begin_recording(&self) -> Result<()> {
+        self.confirm().await?;
+        self.recording.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Removes what an attempt left behind, if the run is still ours: another attempt's objects bear the same names.
     pub async fn clear_leftovers(&self) -> Result<()> {
         let mut held = self.held.lock().await;
         if held.record.leftovers.is_empty() {
             return Ok(());
         }
+        renew(&self.vault, &*self.clock, &self.key, &mut held).await?;
         remove(&self.vault, &held.record.leftovers).await?;
         held.record.leftovers.clear();
         renew(&self.vault, &*self.clock, &self.key, &mut held).await
@@ -233,10 +261,18 @@ impl Lease {
     }
 
     /// Ends the attempt badly: clears what it left and notes why. The schedule is the retry.
-    pub async fn fail(self, error: &Error) -> Result<()> {
+    pub async fn fail(self, error: &Error) -> Result<Closed> {
+        if self.recording.load(Ordering::Relaxed) {
+            if !proof_exists(&self.vault, &self.run().await, self.proof).await? {
+                return Ok(Closed::Unsettled);
+            }
+            self.done().await?;
+            return Ok(Closed::Done);
+        }
         let (at, reason) = (self.clock.now(), error.full());
         self.clear_leftovers().await?;
-        self.end(|run| run.state = RunState::Failed { at, reason }).await
+        self.end(|run| run.state = RunState::Failed { at, reason }).await?;
+        Ok(Closed::Failed)
     }
 
     /// Puts the run down so that any invocation may take it up where it stands.

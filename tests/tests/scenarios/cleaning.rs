@@ -56,7 +56,11 @@ async fn the_nightly_job_the_drill_checklist_and_the_restore_by_hand() {
     let desk = desk.with("SECOND_URL", &cluster.url("second_restore"));
     let refused = desk.types("restore cleaning-db --latest --into env:SECOND_URL --apply").await;
     assert_eq!(refused.exit, Some(1), "R12 R14: {refused:#?}");
-    assert!(cluster.try_sql("second_restore", "select 1").await.is_err(), "the target was touched");
+    assert_eq!(
+        cluster.cell("postgres", "select count(*) from pg_database where datname = 'second_restore'").await,
+        "0",
+        "the target was touched"
+    );
     // … and the copy is there for that very day.
     let from = format!("restore cleaning-db --latest --into env:SECOND_URL --apply --from file://{}", desk.path("bucket").display());
     desk.good(&from).await;

@@ -57,7 +57,11 @@ async fn an_operator_backs_up_copies_checks_drills_and_restores() {
 
     let desk = desk.with("NEW_URL", &cluster.url("restored"));
     says(&desk.good("restore shop-db --latest --into env:NEW_URL").await, &["would restore", "--apply"]);
-    assert!(cluster.try_sql("restored", "select 1").await.is_err(), "a plan touches nothing");
+    assert_eq!(
+        cluster.cell("postgres", "select count(*) from pg_database where datname = 'restored'").await,
+        "0",
+        "a plan touches nothing"
+    );
     says(&desk.good("restore shop-db --latest --into env:NEW_URL --apply").await, &["restored", "it is what was recorded"]);
     assert_eq!(cluster.fingerprint("restored").await, cluster.fingerprint("shop").await);
     let again = desk.types("restore shop-db --latest --into env:NEW_URL --apply").await;
