@@ -5,6 +5,7 @@ use lastgood_core::{
     clock::{Timestamp, since},
     domain::span::human,
 };
+use std::time::Duration;
 
 /// Returns an empty table with these columns.
 pub fn table(columns: &[&str]) -> Table {
@@ -48,9 +49,17 @@ pub fn bytes(count: u64) -> String {
     indicatif::DecimalBytes(count).to_string()
 }
 
-/// Returns how long ago something was: `3h 12m ago`; a dash for never.
-pub fn ago(now: Timestamp, then: Option<Timestamp>) -> String {
-    then.map_or_else(|| "–".to_owned(), |then| format!("{} ago", human(since(now, then))))
+/// Returns how long ago something was: `3h 12m ago`.
+pub fn ago(now: Timestamp, then: Timestamp) -> String {
+    match since(now, then).as_secs() {
+        0 => "just now".to_owned(),
+        seconds => format!("{} ago", age(seconds)),
+    }
+}
+
+/// Returns an age in whole seconds for people: `3h 12m`.
+pub fn age(seconds: u64) -> String {
+    if seconds < 10 { format!("{seconds}s") } else { human(Duration::from_secs(seconds)) }
 }
 
 /// Returns a moment to the second, in UTC.
