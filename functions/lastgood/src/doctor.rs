@@ -5,7 +5,7 @@
 
 use crate::output::{
     Form, say, say_json,
-    table::{Tone, table, text, toned},
+    table::{Tone, sentences, table, toned},
 };
 use lastgood_core::{
     backup::Order,
@@ -194,7 +194,7 @@ fn people(answers: &[Answer], bad: usize) -> String {
         };
         listing.add_row(vec![about.into(), question.into(), cell]);
     }
-    let mut said = text(&listing);
+    let mut said = sentences(listing, 1);
     if bad == 0 {
         said.push_str("\n\nall is reachable");
     } else {

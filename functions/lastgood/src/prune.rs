@@ -4,7 +4,7 @@ use crate::{
     command::Prune,
     output::{
         Form, say, say_json,
-        table::{Tone, bytes, table, text, toned},
+        table::{Tone, bytes, sentences, table, toned},
     },
     status::told,
 };
@@ -40,7 +40,7 @@ fn people(pruned: &Pruned) -> String {
         let word = if done { toned("gone", Tone::Dim) } else { toned("may go", Tone::Warning) };
         listing.add_row(vec![word, judged.id.to_string().into(), judged.why.as_str().into()]);
     }
-    let mut said = text(&listing);
+    let mut said = sentences(listing, 2);
     if plan.keep.is_empty() && plan.prune.is_empty() {
         said = format!("{}: there is no backup", plan.asset);
     }

@@ -47,6 +47,7 @@ pub fn people(status: &Status) -> String {
                 None => toned("never", Tone::Warning),
             },
             match asset.rto.measured_seconds {
+                Some(0) => format!("<1s / {}", asset.rto.target).into(),
                 Some(seconds) => format!("{} / {}", age(seconds), asset.rto.target).into(),
                 None => format!("– / {}", asset.rto.target).into(),
             },

@@ -1,23 +1,58 @@
-//! Tables: plain columns, no boxes, as wide as the terminal.
+//! Tables: plain columns, no boxes; on a terminal that is too narrow for them, blocks of lines.
 
-use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
+use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Table, presets};
 use lastgood_core::{
     clock::{Timestamp, since},
     domain::span::human,
 };
 use std::time::Duration;
 
+/// The spaces between two columns.
+const GAP: u16 = 2;
+
 /// Returns an empty table with these columns.
 pub fn table(columns: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(columns.iter().map(|column| Cell::new(column).add_attribute(Attribute::Bold)));
+    table.column_iter_mut().for_each(|column| {
+        column.set_padding((0, GAP));
+    });
     table
 }
 
-/// Returns the table as text, without the spaces that end its lines.
+/// Returns the table as text. No cell is ever broken, so that ids and keys can be copied: where the terminal is too narrow
+/// for the rows, each becomes a block of lines.
 pub fn text(table: &Table) -> String {
-    table.to_string().lines().map(|line| line.trim_start_matches(' ').trim_end()).collect::<Vec<_>>().join("\n")
+    let wide: u16 = table.column_max_content_widths().iter().map(|width| width.saturating_add(GAP)).sum();
+    match table.width() {
+        Some(terminal) if wide.saturating_sub(GAP) > terminal => blocks(table),
+        Some(_) | None => lines(table),
+    }
+}
+
+/// Returns a table whose columns from this one on are sentences, which may be broken between words.
+pub fn sentences(mut table: Table, from: usize) -> String {
+    table.set_content_arrangement(ContentArrangement::Dynamic);
+    table.column_iter_mut().take(from).for_each(|column| {
+        column.set_constraint(ColumnConstraint::ContentWidth);
+    });
+    lines(&table)
+}
+
+/// The rows, without the spaces that end them.
+fn lines(table: &Table) -> String {
+    table.to_string().lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+}
+
+fn blocks(table: &Table) -> String {
+    let names: Vec<_> = table.header().into_iter().flat_map(comfy_table::Row::cell_iter).map(Cell::content).collect();
+    let longest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+    let block = |row: &comfy_table::Row| {
+        let named = names.iter().zip(row.cell_iter()).map(|(name, cell)| format!("{name:<longest$}  {}", cell.content()));
+        named.collect::<Vec<_>>().join("\n")
+    };
+    table.row_iter().map(block).collect::<Vec<_>>().join("\n\n")
 }
 
 /// How a word of state is coloured.
