@@ -146,11 +146,11 @@ impl From<std::io::Error> for Error {
     /// An I/O error keeps the kind of an [`Error`] that was carried through a reader or a writer.
     fn from(error: std::io::Error) -> Self {
         use std::io::ErrorKind as Io;
-        if error.get_ref().is_some_and(|inner| inner.is::<Self>()) {
-            if let Some(Ok(ours)) = error.into_inner().map(|inner| inner.downcast::<Self>()) {
-                return *ours;
-            }
-            return failed("input or output failed");
+        if error.get_ref().is_some_and(<dyn StdError + Send + Sync>::is::<Self>) {
+            return match error.into_inner().map(<dyn StdError + Send + Sync>::downcast::<Self>) {
+                Some(Ok(ours)) => *ours,
+                Some(Err(_)) | None => failed("input or output failed"),
+            };
         }
         let (kind, message) = match error.kind() {
             Io::NotFound => (Kind::NotFound, "no such file or folder"),

@@ -28,9 +28,9 @@ pub struct Answer {
     pub about: String,
     /// What was asked.
     pub question: String,
-    /// The answer.
+    /// What came of it.
     #[serde(flatten)]
-    pub answer: Health,
+    pub health: Health,
 }
 
 /// An answer.
@@ -63,7 +63,7 @@ pub async fn doctor(env: &Env, form: Form) -> Result<Exit> {
         answers.push(answer(&place.to_string(), &format!("can we write, read and remove in {role}?"), place_works(env, &place).await));
     }
     if !env.config.openpgp.is_empty() {
-        answers.push(answer("encryption", "are the recipients' keys usable?", recipients(env).await));
+        answers.push(answer("encryption", "are the recipients' keys usable?", recipients(env)));
     }
     if let Some(key) = &env.config.decrypt_with {
         answers.push(answer("encryption", "does the secret key open what we encrypt?", decrypts(env, key).await));
@@ -74,7 +74,7 @@ pub async fn doctor(env: &Env, form: Form) -> Result<Exit> {
     for notifier in &env.notifiers {
         answers.push(answer("notify", &format!("is {} configured?", notifier.channel()), Ok("yes; a test message is not sent".to_owned())));
     }
-    let bad = answers.iter().filter(|answer| matches!(answer.answer, Health::No { .. })).count();
+    let bad = answers.iter().filter(|answer| matches!(answer.health, Health::No { .. })).count();
     match form {
         Form::Programs => say_json(&answers)?,
         Form::People => say(&people(&answers, bad))?,
@@ -115,7 +115,7 @@ async fn place_works(env: &Env, place: &Place) -> Result<String> {
     }
 }
 
-async fn recipients(env: &Env) -> Result<String> {
+fn recipients(env: &Env) -> Result<String> {
     let encoding = env.encoding(lastgood_core::domain::backup::Compression::None, None)?;
     Ok(format!("yes, {} of them", encoding.recipients.key_ids().len()))
 }
@@ -145,7 +145,7 @@ async fn ask_asset(env: &Env, asset: &Asset, answers: &mut Vec<Answer>) {
         | Source::Volume { .. } => answers.push(Answer {
             about: about.clone(),
             question: "can we back it up?".to_owned(),
-            answer: Health::NotHere { reason: format!("this build does not drive assets of kind {}", asset.source.kind()) },
+            health: Health::NotHere { reason: format!("this build does not drive assets of kind {}", asset.source.kind()) },
         }),
     }
     if let Some(drill) = &asset.policy.drill {
@@ -172,19 +172,19 @@ async fn can_drill(env: &Env, asset: &Asset, into: &DrillTarget) -> Result<Strin
 }
 
 fn answer(about: &str, question: &str, found: Result<String, Error>) -> Answer {
-    let answer = match found {
+    let health = match found {
         Ok(found) => Health::Yes { found },
         Err(error) if error.kind() == Kind::Unsupported => Health::NotHere { reason: error.sentence() },
         Err(error) => Health::No { reason: error.full(), fix: error.advice().map(str::to_owned) },
     };
-    Answer { about: about.to_owned(), question: question.to_owned(), answer }
+    Answer { about: about.to_owned(), question: question.to_owned(), health }
 }
 
 fn people(answers: &[Answer], bad: usize) -> String {
     let mut listing = table(&["ABOUT", "QUESTION", "ANSWER"]);
     let mut fixes = Vec::new();
-    for Answer { about, question, answer } in answers {
-        let cell = match answer {
+    for Answer { about, question, health } in answers {
+        let cell = match health {
             Health::Yes { found } => toned(found, Tone::Good),
             Health::No { reason, fix } => {
                 fixes.extend(fix.iter().map(|fix| format!("  {about}: {fix}")));

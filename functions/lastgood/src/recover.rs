@@ -39,12 +39,12 @@ fn people(report: &RestoreReport) -> String {
         if restored.applied { "into" } else { "     into" },
         restored.target
     );
-    if !restored.applied {
+    if restored.applied {
+        said.push_str(&outcome(restored));
+    } else {
         for (number, step) in restored.steps.iter().enumerate() {
             said.push_str(&format!("\n{:>3}. {step}", number + 1));
         }
-    } else {
-        said.push_str(&outcome(restored));
     }
     for finding in report.findings() {
         said.push_str(&format!("\n\n{}", told(&finding)));

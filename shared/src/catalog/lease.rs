@@ -25,10 +25,10 @@ use std::{
 use tokio::{sync::Mutex, task::JoinHandle};
 
 /// How long a lease lasts without being renewed: how long a killed run blocks its own slot.
-pub const LEASE: Duration = Duration::from_secs(60);
+pub const LEASE: Duration = Duration::from_mins(1);
 const RENEW: Duration = Duration::from_secs(20);
 /// How far back a sweep looks for runs that were never ended.
-const SWEEP_BACK: Duration = Duration::from_secs(14 * 86_400);
+const SWEEP_BACK: Duration = Duration::from_hours(14 * 24);
 
 /// What exists once a run is finished: `Key::Manifest`, `Key::Drill`.
 pub type Proof = fn(AssetName, BackupId) -> Key;
@@ -44,7 +44,7 @@ pub enum Claimed {
         until: crate::clock::Timestamp,
     },
     /// It is done.
-    Done(Run),
+    Done(Box<Run>),
 }
 
 /// A run that this invocation holds.
@@ -92,7 +92,7 @@ pub async fn claim(env: &Env, function: &str, asset: &AssetName, slot: Slot, pro
                 env.vault.create(&key, &run).await.map(|version| Stored { record: run, version })
             }
             Some(Stored { record: mut run, version }) => match run.claim(now) {
-                Claim::AlreadyDone => return Ok(Claimed::Done(run)),
+                Claim::AlreadyDone => return Ok(Claimed::Done(Box::new(run))),
                 Claim::Held { until } => return Ok(Claimed::Held { until }),
                 Claim::Take => {
                     run.attempt += 1;
@@ -107,7 +107,7 @@ pub async fn claim(env: &Env, function: &str, asset: &AssetName, slot: Slot, pro
                 if proof_exists(&env.vault, &lease.run().await, proof).await? {
                     let run = lease.run().await;
                     lease.done().await?;
-                    return Ok(Claimed::Done(run));
+                    return Ok(Claimed::Done(Box::new(run)));
                 }
                 lease.clear_leftovers().await?;
                 return Ok(Claimed::Lease(lease));

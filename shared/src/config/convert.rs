@@ -2,7 +2,7 @@
 
 use super::{
     Asset, Check, Expect, SecretRef, Source,
-    raw::{Key, RawAsset, RawCheck, RawDefaults, RawKind},
+    raw::{RawAsset, RawCheck, RawDefaults, RawKind},
     read::Reader,
 };
 use crate::{
@@ -53,39 +53,39 @@ impl Reader<'_> {
             return Err(self.wrong(at, &format!("{path}.{stray}"), &format!("a {kind} asset has no `{stray}`"), &hint));
         }
         Ok(match asset.kind {
-            RawKind::Postgres => Source::Postgres { url: self.reference(path, at, &asset.url)? },
-            RawKind::Redis => Source::Redis { url: self.reference(path, at, &asset.url)? },
+            RawKind::Postgres => Source::Postgres { url: self.reference(path, at, asset.url.as_ref())? },
+            RawKind::Redis => Source::Redis { url: self.reference(path, at, asset.url.as_ref())? },
             RawKind::Rds => Source::Rds {
-                instance: self.need(path, at, "instance", &asset.instance)?,
-                region: self.need(path, at, "region", &asset.region)?,
+                instance: self.need(path, at, "instance", asset.instance.as_ref())?,
+                region: self.need(path, at, "region", asset.region.as_ref())?,
             },
             RawKind::Cloudsql => Source::Cloudsql {
-                project: self.need(path, at, "project", &asset.project)?,
-                instance: self.need(path, at, "instance", &asset.instance)?,
+                project: self.need(path, at, "project", asset.project.as_ref())?,
+                instance: self.need(path, at, "instance", asset.instance.as_ref())?,
             },
             RawKind::Bucket => {
-                let url = self.need(path, at, "url", &asset.url)?;
+                let url = self.need(path, at, "url", asset.url.as_ref())?;
                 let url = url.parse().map_err(|error: Error| self.retold(path, at, "url", &error))?;
                 Source::Bucket { url, expect: asset.expect.as_ref().map(|expect| expect.value.clone()) }
             }
             RawKind::Secrets => Source::Secrets {
-                provider: self.need(path, at, "provider", &asset.provider)?,
+                provider: self.need(path, at, "provider", asset.provider.as_ref())?,
                 project: asset.project.as_ref().map(|project| project.value.clone()),
             },
             RawKind::Volume => Source::Volume {
-                provider: self.need(path, at, "provider", &asset.provider)?,
-                volume: self.need(path, at, "volume", &asset.volume)?,
+                provider: self.need(path, at, "provider", asset.provider.as_ref())?,
+                volume: self.need(path, at, "volume", asset.volume.as_ref())?,
                 region: asset.region.as_ref().map(|region| region.value.clone()),
             },
         })
     }
 
-    fn need<T: Clone>(&self, path: &str, at: &Spanned<RawAsset>, key: &str, value: &Key<T>) -> Result<T> {
+    fn need<T: Clone>(&self, path: &str, at: &Spanned<RawAsset>, key: &str, value: Option<&Spanned<T>>) -> Result<T> {
         let missing = || self.wrong(at, path, &format!("missing key `{key}`"), &format!("add `{key}: …` to this asset"));
-        value.as_ref().map(|value| value.value.clone()).ok_or_else(missing)
+        value.map(|value| value.value.clone()).ok_or_else(missing)
     }
 
-    fn reference(&self, path: &str, at: &Spanned<RawAsset>, url: &Key<String>) -> Result<SecretRef> {
+    fn reference(&self, path: &str, at: &Spanned<RawAsset>, url: Option<&Spanned<String>>) -> Result<SecretRef> {
         let text = self.need(path, at, "url", url)?;
         text.parse().map_err(|error: Error| match url {
             Some(url) => self.wrong(url, &format!("{path}.url"), &error.to_string(), error.advice().unwrap_or_default()),

@@ -3,7 +3,7 @@
 use super::{
     Channel, Config, Copies, DrillPolicy, Policy, Retention, System,
     fault::{of_yaml, told},
-    raw::{Key, RawAsset, RawChannel, RawChannelKind, RawConfig, RawCopy, RawDefaults, RawDrill, RawSystem},
+    raw::{RawAsset, RawChannel, RawChannelKind, RawConfig, RawCopy, RawDefaults, RawDrill, RawSystem},
 };
 use crate::{
     domain::{due::Schedule, place::Place, span::Span},
@@ -87,14 +87,14 @@ impl Reader<'_> {
             let system = self.system(&name, system, &assets)?;
             systems.insert(name, system);
         }
-        let notify = raw.notify.into_iter().enumerate().map(|(n, channel)| self.channel(n, channel)).collect::<Result<_>>()?;
+        let notify = raw.notify.iter().enumerate().map(|(n, channel)| self.channel(n, channel)).collect::<Result<_>>()?;
         Ok(Config { vault: raw.vault.value, openpgp, decrypt_with, passphrase, notify, runbook, assets, systems })
     }
 
-    fn channel(&self, number: usize, at: Spanned<RawChannel>) -> Result<Channel> {
+    fn channel(&self, number: usize, at: &Spanned<RawChannel>) -> Result<Channel> {
         let path = format!("notify[{number}]");
         let missing =
-            |key: &str| self.wrong(&at, &path, &format!("missing key `{key}`"), &format!("add `{key}: env:NAME` or another reference"));
+            |key: &str| self.wrong(at, &path, &format!("missing key `{key}`"), &format!("add `{key}: env:NAME` or another reference"));
         let RawChannel { kind, url, signing_key, routing_key } = &at.value;
         match kind {
             RawChannelKind::Webhook => {
@@ -121,9 +121,8 @@ impl Reader<'_> {
     pub(super) fn policy(&self, path: &str, asset: &mut Spanned<RawAsset>, defaults: &RawDefaults, vault: &Place) -> Result<Policy> {
         let rpo = asset.value.rpo.or(defaults.rpo).unwrap_or(Span::hours(24));
         let rto = asset.value.rto.or(defaults.rto).unwrap_or(Span::hours(4));
-        let retention = self.retention(path, asset.value.retention.take(), defaults)?;
-        let copies =
-            std::mem::take(&mut asset.value.copies).into_iter().map(|copy| self.copy(path, copy, vault)).collect::<Result<Vec<_>>>()?;
+        let retention = self.retention(path, asset.value.retention.as_ref(), defaults)?;
+        let copies = std::mem::take(&mut asset.value.copies).iter().map(|copy| self.copy(path, copy, vault)).collect::<Result<Vec<_>>>()?;
         if let Some(double) = copies.iter().enumerate().find_map(|(n, copy)| copies[..n].contains(copy).then_some(copy)) {
             return Err(self.wrong(asset, &format!("{path}.copies"), &format!("a copy stands twice: {double:?}"), "name each place once"));
         }
@@ -151,8 +150,8 @@ impl Reader<'_> {
         Ok(Policy { rpo, rto, retention, export, snapshot, copies, drill })
     }
 
-    fn retention(&self, path: &str, own: Key<Retention>, defaults: &RawDefaults) -> Result<Retention> {
-        let (at, path) = match (&own, &defaults.retention) {
+    fn retention(&self, path: &str, own: Option<&Spanned<Retention>>, defaults: &RawDefaults) -> Result<Retention> {
+        let (at, path) = match (own, &defaults.retention) {
             (Some(own), _) => (own, format!("{path}.retention")),
             (None, Some(default)) => (default, "defaults.retention".to_owned()),
             (None, None) => return Ok(Retention { daily: 7, weekly: 4, monthly: 12 }),
@@ -167,19 +166,17 @@ impl Reader<'_> {
         Ok(at.value)
     }
 
-    fn copy(&self, path: &str, at: Spanned<RawCopy>, vault: &Place) -> Result<Copies> {
+    fn copy(&self, path: &str, at: &Spanned<RawCopy>, vault: &Place) -> Result<Copies> {
         let path = format!("{path}.copies");
         match &at.value {
             RawCopy { vault: Some(place), region: None, kms_key: None, account: None } if place == vault => {
-                Err(self.wrong(&at, &path, "the copy's vault is the vault itself", "name another bucket, account or machine"))
+                Err(self.wrong(at, &path, "the copy's vault is the vault itself", "name another bucket, account or machine"))
             }
             RawCopy { vault: Some(place), region: None, kms_key: None, account: None } => Ok(Copies::Vault { vault: place.clone() }),
             RawCopy { vault: None, region: Some(region), kms_key, account } => {
                 Ok(Copies::Region { region: region.clone(), kms_key: kms_key.clone(), account: account.clone() })
             }
-            _ => {
-                Err(self.wrong(&at, &path, "a copy is either a `vault` or a `region`", "write `- { vault: s3://… }` or `- { region: … }`"))
-            }
+            _ => Err(self.wrong(at, &path, "a copy is either a `vault` or a `region`", "write `- { vault: s3://… }` or `- { region: … }`")),
         }
     }
 

@@ -101,7 +101,7 @@ mod tests {
         assert_eq!(nightly.last(at("2026-11-20T02:00:00Z")), Some(at("2026-11-20T02:00:00Z")));
         assert_eq!(nightly.last(at("2026-11-20T01:59:59Z")), Some(at("2026-11-19T02:00:00Z")));
         assert_eq!(nightly.next(at("2026-11-20T02:00:00Z")), Some(at("2026-11-21T02:00:00Z")));
-        assert_eq!(nightly.interval(at("2026-11-20T02:00:00Z")), Duration::from_secs(86_400));
+        assert_eq!(nightly.interval(at("2026-11-20T02:00:00Z")), Duration::from_hours(24));
     }
 
     #[test]

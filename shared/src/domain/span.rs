@@ -57,7 +57,7 @@ impl fmt::Display for Span {
     /// The largest unit that says the span exactly, except that days are kept in hours up to 72h, as runbooks do.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0.as_secs();
-        let exact = |(unit, size): &&(&str, u64)| seconds % size == 0 && (*unit != "w") && (*unit != "d" || seconds > 72 * 3_600);
+        let exact = |(unit, size): &&(&str, u64)| seconds.is_multiple_of(*size) && (*unit != "w") && (*unit != "d" || seconds > 72 * 3_600);
         let (unit, size) = UNITS.iter().find(exact).unwrap_or(&("s", 1));
         f.pad(&format!("{}{unit}", seconds / size))
     }
@@ -97,9 +97,9 @@ mod tests {
 
     #[test]
     fn people_read_two_units() {
-        assert_eq!(human(Duration::from_secs(183_600)), "2d 3h");
+        assert_eq!(human(Duration::from_hours(51)), "2d 3h");
         assert_eq!(human(Duration::from_millis(812)), "0.8s");
-        assert_eq!(human(Duration::from_secs(3_600)), "1h");
+        assert_eq!(human(Duration::from_hours(1)), "1h");
         assert_eq!(human(Duration::from_secs(250)), "4m 10s");
     }
 }

@@ -96,7 +96,7 @@ impl Replicas for MemoryReplicas {
         let mut stream = stream::open(vault.bucket().clone(), data, &Keys::default(), Arc::new(Quiet)).await?;
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).await?;
-        let lines = u64::try_from(bytes.iter().filter(|byte| **byte == b'\n').count()).unwrap_or(u64::MAX);
+        let lines = u64::try_from(bytes.split(|byte| *byte == b'\n').count() - 1).unwrap_or(u64::MAX);
         self.effects
             .around(format!("restore into {name}"), async {
                 match self.state().get_mut(name) {

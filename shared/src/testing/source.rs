@@ -84,7 +84,7 @@ impl Exporter for MemorySource {
     async fn begin(&self, _: &Ask) -> Result<Box<dyn Dump>> {
         let mut state = self.state();
         state.dumps += 1;
-        let lines: String = (0..state.rows).map(|row| format!("row {row} of the orders\n")).collect();
+        let lines = (0..state.rows).fold(String::new(), |lines, row| lines + "row " + &row.to_string() + " of the orders\n");
         let facts = Facts { origin: origin(), data_time: self.clock.now(), expectations: expectations(state.rows), tools: BTreeMap::new() };
         let broken = state.breaks_after.filter(|at| *at < lines.len());
         Ok(Box::new(MemoryDump { lines: Some(lines), broken, facts }))

@@ -17,6 +17,7 @@ use lastgood_core::{
     function::Exit,
     host::World,
     id::AssetName,
+    providers::postgres::scratch::fresh_password,
 };
 use source::Source;
 use std::{
@@ -36,8 +37,7 @@ pub async fn demo(ask: Demo) -> Result<Exit> {
     let asset: AssetName = "shop-db".parse()?;
 
     step(1, "a throwaway Postgres with a database called shop")?;
-    let password = password();
-    let source = Source::start(&password).await?;
+    let source = Source::start(&fresh_password()?).await?;
     source.fill(ask.megabytes).await?;
     let config = configure(&folder, &source)?;
     let world = World::open(&config.display().to_string(), None, "demo".to_owned(), None, crate::output::progress::shown()).await?;
@@ -174,12 +174,4 @@ async fn flip(env: &Env, asset: &AssetName) -> Result<Damaged> {
     handle.seek(SeekFrom::Start(offset)).during(doing())?;
     handle.write_all(&[byte[0] ^ 0x01]).during(doing())?;
     Ok(Damaged { file, offset })
-}
-
-/// A password for a server that lives for two minutes on loopback: from the kernel's randomness.
-fn password() -> String {
-    use rand::RngCore;
-    let mut bytes = [0; 16];
-    rand::rng().fill_bytes(&mut bytes);
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -16,7 +16,7 @@ async fn r18_our_connection_and_libpq_read_a_url_alike() {
         tcp.clone(),
         tcp.replace("postgres://", "postgresql+psycopg://"),
         tcp.replace("postgres://", "postgresql+asyncpg://").replace("127.0.0.1", "localhost"),
-        tcp.replace("127.0.0.1:", &format!("127.0.0.1:1,127.0.0.1:")),
+        tcp.replace("127.0.0.1:", "127.0.0.1:1,127.0.0.1:"),
         format!("{tcp}?options=-c%20search_path%3Dpg_catalog%20-c%20statement_timeout%3D77s&target_session_attrs=read-write"),
         cluster.socket_url("my%20db"),
     ];
