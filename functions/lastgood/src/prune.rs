@@ -53,6 +53,8 @@ fn people(pruned: &Pruned) -> String {
     let asset = &plan.asset;
     said.push_str(&match (&plan.refused, pruned.applied, plan.prune.len()) {
         (Some(_), _, 0) => String::new(),
+        // Only what a person may approve is offered: no hash lifts a failed run or a wrong clock.
+        (Some(why), _, _) if !why.contains(&plan.hash) => String::new(),
         (Some(_), _, _) => format!("\nif this is meant: lastgood prune {asset} --apply --plan {}", plan.hash),
         (None, true, _) => format!("\nlet {} go, {} freed", pruned.let_go.len(), bytes(pruned.freed())),
         (None, false, 0) => "\nnothing is to be let go".to_owned(),

@@ -101,3 +101,39 @@ pub fn age(seconds: u64) -> String {
 pub fn moment(at: Timestamp) -> String {
     at.to_zoned(lastgood_core::clock::UTC).strftime("%Y-%m-%d %H:%M:%SZ").to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listing(width: u16) -> Table {
+        let mut listing = table(&["ASSET", "", "ARTIFACT"]);
+        listing.set_width(width);
+        listing.add_row(["orders-db", "done", "exports/orders-db/orders-db_daily_20261120_020000.dump.zst"]);
+        listing
+    }
+
+    #[test]
+    fn a_narrow_terminal_gets_blocks_and_no_key_is_broken() {
+        let key = "exports/orders-db/orders-db_daily_20261120_020000.dump.zst";
+        assert_eq!(text(&listing(80)), format!("ASSET      {:4}  ARTIFACT\norders-db  done  {key}", ""));
+        assert_eq!(text(&listing(60)), format!("ASSET     orders-db\n          done\nARTIFACT  {key}"));
+    }
+
+    #[test]
+    fn sentences_wrap_below_themselves() {
+        let mut plan = table(&["BACKUP", "WHY"]);
+        plan.set_width(30);
+        plan.add_row(["01M7WEZ7Y06N0ZFHR9WS", "newest data; newest proven"]);
+        let said = sentences(plan, 1);
+        assert!(said.lines().skip(2).all(|line| line.starts_with(&" ".repeat(22))), "{said}");
+    }
+
+    #[test]
+    fn ages_are_whole_seconds() {
+        let now: Timestamp = "2026-11-20T02:00:10.5Z".parse().unwrap();
+        let at = |text: &str| ago(now, text.parse().unwrap());
+        assert_eq!([at("2026-11-20T02:00:10Z"), at("2026-11-20T02:00:07Z"), at("2026-11-20T01:00:10Z")], ["just now", "3s ago", "1h ago"]);
+        assert_eq!([age(0), age(70)], ["0s", "1m 10s"]);
+    }
+}
