@@ -167,7 +167,9 @@ impl From<std::io::Error> for Error {
             | Io::NetworkUnreachable => (Kind::Retry, "the connection failed"),
             _ => (Kind::Failed, "input or output failed"),
         };
-        Self::new(kind, message).because(error)
+        // What the system says in other words is not worth saying twice.
+        let said = error.raw_os_error().is_some() && matches!(kind, Kind::NotFound | Kind::Denied | Kind::Conflict | Kind::NoSpace);
+        if said { Self::new(kind, message) } else { Self::new(kind, message).because(error) }
     }
 }
 
@@ -200,6 +202,14 @@ mod tests {
         let back = Error::from(io);
         assert_eq!(back.kind(), Kind::Corrupt);
         assert_eq!(back.advice(), Some("use the copy"));
+    }
+
+    #[test]
+    fn what_the_system_says_in_other_words_is_said_once() {
+        let missing = Error::from(std::io::Error::from_raw_os_error(2)).during("reading the config");
+        assert_eq!(missing.full(), "reading the config: no such file or folder");
+        let refused = Error::from(std::io::Error::from_raw_os_error(111));
+        assert!(refused.full().starts_with("the connection failed: Connection refused"), "{}", refused.full());
     }
 
     #[test]

@@ -5,15 +5,15 @@
 
 use crate::output::{
     Form, say, say_json,
-    table::{Tone, table, text, toned},
+    table::{Tone, sentences, table, toned},
 };
 use lastgood_core::{
     backup::Order,
     catalog::Vault,
-    config::{Asset, Copies, DrillTarget, SecretRef, Source},
+    config::{Asset, Copies, DrillTarget, Source},
     domain::{backup::Form as BackupForm, place::Place},
     env::Env,
-    error::{Error, Kind, Result, corrupt, failed},
+    error::{Error, Kind, Result, corrupt, denied, failed},
     function::Exit,
     id::Slot,
     ports::If,
@@ -65,8 +65,8 @@ pub async fn doctor(env: &Env, form: Form) -> Result<Exit> {
     if !env.config.openpgp.is_empty() {
         answers.push(answer("encryption", "are the recipients' keys usable?", recipients(env)));
     }
-    if let Some(key) = &env.config.decrypt_with {
-        answers.push(answer("encryption", "does the secret key open what we encrypt?", decrypts(env, key).await));
+    if env.config.decrypt_with.is_some() {
+        answers.push(answer("encryption", "does the secret key open what we encrypt?", decrypts(env).await));
     }
     for asset in env.config.assets.values() {
         ask_asset(env, asset, &mut answers).await;
@@ -120,8 +120,15 @@ fn recipients(env: &Env) -> Result<String> {
     Ok(format!("yes, {} of them", encoding.recipients.key_ids().len()))
 }
 
-async fn decrypts(env: &Env, _: &SecretRef) -> Result<String> {
-    env.keys().await.map(|_| "yes".to_owned())
+async fn decrypts(env: &Env) -> Result<String> {
+    let keys = env.keys().await?;
+    let recipients = env.encoding(lastgood_core::domain::backup::Compression::None, None)?.recipients.key_ids();
+    match recipients.as_slice() {
+        [] => Ok("yes; nothing is encrypted now".to_owned()),
+        some if keys.open(some) => Ok("yes".to_owned()),
+        some => Err(denied(format!("exports are encrypted to {}, and the secret key is another", some.join(", ")))
+            .hint("name the secret key of a recipient in encryption.decrypt_with, or its public key in encryption.openpgp")),
+    }
 }
 
 async fn ask_asset(env: &Env, asset: &Asset, answers: &mut Vec<Answer>) {
@@ -187,14 +194,15 @@ fn people(answers: &[Answer], bad: usize) -> String {
         let cell = match health {
             Health::Yes { found } => toned(found, Tone::Good),
             Health::No { reason, fix } => {
-                fixes.extend(fix.iter().map(|fix| format!("  {about}: {fix}")));
+                let fix = fix.iter().map(|fix| format!("  {about}: {fix}"));
+                fixes.extend(fix.filter(|fix| !fixes.contains(fix)).collect::<Vec<_>>());
                 toned(&format!("no: {reason}"), Tone::Bad)
             }
             Health::NotHere { reason } => toned(reason, Tone::Warning),
         };
         listing.add_row(vec![about.into(), question.into(), cell]);
     }
-    let mut said = text(&listing);
+    let mut said = sentences(listing, 1);
     if bad == 0 {
         said.push_str("\n\nall is reachable");
     } else {

@@ -2,11 +2,11 @@
 
 use crate::output::{
     Form, say, say_json,
-    table::{Tone, ago, bytes, moment, table, text, toned},
+    table::{Tone, age, ago, bytes, moment, table, text, toned},
 };
 use lastgood_core::{
     catalog::{Copy, Key, Vault, Verification, evidence::Evidence},
-    clock::Timestamp,
+    clock::{Timestamp, since},
     config::{Asset, Copies},
     domain::{
         backup::{Form as BackupForm, Manifest, Tier},
@@ -86,7 +86,8 @@ pub async fn list(env: &Env, asset: &AssetName, form: Form) -> Result<Exit> {
 
 async fn gather(vault: &Vault, asset: &Asset) -> Result<(Vec<Listed>, Vec<(String, lastgood_core::error::Error)>)> {
     let name = &asset.name;
-    let manifests = vault.backups(name).await?;
+    let mut manifests = vault.backups(name).await?;
+    manifests.good.sort_by_key(|manifest| std::cmp::Reverse(manifest.data_time));
     let verified = vault.all::<Verification>(&Key::verifications(name)).await?;
     let copied = vault.all::<Copy>(&Key::copies(name)).await?;
     let drills = vault.all::<Evidence>(&Key::drills(name)).await?;
@@ -121,12 +122,12 @@ fn people(backups: &[Listed], asset: &Asset, now: Timestamp) -> String {
     let mut listing = table(&["ID", "FORM", "TIER", "DATA TIME", "AGE", "SIZE", "READ BACK", "COPIES", "DRILLED"]);
     for backup in backups {
         let read = match &backup.verified {
-            Some(Seen { ok: true, at }) => toned(&ago(now, Some(*at)), Tone::Good),
+            Some(Seen { ok: true, at }) => toned(&ago(now, *at), Tone::Good),
             Some(Seen { ok: false, .. }) => toned("CORRUPT", Tone::Bad),
             None => toned("when made", Tone::Dim),
         };
         let drilled = match &backup.drilled {
-            Some(Drilled { verdict: Verdict::Proven, at }) => toned(&format!("proven {}", ago(now, Some(*at))), Tone::Good),
+            Some(Drilled { verdict: Verdict::Proven, at }) => toned(&format!("proven {}", ago(now, *at)), Tone::Good),
             Some(Drilled { verdict: Verdict::Failed, .. }) => toned("failed", Tone::Bad),
             Some(Drilled { verdict: Verdict::CouldNotVerify, .. }) => toned("could not verify", Tone::Warning),
             None => toned("–", Tone::Dim),
@@ -139,7 +140,7 @@ fn people(backups: &[Listed], asset: &Asset, now: Timestamp) -> String {
             },
             backup.tier.as_str().into(),
             moment(backup.data_time).into(),
-            ago(now, Some(backup.data_time)).trim_end_matches(" ago").into(),
+            age(since(now, backup.data_time).as_secs()).into(),
             bytes(backup.stored_bytes).into(),
             read,
             format!("{}/{asked}", backup.copies.len()).into(),

@@ -4,7 +4,7 @@ use crate::{
     command::Prune,
     output::{
         Form, say, say_json,
-        table::{Tone, bytes, table, text, toned},
+        table::{Tone, bytes, sentences, table, toned},
     },
     status::told,
 };
@@ -41,7 +41,7 @@ pub fn people(pruned: &Pruned) -> String {
         let word = if done { toned("gone", Tone::Dim) } else { toned("may go", Tone::Warning) };
         listing.add_row(vec![word, judged.id.to_string().into(), judged.why.as_str().into()]);
     }
-    let mut said = text(&listing);
+    let mut said = sentences(listing, 2);
     if plan.keep.is_empty() && plan.prune.is_empty() {
         said = format!("{}: there is no backup", plan.asset);
     }
@@ -54,6 +54,8 @@ pub fn people(pruned: &Pruned) -> String {
     let asset = &plan.asset;
     said.push_str(&match (&plan.refused, pruned.applied, plan.prune.len()) {
         (Some(_), _, 0) => String::new(),
+        // Only what a person may approve is offered: no hash lifts a failed run or a wrong clock.
+        (Some(why), _, _) if !why.contains(&plan.hash) => String::new(),
         (Some(_), _, _) => format!("\nif this is meant: lastgood prune {asset} --apply --plan {}", plan.hash),
         (None, true, _) => format!("\nlet {} go, {} freed", pruned.let_go.len(), bytes(pruned.freed())),
         (None, false, 0) => "\nnothing is to be let go".to_owned(),

@@ -4,7 +4,7 @@ use crate::{
     by_hand::done,
     output::{
         Form, say, say_json,
-        table::{Tone, moment, table, text, toned},
+        table::{Tone, moment, sentences, table, toned},
     },
     status::told,
 };
@@ -73,7 +73,7 @@ fn outcome(restored: &Restored) -> String {
             }
             said.push_str(&format!(
                 "\nit differs from what was recorded with the backup; {passed} checks passed, these did not:\n{}",
-                text(&listing)
+                sentences(listing, 1)
             ));
         }
         None => said.push_str("\nnothing runs there yet that could be compared with what was recorded"),

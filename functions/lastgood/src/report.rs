@@ -3,25 +3,23 @@
 use crate::{
     output::{
         Form, remark, say, say_json,
-        table::{bytes, moment},
+        table::{age, ago, bytes, moment},
     },
     status::{form_word, people, severity_word},
 };
 use freshness_checker::observe_all;
 use lastgood_core::{
     catalog::Status,
-    clock::since,
     domain::{
         finding::{Finding, Severity},
         freshness::AssetStatus,
-        span::human,
     },
     env::Env,
     error::{During, Result},
     function::{Exit, Findings},
 };
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
 /// Reports on everything.
 pub async fn report(env: &Env, page: Option<&Path>, form: Form) -> Result<Exit> {
@@ -103,7 +101,7 @@ fn asset_card(asset: &AssetStatus, status: &Status) -> Markup {
                     @match &asset.newest {
                         Some(newest) => {
                             (form_word(newest.form)) " of " time datetime=(newest.data_time) { (moment(newest.data_time)) }
-                            ", " (human(Duration::from_secs(newest.age_seconds))) " old; " (asset.rpo.to_string()) " is allowed"
+                            ", " (age(newest.age_seconds)) " old; " (asset.rpo.to_string()) " is allowed"
                         }
                         None => "none",
                     }
@@ -113,14 +111,14 @@ fn asset_card(asset: &AssetStatus, status: &Status) -> Markup {
                 dt { "Last proven by a restore" }
                 dd {
                     @match &asset.proven {
-                        Some(proven) => { (human(since(status.checked_at, proven.at))) " ago, backup " code { (proven.backup.to_string()) } }
+                        Some(proven) => { (ago(status.checked_at, proven.at)) ", backup " code { (proven.backup.to_string()) } }
                         None => "never",
                     }
                 }
                 dt { "Time to restore" }
                 dd {
                     @match asset.rto.measured_seconds {
-                        Some(seconds) => { (human(Duration::from_secs(seconds))) " measured" }
+                        Some(seconds) => { (age(seconds)) " measured" }
                         None => "not measured",
                     }
                     "; " (asset.rto.target.to_string()) " is allowed"

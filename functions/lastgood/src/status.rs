@@ -2,23 +2,20 @@
 
 use crate::output::{
     Form, say, say_json,
-    table::{Tone, bytes, table, text, toned},
+    table::{Tone, age, ago, bytes, table, text, toned},
 };
 use freshness_checker::observe_all;
 use lastgood_core::{
     catalog::Status,
-    clock::since,
     domain::{
         backup::Form as BackupForm,
         finding::{Finding, Severity},
         freshness::State,
-        span::human,
     },
     env::Env,
     error::Result,
     function::{Exit, Findings},
 };
-use std::time::Duration;
 
 /// Shows how everything stands. Changes nothing and tells nobody.
 pub async fn status(env: &Env, form: Form) -> Result<Exit> {
@@ -41,16 +38,17 @@ pub fn people(status: &Status) -> String {
                 None => toned("none", Tone::Bad),
             },
             match &asset.newest {
-                Some(newest) => format!("{} / {}", human(Duration::from_secs(newest.age_seconds)), asset.rpo).into(),
+                Some(newest) => format!("{} / {}", age(newest.age_seconds), asset.rpo).into(),
                 None => format!("– / {}", asset.rpo).into(),
             },
             if asset.copies.asked == 0 { "–".into() } else { format!("{}/{}", asset.copies.proven, asset.copies.asked).into() },
             match &asset.proven {
-                Some(proven) => format!("{} ago", human(since(status.checked_at, proven.at))).into(),
+                Some(proven) => ago(status.checked_at, proven.at).into(),
                 None => toned("never", Tone::Warning),
             },
             match asset.rto.measured_seconds {
-                Some(seconds) => format!("{} / {}", human(Duration::from_secs(seconds)), asset.rto.target).into(),
+                Some(0) => format!("<1s / {}", asset.rto.target).into(),
+                Some(seconds) => format!("{} / {}", age(seconds), asset.rto.target).into(),
                 None => format!("– / {}", asset.rto.target).into(),
             },
             format!("{}, {}", asset.backups, bytes(asset.stored_bytes)).into(),
@@ -67,9 +65,15 @@ pub fn people(status: &Status) -> String {
 
 /// One finding in three lines: what, what to type, where to read on.
 pub fn told(finding: &Finding) -> String {
+    told_with(finding, None)
+}
+
+/// The same, with what the failure behind it advises before what to type.
+pub fn told_with(finding: &Finding, hint: Option<&str>) -> String {
     let about = finding.asset.as_ref().map(|asset| format!("{asset}: ")).unwrap_or_default();
+    let hint = hint.map(|hint| format!("\n         → {hint}")).unwrap_or_default();
     format!(
-        "{:<8} {about}{}\n         → {}\n         {}",
+        "{:<8} {about}{}{hint}\n         → {}\n         {}",
         severity_word(finding.severity),
         finding.sentence,
         finding.command,

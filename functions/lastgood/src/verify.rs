@@ -5,7 +5,7 @@ use crate::{
     command::Verify,
     output::{
         Form, say, say_json,
-        table::{Tone, ago, bytes, table, text, toned},
+        table::{Tone, age, bytes, table, text, toned},
     },
     status::form_word,
 };
@@ -36,6 +36,8 @@ pub struct Verified {
     pub too_old: Option<String>,
     /// What `--test-restore` came to.
     pub restored: Option<Drilled>,
+    /// Why the test restore came to nothing, if it did.
+    pub not_restored: Option<String>,
     /// How it ends.
     pub exit: Exit,
 }
@@ -60,7 +62,7 @@ pub async fn verify(env: &Env, ask: &Verify, form: Form) -> Result<Exit> {
     }
     match form {
         Form::Programs => say_json(&all)?,
-        Form::People => say(&people(env, &all))?,
+        Form::People => say(&people(&all))?,
     }
     // Corrupt outweighs too old, and that outweighs what could not be found out.
     let order = [Exit::Failed, Exit::Stale, Exit::CouldNotVerify];
@@ -68,7 +70,8 @@ pub async fn verify(env: &Env, ask: &Verify, form: Form) -> Result<Exit> {
 }
 
 async fn verify_asset(env: &Env, asset: &Asset, ask: &Verify) -> Result<Verified> {
-    let found = env.vault.backups(&asset.name).await?;
+    let mut found = env.vault.backups(&asset.name).await?;
+    found.good.sort_by_key(|manifest| std::cmp::Reverse(manifest.data_time));
     let now = env.clock.now();
     let mut forms = BTreeSet::new();
     let chosen = |manifest: &&Manifest| ask.all || forms.insert(manifest.form());
@@ -84,16 +87,18 @@ async fn verify_asset(env: &Env, asset: &Asset, ask: &Verify) -> Result<Verified
         Some(age) => Some(format!("its newest data is {} old, {hours}h is allowed", human(age))),
         None => Some("it has no backup".to_owned()),
     });
-    let (restored, restore_exit) = if ask.test_restore && newest.is_some() {
-        let drilled = by_hand::drill_now(env, &asset.name).await?;
-        let exit = match drilled.verdict {
-            Verdict::Proven => Exit::Good,
-            Verdict::CouldNotVerify => Exit::CouldNotVerify,
-            Verdict::Failed => Exit::Failed,
-        };
-        (Some(drilled), exit)
-    } else {
-        (None, Exit::Good)
+    let tried = if ask.test_restore && newest.is_some() { Some(by_hand::drill_now(env, &asset.name).await) } else { None };
+    let (restored, not_restored) = match tried {
+        Some(Ok(drilled)) => (Some(drilled), None),
+        Some(Err(error)) => (None, Some(lastgood_core::redact::text(&error.sentence()))),
+        None => (None, None),
+    };
+    let restore_exit = match restored.as_ref().map(|drilled| drilled.verdict) {
+        Some(Verdict::Failed) => Exit::Failed,
+        Some(Verdict::CouldNotVerify) => Exit::CouldNotVerify,
+        Some(Verdict::Proven) => Exit::Good,
+        None if not_restored.is_some() => Exit::CouldNotVerify,
+        None => Exit::Good,
     };
     let damaged = backups.iter().any(|read| !read.found.is_sound()) || !found.unreadable.is_empty();
     let exit = if damaged || restore_exit == Exit::Failed {
@@ -104,24 +109,24 @@ async fn verify_asset(env: &Env, asset: &Asset, ask: &Verify) -> Result<Verified
         restore_exit
     };
     let unreadable = found.unreadable.into_iter().map(|(key, error)| (key, error.full())).collect();
-    Ok(Verified { asset: asset.name.clone(), backups, unreadable, too_old, restored, exit })
+    Ok(Verified { asset: asset.name.clone(), backups, unreadable, too_old, restored, not_restored, exit })
 }
 
-fn people(env: &Env, all: &[Verified]) -> String {
-    let mut listing = table(&["ASSET", "BACKUP", "FORM", "DATA", "READ", "FOUND"]);
+fn people(all: &[Verified]) -> String {
+    let mut listing = table(&["ASSET", "BACKUP", "FORM", "DATA AGE", "READ", "FOUND"]);
     let mut below = Vec::new();
     for verified in all {
         for read in &verified.backups {
-            let data = lastgood_core::clock::before(env.clock.now(), Duration::from_secs(read.age_seconds));
             let found = match read.found.damage.as_slice() {
                 [] => toned("every byte is as recorded", Tone::Good),
-                damage => toned(&damage.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "), Tone::Bad),
+                _ => toned("DAMAGED", Tone::Bad),
             };
+            below.extend(read.found.damage.iter().map(|damage| format!("{}: {damage}", verified.asset)));
             listing.add_row(vec![
                 verified.asset.as_str().into(),
                 read.found.backup.to_string().into(),
                 read.form.into(),
-                ago(env.clock.now(), Some(data)).into(),
+                age(read.age_seconds).into(),
                 bytes(read.found.bytes).into(),
                 found,
             ]);
@@ -137,6 +142,7 @@ fn people(env: &Env, all: &[Verified]) -> String {
                 verified.asset, verified.asset
             ));
         }
+        below.extend(verified.not_restored.iter().map(|why| format!("{}: test restore could not verify: {why}", verified.asset)));
         if let Some(drilled) = &verified.restored {
             let why = drilled.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
             below.push(format!(
@@ -145,10 +151,6 @@ fn people(env: &Env, all: &[Verified]) -> String {
             ));
         }
     }
-    let mut said = text(&listing);
-    for line in below {
-        said.push('\n');
-        said.push_str(&line);
-    }
-    said
+    let rows = if listing.is_empty() { None } else { Some(text(&listing)) };
+    rows.into_iter().chain(below).collect::<Vec<_>>().join("\n")
 }

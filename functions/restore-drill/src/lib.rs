@@ -193,7 +193,8 @@ impl Room<'_> {
         let Choice { backup, newest } = choose(&found.good, &drills, self.policy, self.request.backup).ok_or_else(|| {
             let broken: Vec<_> = found.unreadable.iter().map(|(key, error)| format!("{key}: {}", error.full())).collect();
             let broken = if broken.is_empty() { String::new() } else { format!("; records that cannot be read: {}", broken.join("; ")) };
-            not_found(format!("there is no backup of {} at {from} to drill{broken}", self.asset.name))
+            let which = self.request.backup.map(|id| format!(" {id}")).unwrap_or_default();
+            not_found(format!("there is no backup{which} of {} at {from} to drill{broken}", self.asset.name))
                 .hint(format!("`lastgood list {}` shows what there is", self.asset.name))
         })?;
         let open = OpenDrill {

@@ -87,7 +87,8 @@ impl DrillReport {
     fn verdicts(&self) -> impl Iterator<Item = Verdict> {
         self.entries.iter().filter_map(|entry| match &entry.outcome {
             Outcome::Done(drilled) => Some(drilled.verdict),
-            Outcome::Failed { .. } => Some(Verdict::Failed),
+            // A drill that never came to judge its backup says nothing about it.
+            Outcome::Failed { .. } => Some(Verdict::CouldNotVerify),
             Outcome::NotDue { .. } | Outcome::AlreadyRunning { .. } | Outcome::Waiting { .. } => None,
         })
     }

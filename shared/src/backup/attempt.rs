@@ -63,7 +63,7 @@ async fn take(env: &Env, asset: &Asset, order: &Order, lease: &Lease, gate: &Gat
     let begun_at = env.clock.now();
     let tier = name::tier(&known.good, order.form(), begun_at);
     let stem = name::stem(&asset.name, tier, run.slot);
-    let gauge = env.progress.begin(&asset.name.to_string(), Some(preflight.expected_size));
+    let gauge = env.progress.begin(&format!("backing up {}", asset.name), Some(preflight.expected_size));
     let storing = Storing { env, asset, lease, gate, stem: &stem, encoding: &encoding, expected: preflight.expected_size, gauge: &*gauge };
     if order.method == Method::PgDumpDirectory {
         storing.note_folder().await?;

@@ -86,8 +86,8 @@ impl Findings for BackupReport {
     fn findings(&self) -> Vec<Finding> {
         let failed = self.entries.iter().filter_map(|entry| match &entry.outcome {
             Outcome::Failed { reason, .. } => {
-                let command = format!("lastgood doctor {}", entry.asset);
-                let finding = Finding::new(FindingKind::BackupFailed, Severity::Warning, format!("no backup was taken: {reason}"), command);
+                let sentence = format!("no backup was taken: {reason}");
+                let finding = Finding::new(FindingKind::BackupFailed, Severity::Warning, sentence, "lastgood doctor");
                 Some(finding.about(&entry.asset).linked(&self.runbook))
             }
             Outcome::Done(_) | Outcome::NotDue { .. } | Outcome::AlreadyRunning { .. } | Outcome::Waiting { .. } => None,

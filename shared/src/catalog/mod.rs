@@ -101,12 +101,16 @@ impl Vault {
 
     /// Returns a record, or none where there is none.
     pub async fn load<R: Record>(&self, key: &Key) -> Result<Option<Stored<R>>> {
-        self.load_at(&key.to_string()).await
+        let path = key.to_string();
+        let Some((bytes, version)) = self.bucket.get(&path, RECORD_LIMIT).await? else { return Ok(None) };
+        let record = decode(&bytes).map_err(|error| error.during(path))?;
+        Ok(Some(Stored { record, version }))
     }
 
+    /// The same for callers that name the key themselves.
     async fn load_at<R: Record>(&self, path: &str) -> Result<Option<Stored<R>>> {
         let Some((bytes, version)) = self.bucket.get(path, RECORD_LIMIT).await? else { return Ok(None) };
-        let record = decode(&bytes).map_err(|error| error.during(path))?;
+        let record = decode(&bytes)?;
         Ok(Some(Stored { record, version }))
     }
 

@@ -143,6 +143,7 @@ fn named(manifest: &Manifest) -> String {
 fn old(duration: Duration) -> String {
     let minutes = duration.as_secs() / 60;
     match (minutes / 60, minutes % 60) {
+        (0, 0) => format!("{}s", duration.as_secs()),
         (0, minutes) => format!("{minutes}m"),
         (hours @ 1..10, minutes @ 1..) => format!("{hours}h {minutes}m"),
         (hours @ ..72, _) => format!("{hours}h"),

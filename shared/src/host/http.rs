@@ -134,7 +134,7 @@ fn enveloped(headers: &HeaderMap, body: &Bytes) -> Bytes {
 
 /// A report, with the status that says whether a retry would help.
 fn told(ended: Ended) -> Response {
-    let again = ended.exit == Exit::Failed && ended.failure() == Some(Kind::Retry);
+    let again = ended.exit != Exit::Good && ended.failure() == Some(Kind::Retry);
     let status = if again { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     let mut response = (status, [exit_header(ended.exit)], Json(ended.report)).into_response();
     if again {

@@ -77,10 +77,10 @@ pub(super) fn wake<F: Function>(bytes: &[u8], now: Timestamp) -> crate::error::R
 
 /// A report whose function failed is an error of the invocation, so that the platform counts and retries it.
 fn told(ended: Ended) -> Result<Value, Diagnostic> {
-    match ended.exit {
-        Exit::Good | Exit::Stale | Exit::CouldNotVerify => Ok(ended.report),
-        Exit::Failed | Exit::Usage => {
-            let kind = ended.failure().unwrap_or(Kind::Failed);
+    match (ended.exit, ended.failure()) {
+        (Exit::Good | Exit::Stale | Exit::CouldNotVerify, None) => Ok(ended.report),
+        (Exit::Failed | Exit::Usage, kind) | (_, kind @ Some(_)) => {
+            let kind = kind.unwrap_or(Kind::Failed);
             Err(Diagnostic { error_type: invocation::error_type(kind), error_message: ended.report.to_string() })
         }
     }

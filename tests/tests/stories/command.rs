@@ -87,6 +87,37 @@ async fn damage_is_told_with_its_place_and_exit_code_1() {
 }
 
 #[tokio::test]
+async fn a_failure_is_told_below_the_table_with_what_to_do() {
+    let desk = Desk::new(CONFIG).with("SHOP_URL", "mysql://127.0.0.1/shop");
+    let export = desk.types("export shop-db").await;
+    assert_eq!(export.exit, Some(1), "{export:#?}");
+    let lines: Vec<_> = export.stdout.lines().collect();
+    assert_eq!(lines[..2], ["ASSET            BACKUP  STORED  DATA TIME  ARTIFACT", "shop-db  FAILED"], "{export:#?}");
+    says(&export, &["no backup was taken: ", "→ write postgres://", "→ lastgood doctor\n"]);
+    assert_eq!(export.stdout.matches("its scheme is not one of Postgres").count(), 1, "the reason is told once: {export:#?}");
+    let status = desk.types("status").await;
+    assert_eq!((status.exit, desk.types("check").await.exit), (Some(1), Some(1)), "status and check agree: {status:#?}");
+    says(&status, &["the last export failed"]);
+    assert!(!status.stdout.contains(" 0m ago"), "{status:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_drill_that_never_judged_its_backup_could_not_verify_and_did_not_fail() {
+    let (_cluster, desk) = shop().await;
+    let nothing = desk.types("drill shop-db").await;
+    assert_eq!(nothing.exit, Some(3), "{nothing:#?}");
+    says(&nothing, &["could not verify", "there is no backup of shop-db at file://", "lastgood list shop-db"]);
+    assert!(!nothing.stdout.contains("FAILED"), "{nothing:#?}");
+    desk.good("export shop-db").await;
+    let named = desk.types("drill shop-db --backup 01M7VCM420DZVF6X8GZ66RF06X").await;
+    assert_eq!(named.exit, Some(3), "{named:#?}");
+    says(&named, &["there is no backup 01M7VCM420DZVF6X8GZ66RF06X of shop-db"]);
+    let verify = desk.types("verify --test-restore").await;
+    assert_eq!(verify.exit, Some(3), "nothing was copied to the place that is drilled: {verify:#?}");
+    says(&verify, &["every byte is as recorded", "test restore could not verify: there is no backup of shop-db"]);
+}
+
+#[tokio::test]
 async fn mistakes_are_answered_plainly_and_with_exit_code_64() {
     let desk = Desk::new(CONFIG);
     for (line, word) in [

@@ -2,19 +2,25 @@
 
 use crate::{
     output::table::{Tone, bytes, moment, table, text, toned},
-    status::told,
+    status::told_with,
 };
 use comfy_table::Cell;
 use cross_region_copy::CopyReport;
 use lastgood_core::{
     backup::{BackupReport, Taken},
-    domain::{drill::Verdict, place::Scheme, span::human},
+    domain::{drill::Verdict, finding::Finding, place::Scheme, span::human},
     env::Env,
     function::{Entry, Findings, Outcome},
 };
 use restore_drill::{DrillReport, Drilled};
 use snapshot_trigger::SnapshotReport;
 use std::time::Duration;
+
+/// How something that failed is called.
+type Failed = (&'static str, Tone);
+const FAILED: Failed = ("FAILED", Tone::Bad);
+/// A drill that never came to judge its backup says nothing about it.
+const COULD_NOT_VERIFY: Failed = ("could not verify", Tone::Warning);
 
 /// What an export or a snapshot took.
 pub fn backups(report: &BackupReport) -> String {
@@ -29,7 +35,7 @@ pub fn backups(report: &BackupReport) -> String {
     };
     rows(
         &["ASSET", "", "BACKUP", "STORED", "DATA TIME", "ARTIFACT"],
-        &report.entries,
+        (&report.entries, FAILED),
         row,
         report,
         "nothing is due; name an asset to back it up now",
@@ -52,7 +58,7 @@ pub fn copies(report: &CopyReport) -> String {
     let mut lines = 0;
     for Entry { asset, outcome } in &report.entries {
         let Outcome::Done(copied) = outcome else {
-            listing.add_row([vec![asset.as_str().into()], other(outcome)].concat());
+            listing.add_row([vec![asset.as_str().into()], other(outcome, FAILED)].concat());
             lines += 1;
             continue;
         };
@@ -69,7 +75,8 @@ pub fn copies(report: &CopyReport) -> String {
             ]);
         }
     }
-    with_findings(if lines == 0 { "no asset asks for copies".to_owned() } else { text(&listing) }, report)
+    let said = if lines == 0 { "no asset asks for copies".to_owned() } else { text(&listing) };
+    with_findings(with_remarks(said, &report.entries), &report.entries, report)
 }
 
 /// What drills proved.
@@ -79,8 +86,8 @@ pub fn drills(env: &Env, report: &DrillReport) -> String {
         vec![
             match drilled.verdict {
                 Verdict::Proven => toned("proven", Tone::Good),
-                Verdict::CouldNotVerify => toned("could not verify", Tone::Warning),
-                Verdict::Failed => toned("FAILED", Tone::Bad),
+                Verdict::CouldNotVerify => toned(COULD_NOT_VERIFY.0, COULD_NOT_VERIFY.1),
+                Verdict::Failed => toned(FAILED.0, FAILED.1),
             },
             drilled.backup.map(|backup| backup.to_string()).unwrap_or_default().into(),
             drilled.from.as_ref().map(ToString::to_string).unwrap_or_default().into(),
@@ -90,7 +97,7 @@ pub fn drills(env: &Env, report: &DrillReport) -> String {
     };
     let mut said = rows(
         &["ASSET", "", "BACKUP", "FROM", "RESTORED IN", "CHECKS"],
-        &report.entries,
+        (&report.entries, COULD_NOT_VERIFY),
         row,
         report,
         "no drill is due; name an asset to drill it now",
@@ -112,12 +119,20 @@ pub fn page(env: &Env, key: &str) -> String {
     }
 }
 
-fn rows<D>(columns: &[&str], entries: &[Entry<D>], row: impl Fn(&D) -> Vec<Cell>, report: &impl Findings, nothing: &str) -> String {
+fn rows<D>(
+    columns: &[&str],
+    (entries, failed): (&[Entry<D>], Failed),
+    row: impl Fn(&D) -> Vec<Cell>,
+    report: &impl Findings,
+    nothing: &str,
+) -> String {
     let mut listing = table(columns);
     for Entry { asset, outcome } in entries {
         let cells = match outcome {
             Outcome::Done(done) => row(done),
-            Outcome::NotDue { .. } | Outcome::AlreadyRunning { .. } | Outcome::Waiting { .. } | Outcome::Failed { .. } => other(outcome),
+            Outcome::NotDue { .. } | Outcome::AlreadyRunning { .. } | Outcome::Waiting { .. } | Outcome::Failed { .. } => {
+                other(outcome, failed)
+            }
         };
         listing.add_row([vec![asset.as_str().into()], cells].concat());
     }
@@ -126,32 +141,51 @@ fn rows<D>(columns: &[&str], entries: &[Entry<D>], row: impl Fn(&D) -> Vec<Cell>
     if idle && !entries.is_empty() {
         said.push_str(&format!("\n\n{nothing}"));
     }
-    with_findings(said, report)
+    with_findings(with_remarks(said, entries), entries, report)
 }
 
-fn other<D>(outcome: &Outcome<D>) -> Vec<Cell> {
+/// What is in place of the columns of something done. What takes more than a word is told below the table.
+fn other<D>(outcome: &Outcome<D>, failed: Failed) -> Vec<Cell> {
     match outcome {
         Outcome::Done(_) => vec![toned("done", Tone::Good)],
         Outcome::NotDue { next } => {
-            let next = next.map_or_else(|| "never".to_owned(), |next| format!("next at {}", moment(next)));
+            let next = next.map_or_else(|| "never".to_owned(), |next| format!("next {}", moment(next)));
             vec![toned("not due", Tone::Dim), next.into()]
         }
-        Outcome::AlreadyRunning { until } => {
-            let until = format!("another invocation holds it until {}, unless it renews", moment(*until));
-            vec![toned("already running", Tone::Warning), until.into()]
-        }
-        Outcome::Waiting { reason } => vec![toned("waiting", Tone::Warning), reason.as_str().into()],
-        Outcome::Failed { reason, hint, .. } => {
-            let hint = hint.as_ref().map(|hint| format!("\n→ {hint}")).unwrap_or_default();
-            vec![toned("FAILED", Tone::Bad), format!("{reason}{hint}").into()]
-        }
+        Outcome::AlreadyRunning { .. } => vec![toned("already running", Tone::Warning)],
+        Outcome::Waiting { .. } => vec![toned("waiting", Tone::Warning)],
+        Outcome::Failed { .. } => vec![toned(failed.0, failed.1)],
     }
 }
 
-fn with_findings(mut said: String, report: &impl Findings) -> String {
-    for finding in report.findings() {
-        said.push_str("\n\n");
-        said.push_str(&told(&finding));
+/// Says below the table why something is not done yet; why something failed is told by its finding.
+fn with_remarks<D>(mut said: String, entries: &[Entry<D>]) -> String {
+    let remarks = entries.iter().filter_map(|Entry { asset, outcome }| match outcome {
+        Outcome::AlreadyRunning { until } => {
+            Some(format!("{asset}: another invocation holds it until {} at least; run it again then", moment(*until)))
+        }
+        Outcome::Waiting { reason } => Some(format!("{asset}: {reason}; the next run carries on")),
+        Outcome::Done(_) | Outcome::NotDue { .. } | Outcome::Failed { .. } => None,
+    });
+    for remark in remarks {
+        said.push_str(&format!("\n\n{remark}"));
     }
     said
+}
+
+fn with_findings<D>(mut said: String, entries: &[Entry<D>], report: &impl Findings) -> String {
+    for finding in report.findings() {
+        said.push_str("\n\n");
+        said.push_str(&told_with(&finding, hint(entries, &finding)));
+    }
+    said
+}
+
+/// What the failure behind a finding advises.
+fn hint<'a, D>(entries: &'a [Entry<D>], finding: &Finding) -> Option<&'a str> {
+    let entry = entries.iter().find(|entry| Some(&entry.asset) == finding.asset.as_ref())?;
+    match &entry.outcome {
+        Outcome::Failed { hint, .. } => hint.as_deref(),
+        Outcome::Done(_) | Outcome::NotDue { .. } | Outcome::AlreadyRunning { .. } | Outcome::Waiting { .. } => None,
+    }
 }

@@ -65,7 +65,7 @@ pub async fn demo(ask: Demo) -> Result<Exit> {
 
     step(7, "now somebody flips one byte of the export in the vault")?;
     let damaged = flip(env, &asset).await?;
-    say(&format!("   byte {} of {} is no longer what it was\n", damaged.offset, damaged.file.display()))?;
+    say(&format!("   byte {} of {} is no longer what it was", damaged.offset, damaged.file.display()))?;
     step(8, "lastgood verify reads every byte back")?;
     let found = verify::verify(env, &Verify { asset: Some(asset.clone()), ..Verify::default() }, Form::People).await?;
     if found == Exit::Good {
@@ -139,7 +139,7 @@ assets:
     url: file:FOLDER/database-url              # a reference: the URL with its password is not in here
     rpo: 24h
     rto: 1h
-    retention: { daily: 7, weekly: 4, monthly: 12 }
+    retention: { daily: 14, weekly: 4, monthly: 12 }
     export: { schedule: "0 2 * * *", format: custom, compression: zstd, tables_csv: [users] }
     snapshot: { schedule: "0 3 * * 0" }
     copies: [ { vault: file://FOLDER/far-away } ]

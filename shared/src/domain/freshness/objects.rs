@@ -43,6 +43,7 @@ fn severity(case: &Case<'_>, backup: &Candidate) -> Severity {
 
 fn corrupt(case: &Case<'_>, backup: &Candidate) -> Option<Finding> {
     let Some(Reading { contradiction: Some(why), at }) = &backup.reading else { return None };
+    let at = at.round(jiff::Unit::Second).unwrap_or(*at);
     let sentence =
         format!("backup {} is corrupt: {why} (read at {at}); it is never restored and counts for nothing", named(&backup.manifest));
     Some(case.finding(FindingKind::BackupCorrupt, severity(case, backup), sentence, "verify"))

@@ -111,8 +111,9 @@ proptest! {
 #[test]
 fn ages_are_said_as_operators_say_them() {
     let said = |minutes: u64| old(Duration::from_mins(minutes));
-    assert_eq!([said(0), said(12), said(60), said(200), said(26 * 60 + 5)], ["0m", "12m", "1h", "3h 20m", "26h"]);
+    assert_eq!([said(0), said(12), said(60), said(200), said(26 * 60 + 5)], ["0s", "12m", "1h", "3h 20m", "26h"]);
     assert_eq!([said(72 * 60), said(98 * 60)], ["3d", "4d 2h"]);
+    assert_eq!(old(Duration::from_secs(42)), "42s", "a minute that is not over is never called 0m");
 }
 
 #[test]

@@ -113,14 +113,14 @@ impl Restore<'_> {
         match self.backup.method {
             Method::PgDumpCustom => {
                 let tool = self.tools.for_server(Tool::PgRestore, needed(self.backup)).await?;
-                let dump = BufReader::with_capacity(BUFFER, self.open(self.data()?).await?);
+                let dump = BufReader::with_capacity(BUFFER, self.open_as("reading", self.data()?).await?);
                 feed(&tool.program().arg("--file=/dev/null"), dump).await.map_err(|error| match error.kind() {
                     Kind::Failed => corrupt("the dump cannot be read to its end").because(error),
                     _ => error,
                 })
             }
             Method::PgDumpPlain => {
-                let mut dump = script::fenced(self.open(self.data()?).await?)?;
+                let mut dump = script::fenced(self.open_as("reading", self.data()?).await?)?;
                 tokio::io::copy(&mut dump, &mut tokio::io::sink()).await?;
                 Ok(())
             }
@@ -147,7 +147,11 @@ impl Restore<'_> {
     }
 
     async fn open(&self, artifact: &Artifact) -> Result<ByteStream> {
-        let gauge: Arc<dyn Gauge> = self.progress.begin(&format!("restoring {}", artifact.key), Some(artifact.size)).into();
+        self.open_as("restoring", artifact).await
+    }
+
+    async fn open_as(&self, doing: &str, artifact: &Artifact) -> Result<ByteStream> {
+        let gauge: Arc<dyn Gauge> = self.progress.begin(&format!("{doing} {}", artifact.key), Some(artifact.size)).into();
         stream::open(self.bucket.clone(), artifact, self.keys, gauge).await
     }
 
