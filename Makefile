@@ -24,8 +24,10 @@ lint: ## formatting, lints, licences and advisories
 
 bench: ## ratios against the tools everybody has, side by side in one run
 	@tools/setup test
-	cargo build --release -p lastgood --bins
-	cargo run --profile bench -p lastgood-tests --bin bench
+	cargo build --release -p lastgood -p freshness-checker --bins
+	@cargo build --quiet -p lastgood-tests --bin bench --bin cold-start
+	@target/debug/bench target/release/lastgood; met=$$?; \
+	  echo; target/debug/cold-start target/release/freshness-checker && exit $$met
 
 clean: ## removes what was built and what a demo left
 	rm -rf target lastgood-demo

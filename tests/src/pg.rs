@@ -45,9 +45,14 @@ impl Cluster {
 
     /// Starts a cluster with an identity of its own: all others are copies of one template, and so one system to Postgres.
     pub async fn start_unlike() -> Self {
+        Self::start_fresh(&[]).await
+    }
+
+    /// Starts a cluster fresh from `initdb`, with settings of its own.
+    pub async fn start_fresh(settings: &[(&str, &str)]) -> Self {
         let home = home();
         initdb(home.path());
-        Self::launch(home, &[]).await
+        Self::launch(home, settings).await
     }
 
     async fn launch(home: TempDir, settings: &[(&str, &str)]) -> Self {

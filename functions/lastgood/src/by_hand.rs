@@ -35,7 +35,7 @@ pub async fn export(env: &Env, wake: &Wake, form: Form) -> Result<Exit> {
 /// Takes a snapshot of one asset now, or of whatever is due.
 pub async fn snapshot(env: &Env, wake: &Wake, form: Form) -> Result<Exit> {
     let asked = SnapshotTrigger { asset: wake.asset.clone(), when: when(wake) };
-    run(env, request(wake, asked)?, wake, form, tell::backups).await
+    run(env, request(wake, asked)?, wake, form, tell::snapshots).await
 }
 
 /// Copies what is missing at any place.

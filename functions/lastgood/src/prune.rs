@@ -29,7 +29,8 @@ pub async fn prune(env: &Env, ask: &Prune, form: Form) -> Result<Exit> {
     Ok(all.iter().map(Findings::exit).max().unwrap_or(Exit::Good))
 }
 
-fn people(pruned: &Pruned) -> String {
+/// What was, or would be, let go of one asset, as a table.
+pub fn people(pruned: &Pruned) -> String {
     let plan = &pruned.plan;
     let mut listing = table(&[plan.asset.as_str(), "BACKUP", "WHY"]);
     for judged in &plan.keep {

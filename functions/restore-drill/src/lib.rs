@@ -211,7 +211,12 @@ impl Room<'_> {
             tools: std::collections::BTreeMap::new(),
         };
         tracing::info!(asset = %self.asset.name, backup = %backup.id, from = %open.from, "opening a drill");
-        lease.change(|run| run.drill = Some(open)).await
+        lease.change(|run| run.drill = Some(open)).await?;
+        if let Err(error) = self.env.vault.confirm_kept(&self.asset.name, backup.id).await {
+            lease.change(|run| run.drill = None).await?;
+            return Err(error);
+        }
+        Ok(())
     }
 
     async fn go_on(&self, lease: &Lease, replicas: &Arc<dyn Replicas>) -> Result<Advanced> {

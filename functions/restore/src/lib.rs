@@ -112,7 +112,10 @@ impl Restore {
         let began = env.clock.now();
         tracing::info!(asset = %self.asset, backup = %backup.id, target = restored.target, "restoring for real");
         let lease = held(env, &self.asset).await;
-        let done = self.apply(&*target, backup, &vault, &mut restored).await;
+        let done = match env.vault.confirm_kept(&self.asset, backup.id).await {
+            Ok(()) => self.apply(&*target, backup, &vault, &mut restored).await,
+            Err(error) => Err(error),
+        };
         // The deed is what counts: where nothing can be noted any more, the lease simply runs out.
         if let Some(lease) = lease {
             let _ = match &done {

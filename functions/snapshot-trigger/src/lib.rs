@@ -1,15 +1,20 @@
-//! Begins a snapshot of every asset that is due and sees it through.
+//! Begins a snapshot of every asset that is due and sees it through; then lets go what policy no longer asks for.
 //!
 //! A Postgres of one's own is snapshotted by a base backup: the whole server with the WAL that it needs, streamed into the
 //! vault, stored, read back and recorded, its manifest last. It reads its sources and never changes them.
 
+mod report;
+
+pub use report::SnapshotReport;
+
 use lastgood_core::{
-    backup::{self, BackupReport, When},
+    backup::{self, When},
     domain::backup::Form,
     env::Env,
     error::Result,
     function::Function,
     id::AssetName,
+    prune::{Mode, Pruned, prune},
 };
 use serde::Deserialize;
 
@@ -27,9 +32,28 @@ pub struct SnapshotTrigger {
 
 impl Function for SnapshotTrigger {
     const NAME: &'static str = "snapshot-trigger";
-    type Report = BackupReport;
+    type Report = SnapshotReport;
 
-    async fn run(self, env: &Env) -> Result<BackupReport> {
-        backup::run(env, Self::NAME, Form::Snapshot, self.asset.as_ref(), self.when).await
+    async fn run(self, env: &Env) -> Result<SnapshotReport> {
+        let taken = backup::run(env, Self::NAME, Form::Snapshot, self.asset.as_ref(), self.when).await?;
+        let pruned = match self.when {
+            When::Due => let_go(env, self.asset.as_ref()).await?,
+            When::Now => Vec::new(),
+        };
+        Ok(SnapshotReport { taken, pruned })
     }
+}
+
+/// Lets go what policy no longer asks for: exports and snapshots alike. What goes wrong with one asset is told as its own
+/// and does not touch the others.
+async fn let_go(env: &Env, asset: Option<&AssetName>) -> Result<Vec<Pruned>> {
+    let mut all = Vec::new();
+    for asset in env.config.selected(asset)? {
+        match prune(env, asset, Mode::Apply, None).await {
+            Ok(pruned) if pruned.plan.prune.is_empty() && pruned.finished.is_empty() => {}
+            Ok(pruned) => all.push(pruned),
+            Err(error) => tracing::warn!(asset = %asset.name, "nothing was let go: {}", error.full()),
+        }
+    }
+    Ok(all)
 }

@@ -8,7 +8,7 @@ use crate::{
         backup::{Form, Manifest, Method},
         place::Place,
     },
-    error::Result,
+    error::{Result, retry},
     id::{AssetName, BackupId},
 };
 use serde::{Deserialize, Serialize};
@@ -81,5 +81,14 @@ impl Vault {
     /// then asks this; a prune first writes the tombstone, then looks for uses. So one of the two always sees the other.
     pub async fn is_let_go(&self, asset: &AssetName, id: BackupId) -> Result<bool> {
         Ok(self.bucket().head(&Key::Tombstone(asset.clone(), id).to_string()).await?.is_some())
+    }
+
+    /// Makes sure that a backup is not being let go, for whoever has noted that it uses it.
+    pub async fn confirm_kept(&self, asset: &AssetName, id: BackupId) -> Result<()> {
+        if self.is_let_go(asset, id).await? {
+            return Err(retry(format!("retention is letting backup {id} go in this very moment"))
+                .hint("run it again: another backup will be chosen"));
+        }
+        Ok(())
     }
 }

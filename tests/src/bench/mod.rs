@@ -2,6 +2,8 @@
 //!
 //! Absolute times do not travel between machines; ratios from one run do.
 
+pub mod shop;
+
 use std::{
     path::Path,
     process::{Command, Stdio},
@@ -21,10 +23,11 @@ pub struct Run {
     pub rss: f64,
 }
 
-/// Runs a program to its end. It must succeed.
+/// Runs a program to its end, its output as the caller arranged it. It must succeed.
 pub fn run(command: &mut Command) -> Run {
+    settle();
     let began = Instant::now();
-    let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
+    let child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn();
     let child = child.unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let peak = watch(child.id());
     let output = child.wait_with_output().expect("the program to end");
@@ -34,6 +37,7 @@ pub fn run(command: &mut Command) -> Run {
 
 /// Runs `first | second`, the second's output into `into` (or nowhere). Both must succeed.
 pub fn pipe(first: &mut Command, second: &mut Command, into: Option<&Path>) -> Run {
+    settle();
     let began = Instant::now();
     let mut producer = first.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("the first program");
     let output = match into {
@@ -46,6 +50,11 @@ pub fn pipe(first: &mut Command, second: &mut Command, into: Option<&Path>) -> R
     let ends = [consumer.wait().expect("an end"), producer.wait().expect("an end")];
     assert!(ends.iter().all(std::process::ExitStatus::success), "{first:?} | {second:?}");
     Run { wall: began.elapsed().as_secs_f64(), rss: peak.stop() }
+}
+
+/// Lets what earlier runs wrote reach the disk first: nobody pays for another's writes.
+fn settle() {
+    let _ = Command::new("sync").status();
 }
 
 struct Peak {

@@ -3,5 +3,6 @@
 mod bucket;
 mod evidence;
 mod formats;
+mod readme;
 mod records;
 mod retention_records;

@@ -6,3 +6,4 @@ mod hostile;
 mod kills;
 mod postgres;
 mod store;
+mod strangers;

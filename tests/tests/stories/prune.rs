@@ -2,16 +2,18 @@
 
 use bytes::Bytes;
 use lastgood_core::{
+    backup::When,
     catalog::{Key, Leaving, PlanRecord, PlanState, Tombstone, Vault, decode},
     clock::{Clock, Timestamp},
     domain::{drill::Verdict, place::Place, run::RunState},
     error::{Kind, Result},
-    function::{Exit, Findings},
+    function::{Exit, Findings, Function},
     id::BackupId,
     ports::{Bucket, ByteStream, If, Listed, ObjectMeta, Upload, Version},
     prune::{Mode, Pruned, prune},
     testing::{SideEffects, World},
 };
+use snapshot_trigger::SnapshotTrigger;
 use std::{collections::BTreeSet, ops::Range, sync::Arc, time::Duration};
 
 const NOW: &str = "2026-11-20T12:00:00Z";
@@ -359,4 +361,17 @@ impl Bucket for Interleaved {
 
 fn working(at: Timestamp) -> RunState {
     RunState::Working { holder: "other-host".to_owned(), since: at, lease_until: at + jiff::SignedDuration::from_hours(1) }
+}
+
+/// Retention is policy, not a chore: the wake-up that takes snapshots lets go what the policy no longer asks for.
+#[tokio::test]
+async fn a_scheduled_wake_up_prunes_by_policy_and_a_hand_that_asks_for_one_asset_does_not() {
+    let (world, ids) = nights(CONFIG, 8);
+    let by_hand = SnapshotTrigger { asset: Some("orders-db".parse().unwrap()), when: When::Now };
+    assert!(by_hand.run(&world.env()).await.unwrap().pruned.is_empty());
+    assert_eq!(listed(&world).len(), 8);
+    let report = SnapshotTrigger::default().run(&world.env()).await.unwrap();
+    assert_eq!(report.pruned[0].let_go.iter().map(|gone| gone.id).collect::<Vec<_>>(), [ids[0]]);
+    assert_eq!(listed(&world), ids[1..].iter().copied().collect());
+    assert!(SnapshotTrigger::default().run(&world.env()).await.unwrap().pruned.is_empty(), "twice is harmless");
 }

@@ -13,6 +13,7 @@ use lastgood_core::{
     function::{Entry, Findings, Outcome},
 };
 use restore_drill::{DrillReport, Drilled};
+use snapshot_trigger::SnapshotReport;
 use std::time::Duration;
 
 /// How something that failed is called.
@@ -39,6 +40,16 @@ pub fn backups(report: &BackupReport) -> String {
         report,
         "nothing is due; name an asset to back it up now",
     )
+}
+
+/// What a snapshot took, and what retention let go after it.
+pub fn snapshots(report: &SnapshotReport) -> String {
+    let mut said = backups(&report.taken);
+    for pruned in &report.pruned {
+        said.push_str("\n\n");
+        said.push_str(&crate::prune::people(pruned));
+    }
+    said
 }
 
 /// What was copied where.

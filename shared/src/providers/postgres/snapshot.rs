@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    error::{During, Result, failed},
+    error::{During, Error, Result, failed, retry},
 };
 use tokio_postgres::Client;
 
@@ -63,7 +63,7 @@ impl Snapshot {
             "set statement_timeout = 0; begin transaction isolation level repeatable read read only; set transaction snapshot {}",
             literal(&self.name)
         );
-        client.batch_execute(&sql).await.map_err(|error| sql_error(&error)).during("joining the snapshot")?;
+        client.batch_execute(&sql).await.map_err(|error| gone(&error)).during("joining the snapshot")?;
         Ok(client)
     }
 
@@ -76,4 +76,12 @@ impl Snapshot {
 /// Reads microseconds since 1970.
 pub(super) fn timestamp(micros: i64) -> Result<Timestamp> {
     Timestamp::from_microsecond(micros).map_err(|_| failed("the server's clock is beyond all dates"))
+}
+
+/// The snapshot ends with the connection that holds it; Postgres then calls its name invalid (22023), or its source gone.
+fn gone(error: &tokio_postgres::Error) -> Error {
+    match error.code().map(tokio_postgres::error::SqlState::code) {
+        Some(code @ ("22023" | "55000")) => retry(format!("the server ended the connection that held the snapshot (SQLSTATE {code})")),
+        Some(_) | None => sql_error(error),
+    }
 }
