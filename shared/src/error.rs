@@ -155,6 +155,7 @@ impl From<std::io::Error> for Error {
         let (kind, message) = match error.kind() {
             Io::NotFound => (Kind::NotFound, "no such file or folder"),
             Io::PermissionDenied => (Kind::Denied, "permission denied"),
+            Io::ReadOnlyFilesystem => (Kind::Denied, "the file system is read-only"),
             Io::AlreadyExists => (Kind::Conflict, "already exists"),
             Io::StorageFull | Io::QuotaExceeded | Io::FileTooLarge => (Kind::NoSpace, "no space left"),
             Io::ConnectionRefused

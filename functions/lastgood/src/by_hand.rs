@@ -74,9 +74,7 @@ fn one(report: &DrillReport) -> Result<&Drilled> {
                 None => error,
             })
         }
-        Some(Outcome::NotDue { .. }) => {
-            Err(invalid("the asset has no `drill` in the config").hint("add `drill: { schedule: \"0 6 * * 0\" }` to it"))
-        }
+        Some(Outcome::NotDue { .. }) => Err(failed("the drill was asked for and is not due")),
         Some(Outcome::AlreadyRunning { until }) => {
             Err(lastgood_core::error::busy(format!("another invocation drills it, until {until} at least")))
         }

@@ -26,7 +26,7 @@ use lastgood_core::{
         run::{Run, RunState},
     },
     env::Env,
-    error::{During, Result, not_found},
+    error::{During, Error, Result, invalid, not_found},
     function::{Entry, Function, Outcome, Report},
     id::{AssetName, BackupId, Slot},
     ports::Replicas,
@@ -67,13 +67,17 @@ impl Function for RestoreDrill {
                 Some(policy) => {
                     Room { env, asset, policy, request: &self }.work(&busy).await.unwrap_or_else(|error| Outcome::from_error(&error))
                 }
-                None if self.asset.is_some() => Outcome::NotDue { next: None },
+                None if self.asset.is_some() => Outcome::from_error(&nothing_asked(&asset.name)),
                 None => continue,
             };
             entries.push(Entry { asset: asset.name.clone(), outcome });
         }
         Ok(DrillReport::new(Report::of(Self::NAME, started_at, env.clock.now(), entries), &env.config.runbook))
     }
+}
+
+fn nothing_asked(asset: &AssetName) -> Error {
+    invalid(format!("{asset} has no `drill` in the config")).hint("add `drill: { schedule: \"0 6 * * 0\" }` to it")
 }
 
 /// A request may narrow what is done, never lead elsewhere: a place must be one that the config names.
@@ -88,7 +92,7 @@ fn known(env: &Env, place: &Place) -> Result<()> {
     if named.chain(drilled).chain([&env.config.vault]).any(|named| named == place) {
         return Ok(());
     }
-    Err(lastgood_core::error::invalid(format!("{place} is no place that the config names")).hint("name it under `copies` first"))
+    Err(invalid(format!("{place} is no place that the config names")).hint("name it under `copies` first"))
 }
 
 /// The replicas of every open drill of every asset: they are left to whoever holds their run.
@@ -237,7 +241,7 @@ impl Room<'_> {
     }
 
     /// A drill that cannot go on now stays open, with its replica named, until an invocation sees the replica gone.
-    async fn keep_open(&self, lease: Lease, error: lastgood_core::error::Error) -> Result<Outcome<Drilled>> {
+    async fn keep_open(&self, lease: Lease, error: Error) -> Result<Outcome<Drilled>> {
         let replica = lease.run().await.drill.and_then(|open| open.drill.replica().cloned());
         let error = match replica {
             Some(replica) => error.during(format!("replica {replica}")),

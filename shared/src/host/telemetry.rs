@@ -53,7 +53,9 @@ fn targets(wish: Option<&str>) -> Targets {
     let ours = |level: Level| {
         let names = ["lastgood", "lastgood_core", "snapshot_trigger", "export_to_bucket", "cross_region_copy", "freshness_checker"];
         let names = names.into_iter().chain(["restore_drill", "restore"]);
-        Targets::new().with_default(Level::WARN).with_targets(names.map(|name| (name, level)))
+        let targets = Targets::new().with_default(Level::WARN).with_targets(names.map(|name| (name, level)));
+        // Credentials that are not found are told once, by the error that follows.
+        targets.with_target("aws_config", Level::ERROR)
     };
     let targets = match wish.map(str::trim).filter(|wish| !wish.is_empty()) {
         None => ours(Level::INFO),

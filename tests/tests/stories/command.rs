@@ -118,6 +118,40 @@ async fn a_drill_that_never_judged_its_backup_could_not_verify_and_did_not_fail(
 }
 
 #[tokio::test]
+async fn doctor_finds_a_secret_key_that_opens_nothing_of_ours() {
+    let rings = tempfile::Builder::new().prefix("gpg").tempdir_in("/tmp").unwrap();
+    let gpg = |arguments: &[&str]| {
+        let ran =
+            std::process::Command::new("gpg").arg("--homedir").arg(rings.path()).args(["--batch", "--quiet"]).args(arguments).output();
+        ran.unwrap().stdout
+    };
+    let encrypted = format!("{CONFIG}\nencryption: {{ openpgp: [ours.pub], decrypt_with: \"file:HOME/secret\" }}\n");
+    let desk = Desk::new(&encrypted).with("SHOP_URL", "postgres://shop@127.0.0.1:1/shop");
+    for name in ["ours", "theirs"] {
+        gpg(&["--passphrase", "", "--quick-gen-key", name, "default", "default", "never"]);
+        std::fs::write(desk.path(&format!("{name}.pub")), gpg(&["--armor", "--export", name])).unwrap();
+        let secret = desk.path("secret");
+        std::fs::write(&secret, gpg(&["--armor", "--export-secret-keys", name])).unwrap();
+        std::fs::set_permissions(&secret, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        let answers = desk.types("doctor --json").await.report();
+        let answers = answers.as_array().unwrap();
+        let opens = answers.iter().find(|answer| answer["question"] == "does the secret key open what we encrypt?").unwrap();
+        let expected = if name == "ours" { "yes" } else { "no" };
+        assert_eq!(opens["answer"], expected, "{opens:#}");
+    }
+    let _ = std::process::Command::new("gpgconf").arg("--homedir").arg(rings.path()).args(["--kill", "gpg-agent"]).output();
+}
+
+#[tokio::test]
+async fn a_vault_that_is_a_file_is_refused_and_never_taken_for_an_empty_one() {
+    let desk = Desk::new(CONFIG);
+    std::fs::write(desk.path("vault"), "not a folder").unwrap();
+    let status = desk.types("status").await;
+    assert_eq!(status.exit, Some(64), "{status:#?}");
+    says(&status, &["/vault is a file", "name a folder"]);
+}
+
+#[tokio::test]
 async fn mistakes_are_answered_plainly_and_with_exit_code_64() {
     let desk = Desk::new(CONFIG);
     for (line, word) in [

@@ -91,7 +91,10 @@ fn measures(evidence: &Evidence) -> Markup {
         None => ("open", "not measured"),
     };
     let (restore_tone, restore) = met(objectives.rto_met);
-    let (data_tone, data) = met(objectives.rpo_met);
+    let (data_tone, data) = match objectives.rpo_met {
+        None => ("open", "not judged: a newer backup exists"),
+        judged => met(judged),
+    };
     let passed = evidence.count(CheckOutcome::Passed);
     html! {
         dl.measures {
@@ -208,16 +211,16 @@ fn moment(at: crate::clock::Timestamp) -> String {
 }
 
 fn bytes(count: u64) -> String {
-    let (mut whole, mut unit, units) = (count, "B", ["KiB", "MiB", "GiB", "TiB"]);
+    let (mut whole, mut unit, units) = (count, "B", ["kB", "MB", "GB", "TB"]);
     let mut rest = 0;
     for next in units {
-        if whole < 1024 {
+        if whole < 1000 {
             break;
         }
-        rest = whole % 1024;
-        (whole, unit) = (whole / 1024, next);
+        rest = whole % 1000;
+        (whole, unit) = (whole / 1000, next);
     }
-    if unit == "B" { format!("{whole} B") } else { format!("{whole}.{} {unit}", rest * 10 / 1024) }
+    if unit == "B" { format!("{whole} B") } else { format!("{whole}.{} {unit}", rest / 100) }
 }
 
 #[cfg(test)]
@@ -227,7 +230,7 @@ mod tests {
     #[test]
     fn sizes_read_well() {
         assert_eq!(bytes(17), "17 B");
-        assert_eq!(bytes(1_536), "1.5 KiB");
-        assert_eq!(bytes(563_200_000), "537.1 MiB");
+        assert_eq!(bytes(1_536), "1.5 kB");
+        assert_eq!(bytes(563_200_000), "563.2 MB");
     }
 }

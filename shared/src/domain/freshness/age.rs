@@ -3,6 +3,7 @@
 use super::{Candidate, Case, allowed, named, old};
 use crate::{
     clock::{Timestamp, after, since},
+    config::Source,
     domain::{
         backup::Manifest,
         finding::{Finding, FindingKind, Severity},
@@ -27,8 +28,8 @@ pub(super) fn findings(case: &Case<'_>) -> Vec<Finding> {
 
 fn stale(case: &Case<'_>) -> Option<Finding> {
     let policy = &case.asset.policy;
-    if policy.export.is_none() && policy.snapshot.is_none() {
-        return None;
+    if policy.export.is_none() && policy.snapshot.is_none() && case.backups.is_empty() {
+        return Some(unprotected(case));
     }
     let Some(good) = case.good().next() else {
         return Some(nothing_good(case));
@@ -51,6 +52,27 @@ fn stale(case: &Case<'_>) -> Option<Finding> {
         sentence = format!("{sentence} (it finished {} ago, but its data is older)", old(finished));
     }
     Some(case.finding(FindingKind::BackupStale, Severity::Critical, sentence, case.renewal()))
+}
+
+/// An asset that nothing here backs up is never good: it is lost with its source, or held where it cannot be looked at.
+fn unprotected(case: &Case<'_>) -> Finding {
+    let source = &case.asset.source;
+    match source {
+        Source::Bucket { .. } | Source::Secrets { .. } | Source::Volume { .. } if !case.asset.policy.copies.is_empty() => {
+            let sentence = format!("this build cannot look at assets of kind {}", source.kind());
+            Finding::new(FindingKind::CouldNotObserve, Severity::Warning, sentence, "lastgood config show")
+        }
+        Source::Postgres { .. }
+        | Source::Rds { .. }
+        | Source::Cloudsql { .. }
+        | Source::Bucket { .. }
+        | Source::Redis { .. }
+        | Source::Secrets { .. }
+        | Source::Volume { .. } => {
+            let sentence = "nothing backs it up: it has no export and no snapshot in the config";
+            Finding::new(FindingKind::NeverSucceeded, Severity::Critical, sentence, "lastgood config show")
+        }
+    }
 }
 
 fn nothing_good(case: &Case<'_>) -> Finding {

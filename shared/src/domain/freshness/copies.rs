@@ -37,7 +37,9 @@ pub(super) fn findings(case: &Case<'_>) -> Vec<Finding> {
 
 fn at(case: &Case<'_>, place: &Place) -> Option<Finding> {
     let rpo = case.asset.policy.rpo;
-    let late = |backup: &&Candidate| since(case.now, backup.manifest.finished_at) > grace(rpo.duration());
+    // What was there and is gone is not on its way.
+    let gone = |backup: &Candidate| matches!(backup.copies.get(place), Some(CopySeen::Damaged(_)));
+    let late = |backup: &&Candidate| gone(backup) || since(case.now, backup.manifest.finished_at) > grace(rpo.duration());
     let unknown = |backup: &&Candidate| backup.copies.get(place) == Some(&CopySeen::Unknown);
     let missing: Vec<&Candidate> = case.good().filter(|b| !is_at(b, place) && !unknown(b)).filter(late).collect();
     let first = missing.first()?;

@@ -45,8 +45,11 @@ impl Folder {
         if place.scheme() != Scheme::File {
             return Err(invalid(format!("{place} is no folder")));
         }
-        let layout = Arc::new(Layout::new(place.bucket().into()));
-        Ok(Self { place, layout })
+        let root = std::path::PathBuf::from(place.bucket());
+        if root.exists() && !root.is_dir() {
+            return Err(invalid(format!("{place} is a file")).hint("name a folder, or one that does not exist yet"));
+        }
+        Ok(Self { place, layout: Arc::new(Layout::new(root)) })
     }
 
     /// Runs blocking work where it blocks nobody, and says in errors where and on what it was done.
