@@ -81,7 +81,8 @@ async fn r46_what_instructs_is_refused_by_every_host_and_nothing_runs() {
         std::fs::write(&file, &event).unwrap();
         let ran = probe.run(&["--event", &file.display().to_string()]).await;
         assert_eq!(ran.exit, Some(64), "{shown}: {ran:?}");
-        assert!(begun.elapsed() < Duration::from_secs(5), "{shown} took {:?}", begun.elapsed());
+        // A quadratic reader would take hours here; a busy machine takes seconds.
+        assert!(begun.elapsed() < Duration::from_secs(120), "{shown} took {:?}", begun.elapsed());
     }
     assert!(!home.path().join("vault/catalog").exists(), "nothing ran, nothing was written");
     assert!(http.process.logs().contains("an event was refused"), "it is audited");
@@ -194,7 +195,8 @@ fn read_everywhere(bytes: &[u8]) {
     let _ = Config::parse(&text, "fuzz.yaml");
     let _ = redact::text(&text);
     let _ = text.parse::<Schedule>();
-    assert!(begun.elapsed() < Duration::from_secs(5), "{:?} for {}", begun.elapsed(), redact::clip(&text, 200));
+    // A quadratic reader would take hours here; a busy machine takes seconds.
+    assert!(begun.elapsed() < Duration::from_secs(120), "{:?} for {}", begun.elapsed(), redact::clip(&text, 200));
 }
 
 /// Text that gets past the first look of each reader.
