@@ -96,9 +96,8 @@ async fn verify_asset(env: &Env, asset: &Asset, ask: &Verify) -> Result<Verified
     let restore_exit = match restored.as_ref().map(|drilled| drilled.verdict) {
         Some(Verdict::Failed) => Exit::Failed,
         Some(Verdict::CouldNotVerify) => Exit::CouldNotVerify,
-        Some(Verdict::Proven) => Exit::Good,
         None if not_restored.is_some() => Exit::CouldNotVerify,
-        None => Exit::Good,
+        Some(Verdict::Proven) | None => Exit::Good,
     };
     let damaged = backups.iter().any(|read| !read.found.is_sound()) || !found.unreadable.is_empty();
     let exit = if damaged || restore_exit == Exit::Failed {

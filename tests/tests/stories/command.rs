@@ -118,6 +118,16 @@ async fn a_drill_that_never_judged_its_backup_could_not_verify_and_did_not_fail(
 }
 
 #[tokio::test]
+async fn an_asset_without_a_drill_is_answered_with_how_to_give_it_one() {
+    let desk =
+        Desk::new("vault: file://HOME/vault\nassets: { shop-db: { kind: postgres, url: env:X, export: { schedule: '0 2 * * *' } } }\n");
+    let drill = desk.types("drill shop-db").await;
+    assert_eq!(drill.exit, Some(3), "{drill:#?}");
+    says(&drill, &["shop-db has no `drill` in the config", "→ add `drill: "]);
+    says(&desk.good("drill").await, &["no drill is due"]);
+}
+
+#[tokio::test]
 async fn doctor_finds_a_secret_key_that_opens_nothing_of_ours() {
     let rings = tempfile::Builder::new().prefix("gpg").tempdir_in("/tmp").unwrap();
     let gpg = |arguments: &[&str]| {

@@ -174,6 +174,16 @@ async fn hand_operated_is_a_note_and_the_assets_are_judged() {
 }
 
 #[tokio::test]
+async fn an_asset_that_nothing_backs_up_is_never_good() {
+    let config = CONFIG.replace("  orders-db:", "  cache: { kind: redis, url: env:REDIS_URL }\n  orders-db:");
+    let status = check(&World::new(NOW, &config).unwrap()).await;
+    let cache = &status.assets[0];
+    assert_eq!((cache.asset.as_str(), cache.state), ("cache", State::Stale));
+    assert_eq!(found(&status, FindingKind::NeverSucceeded), "cache: nothing backs it up: it has no export and no snapshot in the config");
+    assert_eq!(status.exit(), Exit::Stale);
+}
+
+#[tokio::test]
 async fn copy_missing_is_late_first_and_stale_once_the_place_is_older_than_the_rpo() {
     let world = healthy();
     let newest = newest(&world);

@@ -49,8 +49,8 @@ fn blocks(table: &Table) -> String {
     let names: Vec<_> = table.header().into_iter().flat_map(comfy_table::Row::cell_iter).map(Cell::content).collect();
     let longest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
     let block = |row: &comfy_table::Row| {
-        let named = names.iter().zip(row.cell_iter()).map(|(name, cell)| format!("{name:<longest$}  {}", cell.content()));
-        named.collect::<Vec<_>>().join("\n")
+        let pairs = names.iter().zip(row.cell_iter()).map(|(name, cell)| format!("{name:<longest$}  {}", cell.content()));
+        pairs.collect::<Vec<_>>().join("\n")
     };
     table.row_iter().map(block).collect::<Vec<_>>().join("\n\n")
 }
