@@ -122,7 +122,7 @@ async fn drill_custom(shop: &Shop, runs: usize) -> bool {
     pair.tell() & small(&pair)
 }
 
-/// Exports in the directory format; without a bound, for `pg_dump -j` writes no vault.
+/// Exports in the directory format: no slower than `pg_dump -j` as people run it, which compresses with gzip.
 fn export_directory(shop: &Shop, runs: usize) -> bool {
     let folder = shop.path("dump.dir");
     let mut pair = pair("export directory, zstd, file vault", "pg_dump -Fd -j2 (gzip)", 1.0);
