@@ -19,7 +19,7 @@ mod verify;
 use clap::Parser;
 use command::{Cli, Command};
 use lastgood_core::{
-    error::Result,
+    error::{Result, failed},
     function::Exit,
     host::{World, holder, telemetry},
     redact,
@@ -41,7 +41,8 @@ pub async fn main() -> ExitCode {
     };
     telemetry::start(telemetry::Style::Words, Some(level));
     let work = tokio::select! {
-        done = run(cli) => done,
+        // A task of its own runs on the workers, where the data path is; the main thread only waits for a signal.
+        done = tokio::spawn(run(cli)) => done.unwrap_or_else(|error| Err(failed("the work broke off").because(error))),
         _ = tokio::signal::ctrl_c() => {
             output::remark("\nbroken off: what was finished stays, the next run clears up or carries on");
             return ExitCode::from(130);

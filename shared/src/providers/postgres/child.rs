@@ -9,9 +9,11 @@ use crate::{
     error::{Error, Kind, Result, failed},
     ports::ByteStream,
 };
+use bytes::Bytes;
 use std::{
     ffi::{OsStr, OsString},
     future::Future,
+    io::Read,
     path::{Path, PathBuf},
     pin::Pin,
     process::{ExitStatus, Stdio},
@@ -22,12 +24,18 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncReadExt, ReadBuf},
     process::{Child, ChildStdin, ChildStdout, Command},
+    sync::mpsc,
     task::JoinHandle,
 };
+use tokio_util::io::StreamReader;
 
 const STDERR_KEPT: usize = 64 << 10;
 const STDOUT_KEPT: u64 = 4 << 20;
 const TAIL_KEPT: usize = 512;
+/// What is read of a child before it is handed on.
+const CHUNK: usize = 256 << 10;
+/// The size of the pipe to a child that we ask for: what Linux grants without a privilege.
+const PIPE: usize = 1 << 20;
 
 /// How the output of a program proves by itself that it is whole, beyond the exit status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -174,7 +182,7 @@ impl Program {
     pub fn stream(&self, whole: Whole) -> Result<ByteStream> {
         let mut running = self.start(Stdio::null())?;
         let stdout = running.child.stdout.take().ok_or_else(|| failed("the child has no output"))?;
-        Ok(Box::pin(Output { phase: Phase::Reading(stdout, Box::new(running)), whole, head: Vec::new(), tail: Vec::new(), count: 0 }))
+        Ok(Box::pin(Output { phase: Phase::Reading(pumped(stdout)?, Box::new(running)), whole, head: Vec::new(), tail: Vec::new(), count: 0 }))
     }
 
     /// Starts it with its input open: write to the one, drop it, then finish the other. What it prints is discarded.
@@ -275,8 +283,34 @@ async fn listen(mut stderr: impl AsyncRead + Unpin, said: Arc<Mutex<Vec<u8>>>) {
     }
 }
 
+/// Reads a child's output on a thread of its own and hands it on in large chunks: `pg_dump` writes 4 KiB at a time, and to
+/// wait for each of these writes as an event costs more than the reading.
+fn pumped(stdout: ChildStdout) -> Result<ByteStream> {
+    let pipe = stdout.into_owned_fd()?;
+    // The default of 64 KiB is filled in a few microseconds; where the machine's limit is lower, it stays as it is.
+    let _ = rustix::pipe::fcntl_setpipe_size(&pipe, PIPE);
+    let mut pipe = std::fs::File::from(pipe);
+    let (send, receive) = mpsc::channel::<std::io::Result<Bytes>>(4);
+    tokio::task::spawn_blocking(move || {
+        loop {
+            let mut chunk = Vec::with_capacity(CHUNK);
+            let read = pipe.by_ref().take(CHUNK as u64).read_to_end(&mut chunk);
+            let over = chunk.len() < CHUNK;
+            if (!chunk.is_empty() && send.blocking_send(Ok(chunk.into())).is_err()) || over {
+                if let Err(error) = read {
+                    // Whoever read it may have gone.
+                    let _ = send.blocking_send(Err(error));
+                }
+                return;
+            }
+        }
+    });
+    let chunks = futures::stream::unfold(receive, |mut receive| async move { receive.recv().await.map(|chunk| (chunk, receive)) });
+    Ok(Box::pin(StreamReader::new(Box::pin(chunks))))
+}
+
 enum Phase {
-    Reading(ChildStdout, Box<Running>),
+    Reading(ByteStream, Box<Running>),
     Ending(Pin<Box<dyn Future<Output = Result<()>> + Send>>),
     Ended,
 }
@@ -307,7 +341,7 @@ impl AsyncRead for Output {
             match &mut self.phase {
                 Phase::Reading(stdout, _) => {
                     let before = buffer.filled().len();
-                    ready!(Pin::new(stdout).poll_read(cx, buffer))?;
+                    ready!(stdout.as_mut().poll_read(cx, buffer))?;
                     if buffer.filled().len() > before {
                         let bytes = &buffer.filled()[before..];
                         self.note(bytes);
