@@ -182,7 +182,13 @@ impl Program {
     pub fn stream(&self, whole: Whole) -> Result<ByteStream> {
         let mut running = self.start(Stdio::null())?;
         let stdout = running.child.stdout.take().ok_or_else(|| failed("the child has no output"))?;
-        Ok(Box::pin(Output { phase: Phase::Reading(pumped(stdout)?, Box::new(running)), whole, head: Vec::new(), tail: Vec::new(), count: 0 }))
+        Ok(Box::pin(Output {
+            phase: Phase::Reading(pumped(stdout)?, Box::new(running)),
+            whole,
+            head: Vec::new(),
+            tail: Vec::new(),
+            count: 0,
+        }))
     }
 
     /// Starts it with its input open: write to the one, drop it, then finish the other. What it prints is discarded.
