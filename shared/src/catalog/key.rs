@@ -70,11 +70,6 @@ impl Key {
         format!("catalog/v1/assets/{asset}/plans/")
     }
 
-    /// The folder of every function's runs for an asset.
-    pub fn all_runs(asset: &AssetName) -> String {
-        format!("catalog/v1/assets/{asset}/runs/")
-    }
-
     /// The folder of a function's runs for an asset.
     pub fn runs(asset: &AssetName, function: &str) -> String {
         format!("catalog/v1/assets/{asset}/runs/{function}/")
