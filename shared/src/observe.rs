@@ -2,6 +2,7 @@
 //! artifact's bytes, and changes nothing. What it cannot see it says; it never assumes.
 
 mod copies;
+mod held;
 mod records;
 
 use crate::{
@@ -48,6 +49,7 @@ pub async fn observe(env: &Env, asset: &Asset) -> Result<Observation> {
     let (runs, leftovers, unreadable_runs) = records::runs(vault, name).await?;
     let listing = listing(vault, name).await?;
     let mut blind = Vec::new();
+    let at_home = held::at_home(env, asset, &manifests.good, &mut blind).await;
 
     let readings: BTreeMap<_, _> = verifications.good.iter().map(|found| (found.backup, reading(found))).collect();
     let present: Vec<Manifest> = manifests.good.into_iter().filter(|manifest| !gone.contains(&manifest.id)).collect();
@@ -55,7 +57,10 @@ pub async fn observe(env: &Env, asset: &Asset) -> Result<Observation> {
     let named = named(&present, &tombstones.good, leftovers);
     let strays = listing.values().map(|meta| Stray { key: meta.key.clone(), size: meta.size, modified: meta.modified }).collect();
     let candidate = |manifest: Manifest| Candidate {
-        objects: compare(&manifest, &listing),
+        objects: match &manifest.held {
+            Some(original) => held::compare(original, at_home.as_ref()),
+            None => compare(&manifest, &listing),
+        },
         reading: readings.get(&manifest.id).cloned(),
         copies: standing.remove(&manifest.id).unwrap_or_default(),
         manifest,

@@ -111,6 +111,7 @@ impl House {
             finished_at: self.env.clock.now(),
             source: facts.origin,
             artifacts,
+            held: None,
             expectations: facts.expectations,
             tools: facts.tools,
         };

@@ -160,6 +160,7 @@ pub async fn backup(vault: &Vault, slot: &str, pieces: &[(Role, Vec<u8>)], encod
         finished_at: at,
         source: lastgood_core::domain::backup::Origin::default(),
         artifacts,
+        held: None,
         expectations: lastgood_core::domain::backup::Expectations::default(),
         tools: BTreeMap::new(),
     };

@@ -5,6 +5,7 @@
 //! Copying removes nothing anywhere, except an object of its own that turned out to differ.
 
 mod plan;
+mod region;
 mod report;
 mod work;
 
@@ -16,17 +17,19 @@ use lastgood_core::{
         lease::{self, Claimed, Lease},
     },
     clock::Timestamp,
-    config::{Asset, Copies},
+    config::Asset,
     domain::{backup::Manifest, place::Place},
     env::Env,
-    error::{Error, Kind, Result, unsupported},
+    error::{Error, Kind, Result},
     function::{Entry, Function, Outcome, Report},
     id::{AssetName, BackupId, Slot},
+    ports::Snapshots,
 };
 use plan::Seen;
 use serde::Deserialize;
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 use work::{Refusal, Work};
@@ -65,9 +68,15 @@ impl Function for CrossRegionCopy {
 
 /// A place on its way to holding every backup.
 struct Target {
-    vault: Vault,
+    to: Destination,
     seen: Seen,
     done: AtPlace,
+}
+
+/// What holds copies: a vault those of what is stored in vaults, a region of the provider those of its snapshots.
+enum Destination {
+    Vault(Vault),
+    Region(Arc<dyn Snapshots>),
 }
 
 /// What an asset's copying knows and has done so far.
@@ -103,20 +112,15 @@ impl<'a> Copying<'a> {
         }
         let mut targets = Vec::new();
         for copies in &asset.policy.copies {
-            match copies {
-                Copies::Vault { vault: place } if place == env.vault.place() => {
-                    let error = lastgood_core::error::invalid(format!("{place} is the vault itself, not another place"));
-                    report.problems.push(Problem::of(&error.hint("name another vault under copies"), place, None));
-                }
-                Copies::Vault { vault: place } => match Target::look(env, place, &asset.name).await {
-                    Ok(target) => targets.push(target),
-                    Err(error) => report.problems.push(Problem::of(&error, place, None)),
-                },
-                Copies::Region { region, .. } => {
-                    let error = unsupported(format!("copies of managed snapshots to region {region} are not supported yet"))
-                        .hint("name another vault under copies, or let the provider copy its snapshots");
-                    report.problems.push(Problem::of(&error, region, None));
-                }
+            let place = copies.place();
+            if place == env.vault.place() {
+                let error = lastgood_core::error::invalid(format!("{place} is the vault itself, not another place"));
+                report.problems.push(Problem::of(&error.hint("name another vault under copies"), place, None));
+                continue;
+            }
+            match Target::look(env, asset, place).await {
+                Ok(target) => targets.push(target),
+                Err(error) => report.problems.push(Problem::of(&error, place, None)),
             }
         }
         Ok(Self { env, backups: found.good, targets, report, held_until: None })
@@ -128,7 +132,7 @@ impl<'a> Copying<'a> {
         for (number, target) in self.targets.iter_mut().enumerate() {
             let proven = plan::proven(&self.backups, proofs, &target.done.place, &target.seen);
             target.done.already_proven = proven.len();
-            for backup in plan::missing(&self.backups, &proven, let_go) {
+            for backup in plan::missing(&self.backups, &proven, let_go, &target.done.place) {
                 todo.entry(backup.slot).or_default().push((number, backup.clone()));
             }
         }
@@ -145,7 +149,7 @@ impl<'a> Copying<'a> {
                 continue;
             }
             let target = &mut self.targets[*number];
-            let refused = match copy_one(self.env, &target.vault, backup, &lease).await {
+            let refused = match copy_one(self.env, &target.to, backup, &lease).await {
                 Ok(bytes) => {
                     target.done.copied.push(backup.id);
                     target.done.bytes += bytes;
@@ -203,28 +207,36 @@ impl<'a> Copying<'a> {
             let Target { mut done, seen, .. } = target;
             let mut there = plan::proven(&self.backups, proofs, &done.place, &seen);
             there.extend(self.backups.iter().filter(|backup| done.copied.contains(&backup.id)));
-            done.lag_seconds = plan::lag(&self.backups, &there).map(|lag| lag.as_secs());
+            done.lag_seconds = plan::lag(&self.backups, &there, &done.place).map(|lag| lag.as_secs());
             self.report.places.push(done);
         }
         self.report.outcome()
     }
 }
 
-async fn copy_one(env: &Env, to: &Vault, backup: &Manifest, lease: &Lease) -> Result<u64, Refusal> {
-    let bytes = Work::resume(env, to, backup, lease).await?.run().await?;
-    tracing::info!(asset = %backup.asset, backup = %backup.id, place = %to.place(), bytes, "copied and proven");
+async fn copy_one(env: &Env, to: &Destination, backup: &Manifest, lease: &Lease) -> Result<u64, Refusal> {
+    let (bytes, place) = match to {
+        Destination::Vault(vault) => (Work::resume(env, vault, backup, lease).await?.run().await?, vault.place()),
+        Destination::Region(snapshots) => (region::copy(env, &**snapshots, backup, lease).await?, snapshots.place()),
+    };
+    tracing::info!(asset = %backup.asset, backup = %backup.id, %place, bytes, "copied and proven");
     Ok(bytes)
 }
 
 impl Target {
-    async fn look(env: &Env, place: &Place, asset: &AssetName) -> Result<Self> {
+    async fn look(env: &Env, asset: &Asset, place: &Place) -> Result<Self> {
+        let done = AtPlace { place: place.clone(), copied: Vec::new(), already_proven: 0, bytes: 0, lag_seconds: None };
+        if place.holds_snapshots() {
+            let snapshots = env.providers.snapshots(asset, place).await?;
+            let seen = Seen { snapshots: snapshots.snapshots().await?, ..Seen::default() };
+            return Ok(Self { to: Destination::Region(snapshots), seen, done });
+        }
         let vault = env.vault_at(place).await?;
         vault.bucket().sweep_uploads(env.clock.now(), STALE_UPLOAD).await?;
-        let manifests = ids(&vault, &Key::manifests(asset)).await?;
-        let objects = vault.bucket().list_all(&Key::exports(asset)).await?;
+        let manifests = ids(&vault, &Key::manifests(&asset.name)).await?;
+        let objects = vault.bucket().list_all(&Key::exports(&asset.name)).await?;
         let objects = objects.into_iter().map(|meta| (meta.key, meta.size)).collect();
-        let done = AtPlace { place: place.clone(), copied: Vec::new(), already_proven: 0, bytes: 0, lag_seconds: None };
-        Ok(Self { vault, seen: Seen { manifests, objects }, done })
+        Ok(Self { to: Destination::Vault(vault), seen: Seen { manifests, objects, snapshots: Vec::new() }, done })
     }
 }
 

@@ -5,6 +5,7 @@ use lastgood_core::{
     clock::since,
     domain::{
         backup::{Artifact, Manifest},
+        held::{SnapshotSeen, SnapshotState},
         place::Place,
     },
     id::BackupId,
@@ -21,10 +22,16 @@ pub struct Seen {
     pub manifests: BTreeSet<BackupId>,
     /// The objects there and their sizes.
     pub objects: BTreeMap<String, u64>,
+    /// The provider's snapshots there.
+    pub snapshots: Vec<SnapshotSeen>,
 }
 
 impl Seen {
     fn holds(&self, backup: &Manifest) -> bool {
+        if let Some(original) = &backup.held {
+            let sound = |seen: &&SnapshotSeen| seen.state == SnapshotState::Available && seen.held.differs(original).is_none();
+            return self.snapshots.iter().filter(sound).any(|seen| seen.backup == Some(backup.id));
+        }
         let there = |artifact: &Artifact| self.objects.get(&artifact.key) == Some(&artifact.size);
         self.manifests.contains(&backup.id) && backup.artifacts.iter().all(there)
     }
@@ -36,17 +43,24 @@ pub fn proven<'a>(backups: &'a [Manifest], proofs: &[Copy], place: &Place, seen:
     backups.iter().filter(|backup| proof(backup) && seen.holds(backup)).collect()
 }
 
+/// Whether a place is one for a backup: a region holds snapshots, a vault what is stored in vaults.
+fn fits(backup: &Manifest, place: &Place) -> bool {
+    place.holds_snapshots() == backup.held.is_some()
+}
+
 /// Returns the backups that are still to be copied to a place, newest first. What retention let go is not copied.
-pub fn missing<'a>(backups: &'a [Manifest], proven: &[&Manifest], let_go: &BTreeSet<BackupId>) -> Vec<&'a Manifest> {
+pub fn missing<'a>(backups: &'a [Manifest], proven: &[&Manifest], let_go: &BTreeSet<BackupId>, place: &Place) -> Vec<&'a Manifest> {
     let done: BTreeSet<_> = proven.iter().map(|backup| backup.id).collect();
-    let mut missing: Vec<_> = backups.iter().filter(|backup| !done.contains(&backup.id) && !let_go.contains(&backup.id)).collect();
+    let wanted = |backup: &&Manifest| fits(backup, place) && !done.contains(&backup.id) && !let_go.contains(&backup.id);
+    let mut missing: Vec<_> = backups.iter().filter(wanted).collect();
     missing.sort_by_key(|backup| std::cmp::Reverse((backup.data_time, backup.id)));
     missing
 }
 
 /// Returns how far a place is behind, in data time; none where nothing is proven there although there is something to copy.
-pub fn lag(backups: &[Manifest], proven: &[&Manifest]) -> Option<Duration> {
-    let Some(newest) = backups.iter().map(|backup| backup.data_time).max() else { return Some(Duration::ZERO) };
+pub fn lag(backups: &[Manifest], proven: &[&Manifest], place: &Place) -> Option<Duration> {
+    let wanted = backups.iter().filter(|backup| fits(backup, place)).map(|backup| backup.data_time);
+    let Some(newest) = wanted.max() else { return Some(Duration::ZERO) };
     let there = proven.iter().map(|backup| backup.data_time).max()?;
     Some(since(newest, there))
 }

@@ -190,7 +190,7 @@ impl<'a> Work<'a> {
         let seen = Verification { backup: id, asset: asset.clone(), verified_at: now, bytes: backup.stored_bytes(), damage: Vec::new() };
         to.save(&Key::Verification(asset.clone(), id), &seen).await?;
         let artifacts = backup.artifacts.iter().map(Copied::from).collect();
-        let proof = Copy { backup: id, asset: asset.clone(), place: place.clone(), proven_at: now, artifacts };
+        let proof = Copy { backup: id, asset: asset.clone(), place: place.clone(), proven_at: now, artifacts, held: None };
         let key = Key::Copy(asset, id, place);
         to.save(&key, &proof).await?;
         lease.confirm().await?;

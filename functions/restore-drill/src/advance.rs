@@ -1,6 +1,6 @@
 //! Drives one drill: look, decide, act, save. What to do is `domain::drill::next`'s matter; here it is done.
 
-use crate::checks;
+use crate::{backups_at, checks};
 use lastgood_core::{
     catalog::{
         evidence::{Drilled, Evidence, ReplicaSeen},
@@ -25,6 +25,8 @@ const MARGIN: Duration = Duration::from_secs(20);
 /// How long a removal may take to be seen before the drill is left open for the next invocation.
 const REMOVALS: u32 = 20;
 const BETWEEN_REMOVALS: Duration = Duration::from_secs(3);
+/// How often a provider is asked whether it has removed a replica.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(10);
 
 /// How far a drill came.
 #[derive(Debug)]
@@ -73,10 +75,19 @@ pub async fn advance(env: &Env, asset: &Asset, policy: &DrillPolicy, lease: &Lea
                 removals += 1;
                 work.remove(&open).await?;
                 if removals > 1 {
-                    if removals > REMOVALS {
+                    if replica == Sighting::UnderWay {
+                        // The provider is at it: that takes minutes, and is no reason to alarm anybody.
+                        match env.wait(BETWEEN_LOOKS).await {
+                            Err(error) if error.kind() == Kind::OutOfTime => {
+                                return Ok(Advanced::Waiting("the replica is being removed".to_owned()));
+                            }
+                            waited => waited?,
+                        }
+                    } else if removals > REMOVALS {
                         return Err(retry("the replica does not go away").hint("look at it by hand; the next wake-up tries again"));
+                    } else {
+                        env.wait(BETWEEN_REMOVALS).await?;
                     }
-                    env.wait(BETWEEN_REMOVALS).await?;
                 }
                 Acted::NothingYet
             }
@@ -117,11 +128,7 @@ impl Work<'_> {
     }
 
     async fn look(&self, name: &ReplicaName) -> Result<Sighting> {
-        Ok(match self.replicas.replica(name).await? {
-            None => Sighting::Absent,
-            Some(replica) if replica.ready => Sighting::Restored,
-            Some(_) => Sighting::Unfinished,
-        })
+        Ok(self.replicas.replica(name).await?.map_or(Sighting::Absent, |replica| replica.sighting))
     }
 
     /// Saves a transition; where time ran out, that is the reason unless there is a better one.
@@ -151,8 +158,11 @@ impl Work<'_> {
     }
 
     async fn backup(&self, open: &OpenDrill) -> Result<Manifest> {
-        let vault = self.env.vault_at(&open.from).await?;
-        let backup = vault.backup(&self.asset.name, open.backup).await?;
+        let backup = if open.from.holds_snapshots() {
+            backups_at(self.env, self.asset, &open.from).await?.good.into_iter().find(|backup| backup.id == open.backup)
+        } else {
+            self.env.vault_at(&open.from).await?.backup(&self.asset.name, open.backup).await?
+        };
         backup.ok_or_else(|| not_found(format!("the manifest of backup {} is gone from {}", open.backup, open.from)))
     }
 
@@ -167,7 +177,10 @@ impl Work<'_> {
             };
             let begun = self.replicas.begin_replica(name, &backup, open.deadline).await;
             begun.map_err(|error| (Verdict::CouldNotVerify, error))?;
-            let vault = self.env.vault_at(&open.from).await.map_err(|error| (Verdict::CouldNotVerify, error))?;
+            let vault = match open.from.holds_snapshots() {
+                true => self.env.vault.clone(),
+                false => self.env.vault_at(&open.from).await.map_err(|error| (Verdict::CouldNotVerify, error))?,
+            };
             self.replicas.restore(name, &backup, &vault).await.map_err(|error| (judged(&error, Phase::Restoring), error))
         };
         match self.in_time(open, work).await {
@@ -184,17 +197,9 @@ impl Work<'_> {
         let Some(name) = open.drill.replica() else { return Ok(Acted::NothingYet) };
         let work = async {
             let backup = self.backup(open).await?;
-            let expected = &backup.expectations;
-            let mut found = match self.replicas.measure(name, expected, backup.form()).await {
-                Ok(measured) => {
-                    let mut found = compare(expected, &measured, backup.form());
-                    found.extend(checks::migrations(&self.policy.checks, expected, &measured));
-                    found
-                }
-                Err(error) if judged(&error, Phase::Checking) == Verdict::Failed => {
-                    vec![CheckResult::failed("expectations", "as recorded", told(&error))]
-                }
-                Err(error) => vec![CheckResult::could_not_verify("expectations", "as recorded", told(&error))],
+            let mut found = match backup.held {
+                None => self.compared(name, &backup).await,
+                Some(_) => self.set_up(name, &backup).await,
             };
             found.extend(checks::run(self.replicas, name, &self.policy.checks, &backup).await);
             Ok::<_, Error>(found)
@@ -208,6 +213,30 @@ impl Work<'_> {
             Some(Err(error)) => Ok(Acted::Concluded(judged(&error, Phase::Checking), Vec::new(), Some(told(&error)))),
             None => Ok(self.late(open)),
         }
+    }
+
+    /// Compares the replica with what was recorded of the source in the very snapshot.
+    async fn compared(&self, name: &ReplicaName, backup: &Manifest) -> Vec<CheckResult> {
+        let expected = &backup.expectations;
+        match self.replicas.measure(name, expected, backup.form()).await {
+            Ok(measured) => {
+                let mut found = compare(expected, &measured, backup.form());
+                found.extend(checks::migrations(&self.policy.checks, expected, &measured));
+                found
+            }
+            Err(error) => vec![unknown("expectations", &error)],
+        }
+    }
+
+    /// Compares how a provider's replica is set up with how the source was. Nothing was counted in the source: that the
+    /// data are there must be asked by the policy, and a drill that asks nothing proves nothing.
+    async fn set_up(&self, name: &ReplicaName, backup: &Manifest) -> Vec<CheckResult> {
+        let mut found = self.replicas.set_up(name, backup).await.unwrap_or_else(|error| vec![unknown("settings", &error)]);
+        if self.policy.checks.is_empty() {
+            let what = "at least one check under `drill.checks` that asks for data";
+            found.push(CheckResult::could_not_verify("data", what, "the policy asks for none"));
+        }
+        found
     }
 
     /// Does some work within the drill's time and this invocation's.
@@ -305,6 +334,14 @@ fn judged(error: &Error, phase: Phase) -> Verdict {
             | Kind::Refused,
             _,
         ) => Verdict::CouldNotVerify,
+    }
+}
+
+/// A comparison that an error stood in the way of.
+fn unknown(name: &str, error: &Error) -> CheckResult {
+    match judged(error, Phase::Checking) {
+        Verdict::Failed => CheckResult::failed(name, "as recorded", told(error)),
+        Verdict::Proven | Verdict::CouldNotVerify => CheckResult::could_not_verify(name, "as recorded", told(error)),
     }
 }
 

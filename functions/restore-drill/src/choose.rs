@@ -26,8 +26,10 @@ pub fn choose<'a>(backups: &'a [Manifest], drills: &[Evidence], policy: &DrillPo
     let fits = |form: Form| match (&policy.into, policy.form) {
         // A data folder cannot be poured into a running server.
         (DrillTarget::Server(_), _) => form == Form::Export,
+        // A provider restores its own snapshots.
+        (DrillTarget::Rds(_) | DrillTarget::Cloudsql(_), _) => form == Form::Snapshot,
         (_, Some(wanted)) => form == wanted,
-        (DrillTarget::Scratch | DrillTarget::Rds(_) | DrillTarget::Cloudsql(_), None) => true,
+        (DrillTarget::Scratch, None) => true,
     };
     let last = |form: Form| {
         drills.iter().filter(|drill| drill.backup.as_ref().is_some_and(|b| b.form == form)).map(|drill| drill.started_at).max()

@@ -14,14 +14,16 @@ use advance::{Advanced, advance};
 use choose::{Choice, choose};
 use lastgood_core::{
     catalog::{
-        Key, Vault,
+        Copy, Found, Key, Vault,
         evidence::Evidence,
         lease::{self, Claimed, Lease},
     },
     clock::{after, since},
     config::{Asset, DrillPolicy},
     domain::{
+        backup::Manifest,
         drill::{Drill, OpenDrill, ReplicaName},
+        held::Held,
         place::Place,
         run::{Run, RunState},
     },
@@ -84,15 +86,31 @@ fn nothing_asked(asset: &AssetName) -> Error {
 fn known(env: &Env, place: &Place) -> Result<()> {
     use lastgood_core::config::Copies;
     let copies = env.config.assets.values().flat_map(|asset| &asset.policy.copies);
-    let named = copies.filter_map(|copies| match copies {
-        Copies::Vault { vault } => Some(vault),
-        Copies::Region { .. } => None,
-    });
+    let named = copies.map(Copies::place);
     let drilled = env.config.assets.values().filter_map(|asset| asset.policy.drill.as_ref()?.from.as_ref());
     if named.chain(drilled).chain([&env.config.vault]).any(|named| named == place) {
         return Ok(());
     }
     Err(invalid(format!("{place} is no place that the config names")).hint("name it under `copies` first"))
+}
+
+/// Returns the backups that a place holds. Those that a provider holds there are recorded in the main vault: each stands
+/// with what its proof says of it at that place.
+pub(crate) async fn backups_at(env: &Env, asset: &Asset, from: &Place) -> Result<Found<Manifest>> {
+    if !from.holds_snapshots() {
+        return env.vault_at(from).await?.backups(&asset.name).await;
+    }
+    let mut found = env.vault.backups(&asset.name).await?;
+    let proofs = env.vault.all::<Copy>(&Key::copies(&asset.name)).await?.good;
+    found.good.retain_mut(|backup| {
+        let proof = proofs.iter().find(|proof| proof.place == *from && proof.proves(backup));
+        backup.held = proof.and_then(|proof| proof.held.clone()).map(|copy| {
+            let settings = backup.held.take().map(|original| original.settings).unwrap_or_default();
+            Held { settings, ..copy }
+        });
+        backup.held.is_some()
+    });
+    Ok(found)
 }
 
 /// The replicas of every open drill of every asset: they are left to whoever holds their run.
@@ -191,8 +209,7 @@ impl Room<'_> {
         }
         let now = self.env.clock.now();
         let from = self.request.from.as_ref().or(self.policy.from.as_ref()).unwrap_or(&self.env.config.vault).clone();
-        let vault = self.env.vault_at(&from).await?;
-        let found = vault.backups(&self.asset.name).await.during(format!("listing the backups at {from}"))?;
+        let found = backups_at(self.env, self.asset, &from).await.during(format!("listing the backups at {from}"))?;
         let drills = self.env.vault.all::<Evidence>(&Key::drills(&self.asset.name)).await?.good;
         let Choice { backup, newest } = choose(&found.good, &drills, self.policy, self.request.backup).ok_or_else(|| {
             let broken: Vec<_> = found.unreadable.iter().map(|(key, error)| format!("{key}: {}", error.full())).collect();

@@ -75,6 +75,7 @@ mod tests {
             finished_at: at(time),
             source: Origin::default(),
             artifacts: Vec::new(),
+            held: None,
             expectations: Expectations::default(),
             tools: std::collections::BTreeMap::new(),
         }

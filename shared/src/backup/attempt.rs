@@ -82,6 +82,7 @@ async fn take(env: &Env, asset: &Asset, order: &Order, lease: &Lease, gate: &Gat
         finished_at: env.clock.now(),
         source: facts.origin,
         artifacts,
+        held: None,
         expectations: facts.expectations,
         tools: facts.tools.into_iter().chain([("lastgood".to_owned(), env!("CARGO_PKG_VERSION").to_owned())]).collect(),
     };

@@ -6,12 +6,15 @@
 
 mod attempt;
 mod gate;
+mod hold;
 mod name;
 mod order;
 mod report;
+mod settle;
 
 pub use order::{Order, When};
 pub use report::{BackupReport, Taken};
+pub use settle::settle;
 
 use crate::{
     catalog::{
@@ -20,9 +23,9 @@ use crate::{
     },
     clock::Timestamp,
     config::Asset,
-    domain::backup::{Form, Manifest},
+    domain::backup::{Form, Manifest, Method},
     env::Env,
-    error::{Result, failed, invalid},
+    error::{Kind, Result, failed, invalid},
     function::{Entry, Outcome, Report},
     id::{AssetName, BackupId, Slot},
 };
@@ -57,14 +60,26 @@ fn nothing_asked(asset: &Asset, form: Form) -> crate::error::Error {
 
 async fn one(env: &Env, function: &str, asset: &Asset, order: &Order, when: When) -> Result<Outcome<Taken>> {
     lease::sweep(env, function, &asset.name, Some(Key::Manifest)).await?;
+    let mut settled = None;
+    for slot in lease::begun(env, function, &asset.name).await? {
+        match in_slot(env, function, asset, order, slot).await? {
+            Outcome::Done(taken) => settled = Some(taken),
+            waiting => return Ok(waiting),
+        }
+    }
     let slot = match when {
         When::Now => Slot::at(env.clock.now()),
         // Of the slots that were missed only the latest is made up for: a backup of now is a backup of now.
         When::Due => match lease::open_slot(env, function, &asset.name, &order.schedule).await? {
             Some(slot) => slot,
-            None => return Ok(Outcome::NotDue { next: order.schedule.next(env.clock.now()) }),
+            None => return Ok(settled.map_or_else(|| Outcome::NotDue { next: order.schedule.next(env.clock.now()) }, Outcome::Done)),
         },
     };
+    in_slot(env, function, asset, order, slot).await
+}
+
+/// Takes the backup of one slot, or goes on with it.
+async fn in_slot(env: &Env, function: &str, asset: &Asset, order: &Order, slot: Slot) -> Result<Outcome<Taken>> {
     let lease = match lease::claim(env, function, &asset.name, slot, Some(Key::Manifest)).await? {
         Claimed::Lease(lease) => lease,
         Claimed::Held { until } => return Ok(Outcome::AlreadyRunning { until }),
@@ -72,11 +87,23 @@ async fn one(env: &Env, function: &str, asset: &Asset, order: &Order, when: When
     };
     let run = lease.run().await;
     tracing::info!(asset = %asset.name, backup = %run.id, run = %run.slot, attempt = run.attempt, "taking a backup");
-    match attempt::attempt(env, asset, order, &lease).await {
+    let taken = match asset.source.home().filter(|_| order.method == Method::ProviderSnapshot) {
+        Some(home) => hold::hold(env, asset, home, &lease).await,
+        None => attempt::attempt(env, asset, order, &lease).await,
+    };
+    match taken {
         Ok(manifest) => {
             lease.done().await?;
             tell(&manifest);
             Ok(Outcome::Done(Taken::of(&manifest)))
+        }
+        // What the provider goes on with is not given up because nobody here could wait for it.
+        Err(error)
+            if order.method == Method::ProviderSnapshot
+                && (error.kind() == Kind::OutOfTime || lease.run().await.snapshot.is_some()) =>
+        {
+            lease.put_down(&error.full()).await?;
+            Err(error)
         }
         // The first failure is the one to tell; a lease that cannot be ended runs out by itself.
         Err(error) => match lease.fail(&error).await {

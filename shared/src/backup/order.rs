@@ -68,7 +68,7 @@ impl Order {
             }),
             Form::Snapshot => asset.policy.snapshot.as_ref().map(|policy| Self {
                 schedule: policy.schedule.clone(),
-                method: Method::PgBaseBackup,
+                method: if asset.source.home().is_some() { Method::ProviderSnapshot } else { Method::PgBaseBackup },
                 compression: policy.compression,
                 level: None,
                 jobs: 1,
@@ -93,17 +93,14 @@ impl Order {
 
     /// The form that it makes.
     pub fn form(&self) -> Form {
-        match self.method {
-            Method::PgDumpCustom | Method::PgDumpPlain | Method::PgDumpDirectory => Form::Export,
-            Method::PgBaseBackup => Form::Snapshot,
-        }
+        self.method.form()
     }
 
     /// How many streams are stored at once: every worker of a directory dump must be read, or it would wait for ever.
     pub(super) fn streams(&self) -> usize {
         match self.method {
             Method::PgDumpDirectory => self.jobs + 1,
-            Method::PgDumpCustom | Method::PgDumpPlain | Method::PgBaseBackup => 2,
+            Method::PgDumpCustom | Method::PgDumpPlain | Method::PgBaseBackup | Method::ProviderSnapshot => 2,
         }
     }
 }

@@ -87,6 +87,7 @@ pub async fn claim(env: &Env, function: &str, asset: &AssetName, slot: Slot, pro
                     attempt: 1,
                     state: working,
                     leftovers: Vec::new(),
+                    snapshot: None,
                     drill: None,
                 };
                 env.vault.create(&key, &run).await.map(|version| Stored { record: run, version })
@@ -154,6 +155,8 @@ pub async fn sweep(env: &Env, function: &str, asset: &AssetName, proof: Option<P
             over.leftovers.clear();
             over.state = if finished {
                 RunState::Done { at: now }
+            } else if let Some(begun) = &over.snapshot {
+                RunState::Waiting { reason: format!("snapshot {} was begun", begun.name) }
             } else {
                 RunState::Failed { at: now, reason: "the invocation that worked on it was killed".to_owned() }
             };
@@ -166,6 +169,15 @@ pub async fn sweep(env: &Env, function: &str, asset: &AssetName, proof: Option<P
         after_key = page.next;
     }
     Ok(ended)
+}
+
+/// Returns the slots of this function and asset whose run waits for a provider's snapshot that it began, oldest first.
+pub async fn begun(env: &Env, function: &str, asset: &AssetName) -> Result<Vec<Slot>> {
+    let from = Key::Run(asset.clone(), function.to_owned(), Slot::at(crate::clock::before(env.clock.now(), SWEEP_BACK))).to_string();
+    let mut runs = env.vault.all::<Run>(&Key::runs(asset, function)).await?.good;
+    runs.retain(|run| matches!(run.state, RunState::Waiting { .. }) && run.snapshot.is_some());
+    runs.retain(|run| Key::Run(asset.clone(), function.to_owned(), run.slot).to_string() >= from);
+    Ok(runs.iter().rev().map(|run| run.slot).collect())
 }
 
 async fn proof_exists(vault: &Vault, run: &Run, proof: Option<Proof>) -> Result<bool> {

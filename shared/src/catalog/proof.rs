@@ -3,7 +3,7 @@
 use super::Record;
 use crate::{
     clock::Timestamp,
-    domain::{backup::Manifest, place::Place},
+    domain::{backup::Manifest, held::Held, place::Place},
     id::{AssetName, BackupId},
 };
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,9 @@ pub struct Copy {
     pub proven_at: Timestamp,
     /// What was read there.
     pub artifacts: Vec<Copied>,
+    /// The provider's snapshot there, as the provider itself described it, where that is the copy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<Held>,
 }
 
 /// One object of a copy, as it was read again.
@@ -77,11 +80,17 @@ impl Copy {
                 .iter()
                 .any(|copied| copied.key == artifact.key && copied.size == artifact.size && copied.sha256 == artifact.sha256)
         };
-        self.backup == backup.id && self.asset == backup.asset && backup.artifacts.iter().all(same)
+        let held = match (&self.held, &backup.held) {
+            (Some(copy), Some(original)) => copy.differs(original).is_none(),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        held && self.backup == backup.id && self.asset == backup.asset && backup.artifacts.iter().all(same)
     }
 
     /// The bytes that the copy holds.
     pub fn bytes(&self) -> u64 {
-        self.artifacts.iter().map(|copied| copied.size).sum()
+        let held = self.held.as_ref().map_or(0, |held| held.bytes);
+        held + self.artifacts.iter().map(|copied| copied.size).sum::<u64>()
     }
 }

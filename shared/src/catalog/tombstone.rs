@@ -6,6 +6,7 @@ use crate::{
     clock::Timestamp,
     domain::{
         backup::{Form, Manifest, Method},
+        held::SnapshotName,
         place::Place,
     },
     error::{Result, retry},
@@ -36,6 +37,9 @@ pub struct Tombstone {
     pub plan: String,
     /// The stored objects that its manifest named: exactly these are deleted, with their sidecars.
     pub objects: Vec<String>,
+    /// The provider's snapshot that was its body, and the place that held it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<(Place, SnapshotName)>,
     /// The other places that had a copy of it.
     pub places: Vec<Place>,
     /// Whether all of it is gone.
@@ -70,6 +74,7 @@ impl Tombstone {
             why: why.to_owned(),
             plan: plan.to_owned(),
             objects: backup.artifacts.iter().map(|artifact| artifact.key.clone()).collect(),
+            held: backup.held.as_ref().map(|held| (held.place.clone(), held.name.clone())),
             places,
             leaving: Leaving::Begun,
         }

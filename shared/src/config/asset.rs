@@ -35,6 +35,11 @@ pub enum Source {
         instance: String,
         /// Its region.
         region: String,
+        /// Its region as a place: where its own snapshots are held.
+        #[serde(skip)]
+        place: Place,
+        /// The URL of one of its databases, for logical exports of it.
+        url: Option<SecretRef>,
     },
     /// A Cloud SQL instance.
     Cloudsql {
@@ -74,6 +79,19 @@ pub enum Source {
 }
 
 impl Source {
+    /// Where its provider holds snapshots of it; none where the vault holds them.
+    pub const fn home(&self) -> Option<&Place> {
+        match self {
+            Self::Rds { place, .. } => Some(place),
+            Self::Postgres { .. }
+            | Self::Cloudsql { .. }
+            | Self::Bucket { .. }
+            | Self::Redis { .. }
+            | Self::Secrets { .. }
+            | Self::Volume { .. } => None,
+        }
+    }
+
     /// The kind as the config writes it.
     pub const fn kind(&self) -> &'static str {
         match self {

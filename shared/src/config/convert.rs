@@ -55,10 +55,13 @@ impl Reader<'_> {
         Ok(match asset.kind {
             RawKind::Postgres => Source::Postgres { url: self.reference(path, at, asset.url.as_ref())? },
             RawKind::Redis => Source::Redis { url: self.reference(path, at, asset.url.as_ref())? },
-            RawKind::Rds => Source::Rds {
-                instance: self.need(path, at, "instance", asset.instance.as_ref())?,
-                region: self.need(path, at, "region", asset.region.as_ref())?,
-            },
+            RawKind::Rds => {
+                let region = self.need(path, at, "region", asset.region.as_ref())?;
+                let url = asset.url.as_ref().map(|url| self.reference(path, at, Some(url))).transpose()?;
+                let instance = self.need(path, at, "instance", asset.instance.as_ref())?;
+                let place = Place::aws(&region, None).map_err(|error| self.retold(path, at, "region", &error))?;
+                Source::Rds { instance, region, place, url }
+            }
             RawKind::Cloudsql => Source::Cloudsql {
                 project: self.need(path, at, "project", asset.project.as_ref())?,
                 instance: self.need(path, at, "instance", asset.instance.as_ref())?,

@@ -92,7 +92,7 @@ pub struct SnapshotPolicy {
 }
 
 /// Another place where every backup must exist.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Copies {
     /// Another vault.
@@ -108,7 +108,20 @@ pub enum Copies {
         kms_key: Option<String>,
         /// The account, when it is another.
         account: Option<String>,
+        /// The same as a place: `aws://region/account`.
+        #[serde(skip)]
+        place: Place,
     },
+}
+
+impl Copies {
+    /// Where it is.
+    pub const fn place(&self) -> &Place {
+        match self {
+            Self::Vault { vault } => vault,
+            Self::Region { place, .. } => place,
+        }
+    }
 }
 
 /// How and when an asset's backups are proven.
@@ -137,10 +150,39 @@ pub enum DrillTarget {
     Scratch,
     /// A database of its own on a running server.
     Server(SecretRef),
-    /// A throwaway RDS instance.
-    Rds(serde_json::Value),
+    /// A throwaway RDS instance or Aurora cluster.
+    Rds(RdsDrill),
     /// A throwaway Cloud SQL instance.
     Cloudsql(serde_json::Value),
+}
+
+/// Where a throwaway RDS instance is made: a network of its own, from which nothing reaches production.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RdsDrill {
+    /// The DB subnet group of the drill network.
+    pub subnet_group: String,
+    /// Its security groups. They let the drill function in, and nothing out.
+    pub security_groups: Vec<String>,
+    /// The instance class; the source's when not given.
+    pub class: Option<String>,
+    /// The database that the checks ask; `postgres` when not given.
+    pub database: Option<String>,
+    /// A file with the certificates of RDS, such as `global-bundle.pem`; the system's when not given.
+    pub ca: Option<std::path::PathBuf>,
+    /// The subnet group and security groups of other regions, for drills of copies there.
+    #[serde(default)]
+    pub regions: std::collections::BTreeMap<String, DrillNetwork>,
+}
+
+/// The drill network of one more region.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DrillNetwork {
+    /// The DB subnet group.
+    pub subnet_group: String,
+    /// Its security groups.
+    pub security_groups: Vec<String>,
 }
 
 /// One question to a replica.

@@ -172,9 +172,14 @@ impl Reader<'_> {
             RawCopy { vault: Some(place), region: None, kms_key: None, account: None } if place == vault => {
                 Err(self.wrong(at, &path, "the copy's vault is the vault itself", "name another bucket, account or machine"))
             }
+            RawCopy { vault: Some(place), .. } if place.holds_snapshots() => {
+                Err(self.wrong(at, &path, "a region is no vault", "write `- { region: us-east-1, kms_key: alias/dr }`"))
+            }
             RawCopy { vault: Some(place), region: None, kms_key: None, account: None } => Ok(Copies::Vault { vault: place.clone() }),
             RawCopy { vault: None, region: Some(region), kms_key, account } => {
-                Ok(Copies::Region { region: region.clone(), kms_key: kms_key.clone(), account: account.clone() })
+                let place = Place::aws(region, account.as_deref())
+                    .map_err(|error| self.wrong(at, &path, &error.to_string(), "write a region such as `us-east-1`"))?;
+                Ok(Copies::Region { region: region.clone(), kms_key: kms_key.clone(), account: account.clone(), place })
             }
             _ => Err(self.wrong(at, &path, "a copy is either a `vault` or a `region`", "write `- { vault: s3://… }` or `- { region: … }`")),
         }
@@ -183,7 +188,7 @@ impl Reader<'_> {
     fn drill(&self, path: &str, at: Spanned<RawDrill>, rto: Span, vault: &Place, copies: &[Copies]) -> Result<DrillPolicy> {
         let path = format!("{path}.drill");
         if let Some(from) = &at.value.from {
-            let known = from == vault || copies.iter().any(|copy| matches!(copy, Copies::Vault { vault } if vault == from));
+            let known = from == vault || copies.iter().any(|copy| copy.place() == from);
             if !known {
                 return Err(self.wrong(
                     &at,

@@ -1,5 +1,6 @@
 //! What a finished backup is: the contents of its manifest.
 
+use super::held::Held;
 use crate::{
     clock::Timestamp,
     id::{AssetName, BackupId, Slot},
@@ -28,8 +29,11 @@ pub struct Manifest {
     pub finished_at: Timestamp,
     /// What it was taken from.
     pub source: Origin,
-    /// Every stored object, the main one first.
+    /// Every stored object, the main one first. None where the provider holds it.
     pub artifacts: Vec<Artifact>,
+    /// The provider's snapshot, where that is the backup.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<Held>,
     /// What a restore of it must show.
     pub expectations: Expectations,
     /// The tools that made it, with their versions: `pg_dump` → `15.18`, `lastgood` → `0.1.0`.
@@ -37,9 +41,10 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// The bytes that the vault holds for it.
+    /// The bytes that are held for it, by the vault or by the provider.
     pub fn stored_bytes(&self) -> u64 {
-        self.artifacts.iter().map(|artifact| artifact.size).sum()
+        let held = self.held.as_ref().map_or(0, |held| held.bytes);
+        held + self.artifacts.iter().map(|artifact| artifact.size).sum::<u64>()
     }
 
     /// Its main artifact.
@@ -49,10 +54,7 @@ impl Manifest {
 
     /// Whether it is an export or a snapshot.
     pub fn form(&self) -> Form {
-        match self.method {
-            Method::PgDumpCustom | Method::PgDumpPlain | Method::PgDumpDirectory => Form::Export,
-            Method::PgBaseBackup => Form::Snapshot,
-        }
+        self.method.form()
     }
 }
 
@@ -78,6 +80,18 @@ pub enum Method {
     PgDumpDirectory,
     /// `pg_basebackup -Ft` with its WAL; unpacked, it is a data folder.
     PgBaseBackup,
+    /// A snapshot that the provider makes and holds: of an RDS instance, an Aurora cluster, a volume.
+    ProviderSnapshot,
+}
+
+impl Method {
+    /// Whether it makes exports or snapshots.
+    pub const fn form(self) -> Form {
+        match self {
+            Self::PgDumpCustom | Self::PgDumpPlain | Self::PgDumpDirectory => Form::Export,
+            Self::PgBaseBackup | Self::ProviderSnapshot => Form::Snapshot,
+        }
+    }
 }
 
 /// How often such a backup is kept.

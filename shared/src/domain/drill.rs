@@ -114,8 +114,17 @@ pub enum Sighting {
     Absent,
     /// There is one, but no restore into it has ended well, or it does not answer.
     Unfinished,
+    /// There is one that its provider is at work on: it goes on without us, and any invocation may wait for it.
+    UnderWay,
     /// There is one, restored whole, and it answers.
     Restored,
+}
+
+impl Sighting {
+    /// What is seen of a replica that nobody but us works on.
+    pub const fn of(restored: bool) -> Self {
+        if restored { Self::Restored } else { Self::Unfinished }
+    }
 }
 
 /// What was seen since the last decision.
@@ -130,7 +139,7 @@ pub struct Observed {
 /// What to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// Make the replica and restore into it.
+    /// Make the replica and restore into it, or go on waiting for the provider that does.
     Restore,
     /// Remove the half-made replica that a lost invocation left, then restore from zero.
     StartOver,
@@ -160,7 +169,7 @@ pub fn next(drill: &Drill, seen: &Observed, now: Timestamp, deadline: Timestamp)
         Drill::Restoring { replica } => match (seen.concluded, seen.replica) {
             (Some(verdict), _) => tear_down(replica, verdict.max(Verdict::CouldNotVerify)),
             (None, _) if late => tear_down(replica, Verdict::CouldNotVerify),
-            (None, Sighting::Absent) => Some(Step::Restore),
+            (None, Sighting::Absent | Sighting::UnderWay) => Some(Step::Restore),
             (None, Sighting::Unfinished) => Some(Step::StartOver),
             (None, Sighting::Restored) => Some(Step::Enter(Drill::Checking { replica: replica.clone() })),
         },
@@ -169,11 +178,11 @@ pub fn next(drill: &Drill, seen: &Observed, now: Timestamp, deadline: Timestamp)
             (Some(verdict), _) => tear_down(replica, verdict),
             (None, _) if late => tear_down(replica, Verdict::CouldNotVerify),
             (None, Sighting::Unfinished) => tear_down(replica, Verdict::CouldNotVerify),
-            (None, Sighting::Restored) => Some(Step::Check),
+            (None, Sighting::Restored | Sighting::UnderWay) => Some(Step::Check),
         },
         Drill::TearingDown { verdict, .. } => match seen.replica {
             Sighting::Absent => Some(Step::Enter(Drill::Finished { verdict: *verdict })),
-            Sighting::Unfinished | Sighting::Restored => Some(Step::Remove),
+            Sighting::Unfinished | Sighting::UnderWay | Sighting::Restored => Some(Step::Remove),
         },
         Drill::Finished { .. } => None,
     }
@@ -209,7 +218,7 @@ mod tests {
     }
 
     fn sightings() -> impl Strategy<Value = Sighting> {
-        prop_oneof![Just(Sighting::Absent), Just(Sighting::Unfinished), Just(Sighting::Restored)]
+        prop_oneof![Just(Sighting::Absent), Just(Sighting::Unfinished), Just(Sighting::UnderWay), Just(Sighting::Restored)]
     }
 
     fn anything() -> impl Strategy<Value = Observed> {

@@ -7,6 +7,7 @@ pub mod drill;
 pub mod due;
 pub mod finding;
 pub mod freshness;
+pub mod held;
 pub mod place;
 pub mod retention;
 pub mod run;

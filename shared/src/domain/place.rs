@@ -1,4 +1,5 @@
-//! Where a vault or a bucket is: `s3://bucket/prefix`, `gs://…`, `az://account/container/…`, `file:///folder`.
+//! Where a vault or a bucket is: `s3://bucket/prefix`, `gs://…`, `az://account/container/…`, `file:///folder`. Where a
+//! provider holds a snapshot: `aws://region`, or `aws://region/account` for another account.
 
 use crate::error::{Error, invalid};
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,8 @@ pub enum Scheme {
     Gs,
     /// Azure Blob Storage.
     Az,
+    /// A region of Amazon's, which holds snapshots and no objects.
+    Aws,
 }
 
 impl Scheme {
@@ -25,6 +28,7 @@ impl Scheme {
             Self::S3 => "s3",
             Self::Gs => "gs",
             Self::Az => "az",
+            Self::Aws => "aws",
         }
     }
 }
@@ -32,7 +36,7 @@ impl Scheme {
 /// A bucket and a prefix, or a folder. It carries no credentials and no query.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(try_from = "String", into = "String")]
-#[schemars(extend("pattern" = "^(s3|gs|az|file)://"))]
+#[schemars(extend("pattern" = "^(s3|gs|az|file|aws)://"))]
 pub struct Place(Parts);
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,6 +50,19 @@ impl Place {
     /// The kind of store.
     pub fn scheme(&self) -> Scheme {
         self.0.scheme
+    }
+
+    /// The region of Amazon's, or of another account there, that holds snapshots.
+    pub fn aws(region: &str, account: Option<&str>) -> Result<Self, Error> {
+        match account {
+            Some(account) => format!("aws://{region}/{account}").parse(),
+            None => format!("aws://{region}").parse(),
+        }
+    }
+
+    /// Whether this is a provider's region: it holds snapshots, and neither objects nor records.
+    pub fn holds_snapshots(&self) -> bool {
+        self.0.scheme == Scheme::Aws
     }
 
     /// The bucket; for `file://` the absolute folder.
@@ -102,6 +119,7 @@ impl FromStr for Place {
             "s3" => Scheme::S3,
             "gs" => Scheme::Gs,
             "az" => Scheme::Az,
+            "aws" => Scheme::Aws,
             _ => return Err(refuse("its scheme is not known")),
         };
         if rest.contains(['?', '#', '@', '\\']) || rest.chars().any(char::is_control) {

@@ -1,11 +1,12 @@
 //! Work under way, as the vault remembers it: whose it is, until when, and how it ended.
 
-use super::drill::OpenDrill;
+use super::{drill::OpenDrill, held::SnapshotName};
 use crate::{
     clock::Timestamp,
     id::{AssetName, BackupId, Slot},
 };
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// One piece of work under way. Saved before anything that costs, and at every change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,9 +27,27 @@ pub struct Run {
     /// stands for everything below it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub leftovers: Vec<String>,
+    /// The provider's snapshot that it began: that goes on whether or not anybody waits for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<BegunSnapshot>,
     /// What a drill under way has come to so far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drill: Option<OpenDrill>,
+}
+
+/// A provider's snapshot under way, with what was seen of its source when it began. Saved before the provider is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BegunSnapshot {
+    /// Its name.
+    pub name: SnapshotName,
+    /// When it began.
+    pub began_at: Timestamp,
+    /// The source's address.
+    pub address: String,
+    /// The provider's lasting name of the source.
+    pub identity: String,
+    /// How the source was set up.
+    pub settings: BTreeMap<String, serde_json::Value>,
 }
 
 /// Where a run stands.

@@ -16,7 +16,7 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
-type Standing = BTreeMap<BackupId, BTreeMap<Place, CopySeen>>;
+pub(super) type Standing = BTreeMap<BackupId, BTreeMap<Place, CopySeen>>;
 
 /// Returns how each backup stands at each place that the policy names. A place that does not answer is told in `blind`.
 pub(super) async fn standing(
@@ -28,12 +28,16 @@ pub(super) async fn standing(
 ) -> Standing {
     let mut standing = Standing::new();
     for copies in &asset.policy.copies {
-        let Copies::Vault { vault: place } = copies else { continue };
+        let place = copies.place();
+        if let Copies::Region { .. } = copies {
+            super::held::standing(env, asset, place, present, proofs, &mut standing, blind).await;
+            continue;
+        }
         let listed = look(env, asset, place).await;
         if let Err(error) = &listed {
             blind.push((place.to_string(), error.full()));
         }
-        for manifest in present {
+        for manifest in present.iter().filter(|manifest| manifest.held.is_none()) {
             let proof = proofs.iter().find(|proof| proof.place == *place && proof.proves(manifest));
             let seen = match (&listed, proof) {
                 (_, None) => CopySeen::Absent,

@@ -9,6 +9,7 @@ mod notify;
 mod providers;
 mod replica;
 mod secrets;
+mod snapshots;
 mod target;
 
 pub use bucket::{Bucket, ByteStream, If, Listed, ObjectMeta, Upload, Version};
@@ -16,6 +17,7 @@ pub use export::{Ask, Dump, Exporter, Facts, Piece, Preflight};
 pub use names::{RESERVED, check_key, check_prefix};
 pub use notify::Notifier;
 pub use providers::Providers;
-pub use replica::{Replica, ReplicaName, Replicas, Rows};
+pub use replica::{Replica, ReplicaName, Replicas, Rows, Sighting};
 pub use secrets::{Secret, Secrets};
+pub use snapshots::{Readiness, Snapshots, SourceSeen};
 pub use target::{Confirmation, RestoreTarget, Target};

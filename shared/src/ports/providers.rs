@@ -4,7 +4,7 @@ use crate::{
     config::{Asset, DrillTarget},
     domain::{backup::Form, place::Place},
     error::{Result, unsupported},
-    ports::{Bucket, Confirmation, Exporter, Replicas, RestoreTarget, Target},
+    ports::{Bucket, Confirmation, Exporter, Replicas, RestoreTarget, Snapshots, Target},
 };
 use async_trait::async_trait;
 use std::{fmt::Debug, sync::Arc};
@@ -17,6 +17,11 @@ pub trait Providers: Debug + Send + Sync {
 
     /// Opens an asset as a source of backups of the given form.
     async fn exporter(&self, asset: &Asset, form: Form) -> Result<Arc<dyn Exporter>>;
+
+    /// Opens the snapshots of an asset that its provider holds: at its own place, or at another where copies are.
+    async fn snapshots(&self, asset: &Asset, at: &Place) -> Result<Arc<dyn Snapshots>> {
+        Err(unsupported(format!("no provider holds snapshots of {} at {at} here", asset.name)))
+    }
 
     /// Opens the place where drills of an asset restore to.
     async fn replicas(&self, asset: &Asset, into: &DrillTarget) -> Result<Arc<dyn Replicas>>;

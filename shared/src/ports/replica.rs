@@ -3,13 +3,16 @@
 use crate::{
     catalog::Vault,
     clock::Timestamp,
-    domain::backup::{Expectations, Form, Manifest},
-    error::Result,
+    domain::{
+        backup::{Expectations, Form, Manifest},
+        compare::CheckResult,
+    },
+    error::{Result, unsupported},
 };
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 
-pub use crate::domain::drill::ReplicaName;
+pub use crate::domain::drill::{ReplicaName, Sighting};
 
 /// What is seen of a replica.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,8 +21,8 @@ pub struct Replica {
     pub name: ReplicaName,
     /// When it must be gone.
     pub expires: Timestamp,
-    /// Whether a restore into it has ended well and it answers questions.
-    pub ready: bool,
+    /// How far it has come; never `Absent`.
+    pub sighting: Sighting,
 }
 
 /// The answer to one SQL question: column names and text cells, bounded in size.
@@ -48,6 +51,11 @@ pub trait Replicas: Send + Sync {
 
     /// Measures in the replica what was recorded of the source: the same questions, so that the two can be compared.
     async fn measure(&self, name: &ReplicaName, expected: &Expectations, form: Form) -> Result<Expectations>;
+
+    /// Compares how a replica is set up with how the source was when the provider took the snapshot.
+    async fn set_up(&self, name: &ReplicaName, _: &Manifest) -> Result<Vec<CheckResult>> {
+        Err(unsupported(format!("how {name} is set up cannot be compared here")))
+    }
 
     /// Asks one read-only SQL question, under a time limit.
     async fn ask(&self, name: &ReplicaName, sql: &str) -> Result<Rows>;

@@ -14,7 +14,7 @@ pub use real::Real;
 
 use crate::{
     domain::place::{Place, Scheme},
-    error::{Error, Result, unsupported},
+    error::{Error, Result, invalid, unsupported},
     ports::Bucket,
 };
 use std::sync::Arc;
@@ -29,6 +29,7 @@ pub fn open_bucket(place: &Place) -> Result<Arc<dyn Bucket>> {
         Scheme::S3 => Err(not_built_in(place, "aws")),
         Scheme::Gs => Err(not_built_in(place, "gcp")),
         Scheme::Az => Err(not_built_in(place, "azure")),
+        Scheme::Aws => Err(invalid(format!("{place} holds snapshots, not objects"))),
     }
 }
 

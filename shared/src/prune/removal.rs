@@ -2,7 +2,7 @@
 
 use crate::{
     catalog::{Key, Leaving, Tombstone, Vault},
-    domain::backup::Manifest,
+    domain::{backup::Manifest, place::Place},
     env::Env,
     error::{During, Result, refused},
     observe::Observation,
@@ -33,6 +33,11 @@ pub(super) fn only_ours(manifest: &Manifest, observed: &Observation) -> Result<(
 pub(super) async fn remove(env: &Env, stone: &Tombstone) -> Result<()> {
     let (asset, id) = (&stone.asset, stone.backup);
     for place in stone.places.iter().filter(|place| *place != env.vault.place()) {
+        if place.holds_snapshots() {
+            snapshot(env, stone, place).await.during(format!("letting the copy at {place} go"))?;
+            env.vault.bucket().delete(&Key::Copy(asset.clone(), id, place.clone()).to_string()).await?;
+            continue;
+        }
         let other = env.vault_at(place).await.during(format!("opening {place}"))?;
         objects(&other, stone).await.during(format!("letting the copy at {place} go"))?;
         for ours in [Key::Copying(asset.clone(), id, place.clone()), Key::Copy(asset.clone(), id, place.clone())] {
@@ -41,12 +46,22 @@ pub(super) async fn remove(env: &Env, stone: &Tombstone) -> Result<()> {
         }
     }
     objects(&env.vault, stone).await?;
+    if let Some((home, _)) = &stone.held {
+        snapshot(env, stone, home).await.during(format!("letting the snapshot at {home} go"))?;
+    }
     let key = Key::Tombstone(asset.clone(), id);
     if let Some(mut stored) = env.vault.load::<Tombstone>(&key).await? {
         stored.record.leaving = Leaving::Gone;
         env.vault.save_if(&key, &stored.record, &stored.version).await?;
     }
     Ok(())
+}
+
+/// Removes the provider's snapshot of a backup at one place. The provider's adapter refuses what is not ours.
+async fn snapshot(env: &Env, stone: &Tombstone, at: &Place) -> Result<()> {
+    let Some((_, name)) = &stone.held else { return Ok(()) };
+    let asset = env.config.asset(&stone.asset)?;
+    env.providers.snapshots(asset, at).await?.begin_removal(name).await
 }
 
 async fn objects(vault: &Vault, stone: &Tombstone) -> Result<()> {

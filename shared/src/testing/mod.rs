@@ -7,6 +7,7 @@ mod inbox;
 mod past;
 mod providers;
 mod replicas;
+mod snapshots;
 mod source;
 mod world;
 
@@ -17,5 +18,6 @@ pub use inbox::{Inbox, MemorySecrets};
 pub use past::AssetInWorld;
 pub use providers::MemoryProviders;
 pub use replicas::MemoryReplicas;
+pub use snapshots::{MemoryRegion, MemorySnapshots};
 pub use source::MemorySource;
 pub use world::World;

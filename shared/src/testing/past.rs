@@ -76,6 +76,7 @@ impl<'a> AssetInWorld<'a> {
             attempt: 1,
             state: state(at),
             leftovers: Vec::new(),
+            snapshot: None,
             drill: None,
         };
         self.world.record(at, &Key::Run(asset, function.to_owned(), slot), &run)
@@ -96,7 +97,7 @@ impl<'a> AssetInWorld<'a> {
         }
         there.overwrite(&Key::Manifest(asset.clone(), id).to_string(), encode(&manifest)?);
         let artifacts = manifest.artifacts.iter().map(Copied::from).collect();
-        let proof = Copy { backup: id, asset: asset.clone(), place: place.clone(), proven_at: manifest.finished_at, artifacts };
+        let proof = Copy { backup: id, asset: asset.clone(), place: place.clone(), proven_at: manifest.finished_at, artifacts, held: None };
         self.world.record(manifest.finished_at, &Key::Copy(asset, id, place), &proof)
     }
 
@@ -173,6 +174,7 @@ impl<'a> AssetInWorld<'a> {
             finished_at: after(data_time, Duration::from_mins(1)),
             source: Origin::default(),
             artifacts: vec![artifact],
+            held: None,
             expectations: Expectations { tables, ..Expectations::default() },
             tools: BTreeMap::new(),
         })

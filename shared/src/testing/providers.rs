@@ -1,11 +1,11 @@
 //! The adapters of a world in memory.
 
-use super::{MemoryReplicas, MemorySource};
+use super::{MemoryReplicas, MemorySnapshots, MemorySource};
 use crate::{
     config::{Asset, DrillTarget},
     domain::{backup::Form, place::Place},
     error::{Result, not_found},
-    ports::{Bucket, Exporter, Providers, Replicas},
+    ports::{Bucket, Exporter, Providers, Replicas, Snapshots},
 };
 use async_trait::async_trait;
 use std::{collections::BTreeMap, sync::Arc};
@@ -17,6 +17,8 @@ pub struct MemoryProviders {
     pub buckets: BTreeMap<Place, Arc<dyn Bucket>>,
     /// What every asset is a backup of.
     pub source: MemorySource,
+    /// What the provider holds.
+    pub snapshots: MemorySnapshots,
     /// Where every drill restores to.
     pub replicas: MemoryReplicas,
 }
@@ -29,6 +31,10 @@ impl Providers for MemoryProviders {
 
     async fn exporter(&self, _: &Asset, _: Form) -> Result<Arc<dyn Exporter>> {
         Ok(Arc::new(self.source.clone()))
+    }
+
+    async fn snapshots(&self, _: &Asset, at: &Place) -> Result<Arc<dyn Snapshots>> {
+        Ok(Arc::new(self.snapshots.at(at)))
     }
 
     async fn replicas(&self, _: &Asset, _: &DrillTarget) -> Result<Arc<dyn Replicas>> {

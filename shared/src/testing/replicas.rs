@@ -10,7 +10,7 @@ use crate::{
     domain::backup::{Expectations, Form, Manifest, Role},
     env::Quiet,
     error::{Result, conflict, failed, not_found},
-    ports::{Replica, ReplicaName, Replicas, Rows},
+    ports::{Replica, ReplicaName, Replicas, Rows, Sighting},
     stream::{self, Keys},
 };
 use async_trait::async_trait;
@@ -86,7 +86,7 @@ impl Replicas for MemoryReplicas {
         Ok(self.state().get(name).filter(|held| held.ours).map(|held| Replica {
             name: name.clone(),
             expires: held.expires,
-            ready: held.rows.is_some(),
+            sighting: Sighting::of(held.rows.is_some()),
         }))
     }
 
@@ -144,7 +144,7 @@ impl Replicas for MemoryReplicas {
     async fn replicas(&self) -> Result<Vec<Replica>> {
         self.effects.alive().await;
         let ours = |(name, held): (&ReplicaName, &Held)| {
-            held.ours.then(|| Replica { name: name.clone(), expires: held.expires, ready: held.rows.is_some() })
+            held.ours.then(|| Replica { name: name.clone(), expires: held.expires, sighting: Sighting::of(held.rows.is_some()) })
         };
         Ok(self.state().iter().filter_map(ours).collect())
     }

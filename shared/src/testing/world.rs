@@ -1,7 +1,7 @@
 //! A whole world in memory: a config, a vault, other places, a clock and somebody who listens, with a past that a test
 //! tells in its own words: `world.asset("orders-db").backed_up("26h ago")`.
 
-use super::{AssetInWorld, Inbox, ManualClock, MemoryBucket, MemoryProviders, MemoryReplicas, MemorySecrets, MemorySource, SideEffects};
+use super::{AssetInWorld, Inbox, ManualClock, MemoryBucket, MemoryProviders, MemoryReplicas, MemorySecrets, MemorySnapshots, MemorySource, SideEffects};
 use crate::{
     catalog::{Heartbeat, Key, Record, Vault, Waker, encode},
     clock::{Clock, Timestamp, before},
@@ -29,6 +29,8 @@ pub struct World {
     pub config: Arc<Config>,
     /// What assets are backups of.
     pub source: MemorySource,
+    /// What the provider holds.
+    pub snapshots: MemorySnapshots,
     /// Where drills restore to.
     pub replicas: MemoryReplicas,
 }
@@ -41,16 +43,14 @@ impl World {
         let clock = ManualClock::at(now);
         let config = Arc::new(Config::parse(config, "lastgood.yaml")?);
         let copies = config.assets.values().flat_map(|asset| &asset.policy.copies);
-        let places = copies.filter_map(|copies| match copies {
-            Copies::Vault { vault } => Some(vault.clone()),
-            Copies::Region { .. } => None,
-        });
+        let places = copies.map(Copies::place).filter(|place| !place.holds_snapshots()).cloned();
         let bucket = |place: Place| (place.clone(), MemoryBucket::new(place, clock.clone()));
         let vault = MemoryBucket::new(config.vault.clone(), clock.clone());
         let mut buckets: BTreeMap<_, _> = places.map(bucket).collect();
         buckets.insert(config.vault.clone(), vault.clone());
         let (source, replicas) = (MemorySource::new(clock.clone(), 100), MemoryReplicas::new(SideEffects::default()));
-        Ok(Self { vault, buckets, inbox: Inbox::new("inbox"), config, source, replicas, clock })
+        let snapshots = MemorySnapshots::new(clock.clone(), SideEffects::default());
+        Ok(Self { vault, buckets, inbox: Inbox::new("inbox"), config, source, snapshots, replicas, clock })
     }
 
     /// What a function gets.
@@ -70,6 +70,7 @@ impl World {
             providers: Arc::new(MemoryProviders {
                 buckets,
                 source: self.source.clone(),
+                snapshots: self.snapshots.counting_in(effects.clone()),
                 replicas: self.replicas.counting_in(effects.clone()),
             }),
             notifiers: vec![Arc::new(self.inbox.clone())],

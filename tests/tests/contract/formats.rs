@@ -112,6 +112,7 @@ fn run() -> Run {
             lease_until: at("2026-11-20T02:15:03Z"),
         },
         leftovers: vec!["exports/orders-db/orders-db_daily_20261120_020000.dump.zst".into()],
+        snapshot: None,
         drill: None,
     }
 }

@@ -35,6 +35,7 @@ fn copy() -> Copy {
         place: "s3://acme-backups-west/lastgood".parse().unwrap(),
         proven_at: "2026-11-20T02:10:00Z".parse().unwrap(),
         artifacts: vec![copied()],
+        held: None,
     }
 }
 

@@ -287,6 +287,7 @@ fn run(holder: &str) -> Run {
         attempt: 1,
         state: RunState::Working { holder: holder.into(), since, lease_until: "2026-11-20T02:15:00Z".parse().unwrap() },
         leftovers: Vec::new(),
+        snapshot: None,
         drill: None,
     }
 }

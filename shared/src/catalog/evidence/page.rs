@@ -145,6 +145,7 @@ fn drilled(backup: &Drilled, evidence: &Evidence) -> Markup {
         (_, Method::PgDumpCustom) => "a logical export (pg_dump, custom)",
         (_, Method::PgDumpPlain) => "a logical export (pg_dump, SQL)",
         (_, Method::PgDumpDirectory) => "a logical export (pg_dump, directory)",
+        (_, Method::ProviderSnapshot) => "a snapshot that its provider holds",
         (Form::Export, Method::PgBaseBackup) => "a physical copy",
     };
     html! {

@@ -3,7 +3,6 @@
 use super::{Candidate, Case, CopySeen, allowed, grace, named, old};
 use crate::{
     clock::since,
-    config::Copies,
     domain::{
         finding::{Finding, FindingKind, Severity},
         place::Place,
@@ -12,11 +11,12 @@ use crate::{
 
 /// The places that the policy names, as far as they can be looked at.
 pub(super) fn places(case: &Case<'_>) -> Vec<Place> {
-    let vault = |copies: &Copies| match copies {
-        Copies::Vault { vault } => Some(vault.clone()),
-        Copies::Region { .. } => None,
-    };
-    case.asset.policy.copies.iter().filter_map(vault).collect()
+    case.asset.policy.copies.iter().map(|copies| copies.place().clone()).collect()
+}
+
+/// Whether the policy wants a backup at a place: a region holds snapshots, a vault what is stored in vaults.
+fn belongs(backup: &Candidate, place: &Place) -> bool {
+    place.holds_snapshots() == backup.manifest.held.is_some()
 }
 
 /// Whether a backup is seen to be at a place.
@@ -25,14 +25,7 @@ pub(super) fn is_at(backup: &Candidate, place: &Place) -> bool {
 }
 
 pub(super) fn findings(case: &Case<'_>) -> Vec<Finding> {
-    let mut findings: Vec<_> = places(case).iter().filter_map(|place| at(case, place)).collect();
-    for copies in &case.asset.policy.copies {
-        if let Copies::Region { region, .. } = copies {
-            let sentence = format!("the copy in {region} is held by the provider and could not be looked at");
-            findings.push(Finding::new(FindingKind::CouldNotObserve, Severity::Warning, sentence, "lastgood doctor"));
-        }
-    }
-    findings
+    places(case).iter().filter_map(|place| at(case, place)).collect()
 }
 
 fn at(case: &Case<'_>, place: &Place) -> Option<Finding> {
@@ -41,7 +34,7 @@ fn at(case: &Case<'_>, place: &Place) -> Option<Finding> {
     let gone = |backup: &Candidate| matches!(backup.copies.get(place), Some(CopySeen::Damaged(_)));
     let late = |backup: &&Candidate| gone(backup) || since(case.now, backup.manifest.finished_at) > grace(rpo.duration());
     let unknown = |backup: &&Candidate| backup.copies.get(place) == Some(&CopySeen::Unknown);
-    let missing: Vec<&Candidate> = case.good().filter(|b| !is_at(b, place) && !unknown(b)).filter(late).collect();
+    let missing: Vec<&Candidate> = case.good().filter(|b| belongs(b, place) && !is_at(b, place) && !unknown(b)).filter(late).collect();
     let first = missing.first()?;
     let newest_there = case.good().find(|backup| is_at(backup, place) || unknown(backup));
     let age = newest_there.map(|backup| since(case.now, backup.manifest.data_time));

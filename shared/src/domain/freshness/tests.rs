@@ -53,6 +53,7 @@ fn backup(hours: u64, size: u64, rows: u64) -> Manifest {
         finished_at: after(data_time, Duration::from_mins(5)),
         source: Origin::default(),
         artifacts: vec![artifact],
+        held: None,
         expectations: Expectations {
             tables: [("public.orders".to_owned(), TableFacts { rows, digest: None })].into(),
             ..Expectations::default()

@@ -23,7 +23,7 @@ use crate::{
     env::Progress,
     error::{During, Result, conflict, not_found, refused, unsupported},
     id::AssetName,
-    ports::{Replica, Replicas, Rows},
+    ports::{Replica, Replicas, Rows, Sighting},
     stream::Keys,
 };
 use async_trait::async_trait;
@@ -192,7 +192,7 @@ impl Replicas for Server {
     async fn replica(&self, name: &ReplicaName) -> Result<Option<Replica>> {
         let client = self.admin().await?;
         match self.tag(&client, name).await? {
-            Some(Seen::Ours(tag)) => Ok(Some(Replica { name: name.clone(), expires: tag.expires, ready: tag.restored })),
+            Some(Seen::Ours(tag)) => Ok(Some(Replica { name: name.clone(), expires: tag.expires, sighting: Sighting::of(tag.restored) })),
             Some(Seen::Strange | Seen::Untagged) | None => Ok(None),
         }
     }
@@ -248,7 +248,7 @@ impl Replicas for Server {
             where starts_with(datname, $1) and shobj_description(oid, 'pg_database') is not null order by datname";
         let rows = client.query(sql, &[&PREFIX]).await.map_err(|error| sql_error(&error))?;
         let tags = rows.into_iter().filter_map(|row| Tag::read(row.get(0)));
-        Ok(tags.map(|tag| Replica { name: ReplicaName(tag.lastgood), expires: tag.expires, ready: tag.restored }).collect())
+        Ok(tags.map(|tag| Replica { name: ReplicaName(tag.lastgood), expires: tag.expires, sighting: Sighting::of(tag.restored) }).collect())
     }
 }
 

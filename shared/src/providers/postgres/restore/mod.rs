@@ -91,12 +91,13 @@ impl Restore<'_> {
             Method::PgDumpCustom | Method::PgDumpDirectory => (Tool::PgRestore, cores()),
             Method::PgDumpPlain => (Tool::Psql, 1),
             Method::PgBaseBackup => return Err(invalid("a base backup is not restored into a database").hint("restore it into a folder")),
+            Method::ProviderSnapshot => return Err(providers_own()),
         };
         let found = self.tools.for_server(tool, needed(self.backup).max(server)).await?;
         match self.backup.method {
             Method::PgDumpPlain => self.script(found.program()).await?,
             Method::PgDumpDirectory => self.directory(found.program(), jobs).await?,
-            Method::PgDumpCustom | Method::PgBaseBackup => self.archive(found.program()).await?,
+            Method::PgDumpCustom | Method::PgBaseBackup | Method::ProviderSnapshot => self.archive(found.program()).await?,
         }
         client.batch_execute("set statement_timeout = 0; analyze").await.map_err(|error| sql_error(&error)).during("analysing")?;
         Ok([(found.tool.as_str().to_owned(), found.version.to_string()), ("postgres".to_owned(), server.to_string())].into())
@@ -124,7 +125,7 @@ impl Restore<'_> {
                 tokio::io::copy(&mut dump, &mut tokio::io::sink()).await?;
                 Ok(())
             }
-            Method::PgDumpDirectory | Method::PgBaseBackup => Ok(()),
+            Method::PgDumpDirectory | Method::PgBaseBackup | Method::ProviderSnapshot => Ok(()),
         }
     }
 
@@ -253,4 +254,9 @@ async fn pour(from: &mut (impl AsyncBufRead + Unpin), to: &mut (impl AsyncWrite 
 
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(2, std::num::NonZero::get).max(2)
+}
+
+/// Says that a snapshot which a provider holds has no bytes that we could pour anywhere.
+pub(in crate::providers::postgres) fn providers_own() -> crate::error::Error {
+    invalid("only its provider restores a snapshot that it holds").hint("restore it into a new instance of the provider, or drill it with `into: { rds: … }`")
 }

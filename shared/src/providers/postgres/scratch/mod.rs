@@ -36,7 +36,7 @@ use crate::{
     env::Progress,
     error::{During, Error, Kind, Result, corrupt, failed, not_found},
     id::AssetName,
-    ports::{Replica, Replicas, Rows},
+    ports::{Replica, Replicas, Rows, Sighting},
     stream::Keys,
 };
 use async_trait::async_trait;
@@ -244,7 +244,7 @@ impl Replicas for Scratch {
                 Ok(url) => connect(&url).await.is_ok(),
                 Err(_) => false,
             };
-        Ok(Some(Replica { name: ledger.name, expires: ledger.expires, ready }))
+        Ok(Some(Replica { name: ledger.name, expires: ledger.expires, sighting: Sighting::of(ready) }))
     }
 
     async fn restore(&self, name: &ReplicaName, backup: &Manifest, vault: &Vault) -> Result<BTreeMap<String, String>> {
@@ -255,6 +255,7 @@ impl Replicas for Scratch {
                 self.logical(&engine, &folder, &ledger, backup, vault).await?
             }
             Method::PgBaseBackup => self.physical(&engine, &folder, &mut ledger, backup, vault).await?,
+            Method::ProviderSnapshot => return Err(super::restore::providers_own()),
         };
         ledger.restored = true;
         ledger::save(&folder, &ledger)?;
@@ -300,7 +301,7 @@ impl Replicas for Scratch {
             ledger::bury(&folder)?;
             // What has no ledger of ours is a stranger's and stays.
             if let Ok(Some(ledger)) = ledger::read(&folder) {
-                found.push(Replica { name: ledger.name, expires: ledger.expires, ready: ledger.restored });
+                found.push(Replica { name: ledger.name, expires: ledger.expires, sighting: Sighting::of(ledger.restored) });
             }
         }
         found.sort_by(|a, b| a.name.cmp(&b.name));
