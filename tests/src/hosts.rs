@@ -91,6 +91,7 @@ impl Installed {
 
     /// Starts it as an HTTP service and waits until it listens.
     pub async fn http(&self) -> Http {
+        lastgood_core::providers::tls::settle();
         let port = std::net::TcpListener::bind(("127.0.0.1", 0)).and_then(|free| free.local_addr()).expect("a free port").port();
         let process = Process::start(self.command().env("K_SERVICE", "under-test").env("PORT", port.to_string()));
         let http = Http { url: format!("http://127.0.0.1:{port}"), client: reqwest::Client::new(), process };

@@ -8,6 +8,7 @@ pub(crate) mod parts;
 pub mod postgres;
 pub mod probe;
 mod real;
+pub mod tls;
 mod whole;
 
 pub use real::Real;

@@ -154,6 +154,7 @@ async fn http_says_whether_sending_again_would_help() {
     }
     let answer = http.client.post(&http.url).body(json!({"act": "fail-for-good"}).to_string()).send().await.unwrap();
     assert_eq!(answer.headers()["lastgood-exit"], "1");
+    lastgood_core::providers::tls::settle();
     let large = reqwest::Client::new().post(&http.url).body(vec![b' '; 2 << 20]).send().await;
     assert!(large.map_or(true, |answer| answer.status() == 413), "refused, or hung up on");
     let (status, body) = http.post("").await;

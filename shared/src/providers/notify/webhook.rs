@@ -111,6 +111,7 @@ impl Notifier for Webhook {
 }
 
 fn client(url: &url::Url, addresses: &[std::net::SocketAddr], timeout: Duration) -> Result<reqwest::Client> {
+    crate::providers::tls::settle();
     let builder = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
