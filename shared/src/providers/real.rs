@@ -104,11 +104,7 @@ impl Providers for Real {
             }
             Source::Rds { url: None, .. } => Err(invalid(format!("{} names no `url` to export its database from", asset.name))
                 .hint("add `url: REF` to it, or take snapshots only")),
-            Source::Cloudsql { .. }
-            | Source::Bucket { .. }
-            | Source::Redis { .. }
-            | Source::Secrets { .. }
-            | Source::Volume { .. } => {
+            Source::Cloudsql { .. } | Source::Bucket { .. } | Source::Redis { .. } | Source::Secrets { .. } | Source::Volume { .. } => {
                 Err(unsupported(format!("{} is of kind {}, which this build cannot back up", asset.name, asset.source.kind())))
             }
         }

@@ -53,13 +53,20 @@ impl Asked<'_> {
                 let code = meta.code().unwrap_or_default();
                 let said =
                     [code, meta.message().unwrap_or_default()].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ");
-                (Answer { code, status, message: meta.message().unwrap_or_default() }, if said.is_empty() { chain(service.err().source()) } else { said })
+                (
+                    Answer { code, status, message: meta.message().unwrap_or_default() },
+                    if said.is_empty() { chain(service.err().source()) } else { said },
+                )
             }
             SdkError::TimeoutError(_) => (Answer::of("RequestTimeout"), "no reply in time".to_owned()),
             SdkError::DispatchFailure(failure) => {
                 let said = chain(failure.as_connector_error().map(|error| error as &(dyn StdError + 'static)));
-                let code = if said.contains("redential") { "NoCredentials" } else { "RequestTimeout" };
-                (Answer::of(code), said)
+                if said.contains("redential") {
+                    // The SDK tells every provider that it asked, which fills a screen and helps nobody.
+                    let said = "neither the environment, nor a profile, nor a role has any".to_owned();
+                    return self.answered(table, Answer::of("NoCredentials"), &said);
+                }
+                (Answer::of("RequestTimeout"), said)
             }
             SdkError::ResponseError(_) => (Answer::of("IncompleteReply"), chain(Some(error))),
             _ => (Answer::of("BadRequest"), chain(Some(error))),
@@ -107,11 +114,12 @@ const RIGHT: Option<&str> = Some("allow ACTION to the role that this runs with")
 /// What every service of AWS says.
 fn everywhere(answer: Answer<'_>) -> Option<Meaning> {
     const CREDENTIALS: Option<&str> = Some("check the account, role or key that this runs with");
+    const NOBODY: Option<&str> = Some("set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run it under a role");
     const CLOCK: Option<&str> = Some("set this machine's clock: AWS allows 15 minutes at most");
     const KEY: Option<&str> = Some("check that the KMS key is enabled and that this role may use it");
     Some(match answer.code {
         "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" | "AuthorizationError" => (Kind::Denied, "not allowed", RIGHT),
-        "NoCredentials" => (Kind::Denied, "no AWS credentials were found", CREDENTIALS),
+        "NoCredentials" => (Kind::Denied, "no AWS credentials were found", NOBODY),
         "InvalidAccessKeyId"
         | "InvalidClientTokenId"
         | "UnrecognizedClientException"

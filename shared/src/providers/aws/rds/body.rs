@@ -1,7 +1,6 @@
 //! A replica as RDS shows it: an instance, or a cluster with its members.
 
 use super::{
-    Shape,
     look::Region,
     names, settings,
     status::{Cause, Stage, stage},
@@ -44,13 +43,6 @@ impl Body {
     /// Whether its tags say that it is the replica of this name.
     pub(super) fn is_ours(&self, name: &ReplicaName) -> bool {
         tags::replica(self.tags()).is_some_and(|(tagged, _)| tagged == *name)
-    }
-
-    pub(super) const fn shape(&self) -> Shape {
-        match self {
-            Self::Instance(_) => Shape::Instance,
-            Self::Cluster(..) => Shape::Cluster,
-        }
     }
 
     /// RDS's own name of it that never passes to another.
@@ -144,19 +136,12 @@ impl Body {
     /// Whether changes that were ordered are still to come: a password, the backups.
     pub(super) fn has_pending_changes(&self) -> bool {
         match self {
-            Self::Instance(instance) => instance.pending_modified_values().is_some_and(|pending| {
-                pending.master_user_password().is_some() || pending.backup_retention_period().is_some()
-            }),
-            Self::Cluster(cluster, _) => cluster.pending_modified_values().is_some_and(|pending| {
-                pending.master_user_password().is_some() || pending.backup_retention_period().is_some()
-            }),
-        }
-    }
-
-    pub(super) fn is_protected(&self) -> bool {
-        match self {
-            Self::Instance(instance) => instance.deletion_protection().unwrap_or_default(),
-            Self::Cluster(cluster, _) => cluster.deletion_protection().unwrap_or_default(),
+            Self::Instance(instance) => instance
+                .pending_modified_values()
+                .is_some_and(|pending| pending.master_user_password().is_some() || pending.backup_retention_period().is_some()),
+            Self::Cluster(cluster, _) => cluster
+                .pending_modified_values()
+                .is_some_and(|pending| pending.master_user_password().is_some() || pending.backup_retention_period().is_some()),
         }
     }
 

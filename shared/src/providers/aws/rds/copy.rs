@@ -126,7 +126,8 @@ impl Copy<'_> {
     }
 
     async fn of_cluster(&self, original: Original) -> Result<bool> {
-        let url = self.permission("CopyDBClusterSnapshot", "SourceDBClusterSnapshotIdentifier", "TargetDBClusterSnapshotIdentifier").await?;
+        let url =
+            self.permission("CopyDBClusterSnapshot", "SourceDBClusterSnapshotIdentifier", "TargetDBClusterSnapshotIdentifier").await?;
         let call = self.here.client.copy_db_cluster_snapshot().source_db_cluster_snapshot_identifier(&self.of.reference);
         let call = call.target_db_cluster_snapshot_identifier(&self.label.name.0).set_kms_key_id(self.key.map(str::to_owned));
         match call.set_tags(Some(original.tags)).copy_tags(false).set_pre_signed_url(url).send().await {

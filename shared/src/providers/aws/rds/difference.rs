@@ -88,8 +88,11 @@ mod tests {
             let mut replica = source();
             replica.extend(settings(changes));
             let found = checks(&source(), &replica);
-            let wrong: Vec<_> =
-                found.iter().filter(|check| check.expected != check.found && !check.expected.starts_with("at least")).map(|check| check.name.clone()).collect();
+            let wrong: Vec<_> = found
+                .iter()
+                .filter(|check| check.expected != check.found && !check.expected.starts_with("at least"))
+                .map(|check| check.name.clone())
+                .collect();
             (verdict(&found), wrong)
         };
         let default = with(json!({ "parameter_group": "default.postgres15" }));

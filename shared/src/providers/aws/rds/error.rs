@@ -42,10 +42,7 @@ pub(super) fn is_taken<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse
 
 /// Whether it says that RDS is at work on the thing and takes no orders for it now.
 pub(super) fn is_busy<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
-    matches!(
-        code(error),
-        "InvalidDBInstanceState" | "InvalidDBClusterState" | "InvalidDBSnapshotState" | "InvalidDBClusterSnapshotState"
-    )
+    matches!(code(error), "InvalidDBInstanceState" | "InvalidDBClusterState" | "InvalidDBSnapshotState" | "InvalidDBClusterSnapshotState")
 }
 
 fn table(answer: Answer<'_>) -> Option<Meaning> {

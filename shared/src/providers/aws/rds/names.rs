@@ -8,8 +8,7 @@ const LONGEST: usize = 60;
 
 /// The identifier of a replica's instance or cluster: the same every time, different for different replicas.
 pub(super) fn of_replica(name: &ReplicaName) -> String {
-    let mut plain: String =
-        name.0.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
+    let mut plain: String = name.0.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
     while plain.contains("--") {
         plain = plain.replace("--", "-");
     }

@@ -54,7 +54,8 @@ fn signed(
     let identity = credentials.into();
     let params = v4::SigningParams::builder().identity(&identity).region(source).name("rds").time(SystemTime::from(now));
     let params = params.settings(settings).build().map_err(|error| unsigned().because(error))?.into();
-    let request = SignableRequest::new("GET", &url, std::iter::empty(), SignableBody::empty()).map_err(|error| unsigned().because(error))?;
+    let request =
+        SignableRequest::new("GET", &url, std::iter::empty(), SignableBody::empty()).map_err(|error| unsigned().because(error))?;
     let (instructions, _) = sign(request, &params).map_err(|error| unsigned().because(error))?.into_parts();
     let signature: Vec<_> = instructions.params().iter().map(|(name, value)| pair(name, value)).collect();
     Ok(format!("{url}&{}", signature.join("&")))

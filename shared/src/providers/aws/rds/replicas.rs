@@ -55,7 +55,11 @@ impl RdsReplicas {
     /// Makes replicas of an asset as `drill` says. Asks nothing yet.
     pub fn new(aws: Arc<Aws>, asset: &Asset, drill: RdsDrill, clock: Arc<dyn Clock>, tools: Tools) -> Result<Self> {
         let Source::Rds { instance, place: home, .. } = &asset.source else {
-            return Err(invalid(format!("{} is of kind {}, and `drill.into.rds` restores snapshots of rds", asset.name, asset.source.kind())));
+            return Err(invalid(format!(
+                "{} is of kind {}, and `drill.into.rds` restores snapshots of rds",
+                asset.name,
+                asset.source.kind()
+            )));
         };
         let places = places(asset, home, &drill)?;
         Ok(Self {

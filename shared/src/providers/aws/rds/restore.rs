@@ -3,7 +3,7 @@
 
 use super::{
     Shape,
-    body::{Body, is_aurora},
+    body::Body,
     error::{is_busy, is_taken},
     look::Region,
     names,
@@ -111,7 +111,14 @@ impl RdsReplicas {
         Ok((body, password))
     }
 
-    async fn begin_instance(&self, region: &Region, name: &ReplicaName, held: &Held, network: &DrillNetwork, ours: Vec<Tag>) -> Result<bool> {
+    async fn begin_instance(
+        &self,
+        region: &Region,
+        name: &ReplicaName,
+        held: &Held,
+        network: &DrillNetwork,
+        ours: Vec<Tag>,
+    ) -> Result<bool> {
         let (settings, id) = (&held.settings, names::of_replica(name));
         let group = self.parameter_group(region, settings, "parameter_group", Shape::Instance).await?;
         let storage = text(settings, "storage_type");
@@ -131,7 +138,14 @@ impl RdsReplicas {
         }
     }
 
-    async fn begin_cluster(&self, region: &Region, name: &ReplicaName, held: &Held, network: &DrillNetwork, ours: Vec<Tag>) -> Result<bool> {
+    async fn begin_cluster(
+        &self,
+        region: &Region,
+        name: &ReplicaName,
+        held: &Held,
+        network: &DrillNetwork,
+        ours: Vec<Tag>,
+    ) -> Result<bool> {
         let (settings, id) = (&held.settings, names::of_replica(name));
         let (engine, version) = held.engine.split_once(' ').unwrap_or((&held.engine, ""));
         let group = self.parameter_group(region, settings, "cluster_parameter_group", Shape::Cluster).await?;
@@ -156,9 +170,9 @@ impl RdsReplicas {
     async fn begin_member(&self, region: &Region, name: &ReplicaName, body: &Body, held: &Held) -> Result<()> {
         let (cluster, settings) = (names::of_replica(name), &held.settings);
         let (member, engine) = (names::of_member(&cluster), held.engine.split(' ').next().unwrap_or_default());
-        let class = self.class(settings).ok_or_else(|| {
-            invalid(format!("no instance class is known for {cluster}")).hint("name one under `drill.into.rds.class`")
-        })?;
+        let class = self
+            .class(settings)
+            .ok_or_else(|| invalid(format!("no instance class is known for {cluster}")).hint("name one under `drill.into.rds.class`"))?;
         let group = self.parameter_group(region, settings, "parameter_group", Shape::Instance).await?;
         let call = region.client.create_db_instance().db_instance_identifier(&member).db_cluster_identifier(&cluster).engine(engine);
         let call = call.db_instance_class(class).publicly_accessible(false).auto_minor_version_upgrade(false);

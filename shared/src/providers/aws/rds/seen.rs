@@ -142,8 +142,13 @@ mod tests {
         assert_eq!(moment_of_instance(&copy.set_tag_list(None).build()).unwrap().as_second(), 201);
         let cluster = DbClusterSnapshot::builder().snapshot_create_time(at(900));
         let tags = tags::of_copy(&label(), Some("1970-01-01T00:03:20Z".parse().unwrap()), &[]);
-        let copy = cluster.clone().source_db_cluster_snapshot_arn("arn:aws:rds:eu-west-1:1:cluster-snapshot:x").set_tag_list(Some(tags.clone()));
+        let copy =
+            cluster.clone().source_db_cluster_snapshot_arn("arn:aws:rds:eu-west-1:1:cluster-snapshot:x").set_tag_list(Some(tags.clone()));
         assert_eq!(moment_of_cluster(&copy.build()).unwrap().as_second(), 200);
-        assert_eq!(moment_of_cluster(&cluster.set_tag_list(Some(tags)).build()).unwrap().as_second(), 900, "only a copy has its moment from a tag");
+        assert_eq!(
+            moment_of_cluster(&cluster.set_tag_list(Some(tags)).build()).unwrap().as_second(),
+            900,
+            "only a copy has its moment from a tag"
+        );
     }
 }

@@ -108,7 +108,13 @@ fn ids<'a>(ids: impl Iterator<Item = &'a str>) -> Vec<String> {
 }
 
 fn tags(tags: &[Tag]) -> Value {
-    super::tags::peoples(tags).map(|tag| (tag.key().unwrap_or_default(), tag.value().unwrap_or_default())).collect::<BTreeMap<_, _>>().into_iter().map(|(key, value)| (key.to_owned(), json!(value))).collect::<serde_json::Map<_, _>>().into()
+    super::tags::peoples(tags)
+        .map(|tag| (tag.key().unwrap_or_default(), tag.value().unwrap_or_default()))
+        .collect::<BTreeMap<_, _>>()
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), json!(value)))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
 }
 
 fn kept<const N: usize>(all: [(&str, Value); N]) -> Settings {

@@ -104,9 +104,7 @@ impl RdsSnapshots {
     async fn listed(&self, shape: Shape, of: Option<&str>) -> Result<Vec<SnapshotSeen>> {
         let (place, asset) = (&self.here.place, &self.asset);
         let mut all: Vec<_> = match shape {
-            Shape::Instance => {
-                self.here.snapshots(of).await?.iter().map(|snapshot| seen::of_instance(place, asset, snapshot)).collect()
-            }
+            Shape::Instance => self.here.snapshots(of).await?.iter().map(|snapshot| seen::of_instance(place, asset, snapshot)).collect(),
             Shape::Cluster => {
                 self.here.cluster_snapshots(of).await?.iter().map(|snapshot| seen::of_cluster(place, asset, snapshot)).collect()
             }
@@ -217,13 +215,11 @@ impl Snapshots for RdsSnapshots {
                 Err(error) if is_absent(&error) => Ok(()),
                 Err(error) => Err(self.here.told("rds:DeleteDBSnapshot", &name.0, &error)),
             },
-            Shape::Cluster => {
-                match self.here.client.delete_db_cluster_snapshot().db_cluster_snapshot_identifier(&name.0).send().await {
-                    Ok(_) => Ok(()),
-                    Err(error) if is_absent(&error) => Ok(()),
-                    Err(error) => Err(self.here.told("rds:DeleteDBClusterSnapshot", &name.0, &error)),
-                }
-            }
+            Shape::Cluster => match self.here.client.delete_db_cluster_snapshot().db_cluster_snapshot_identifier(&name.0).send().await {
+                Ok(_) => Ok(()),
+                Err(error) if is_absent(&error) => Ok(()),
+                Err(error) => Err(self.here.told("rds:DeleteDBClusterSnapshot", &name.0, &error)),
+            },
         };
         removed?;
         tracing::info!(asset = %self.asset, "snapshot {name} at {} is being removed", self.here.place);

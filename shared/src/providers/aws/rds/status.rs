@@ -59,9 +59,7 @@ fn broken(status: &str) -> Option<Cause> {
     match status {
         "failed" | "incompatible-restore" | "restore-error" | "migration-failed" | "cloning-failed" => Some(Cause::Restore),
         "storage-full" | "insufficient-capacity" => Some(Cause::Surroundings),
-        _ if status.starts_with("incompatible-") || status.starts_with("inaccessible-encryption-credentials") => {
-            Some(Cause::Surroundings)
-        }
+        _ if status.starts_with("incompatible-") || status.starts_with("inaccessible-encryption-credentials") => Some(Cause::Surroundings),
         _ => None,
     }
 }
@@ -75,7 +73,8 @@ mod tests {
         for status in ["available", "storage-optimization"] {
             assert_eq!(readiness(status), Readiness::Ready, "{status}");
         }
-        for status in ["backing-up", "modifying", "creating", "rebooting", "maintenance", "upgrading", "failing-over", "what-aws-adds-next"] {
+        for status in ["backing-up", "modifying", "creating", "rebooting", "maintenance", "upgrading", "failing-over", "what-aws-adds-next"]
+        {
             assert_eq!(readiness(status), Readiness::Busy(status.to_owned()));
         }
         for status in [
