@@ -66,8 +66,8 @@ impl Body {
             Self::Instance(instance) => instance.db_instance_status().unwrap_or_default(),
             Self::Cluster(cluster, members) => {
                 let own = cluster.status().unwrap_or_default();
-                let members = members.iter().filter_map(|member| member.db_instance_status());
-                members.filter(|status| stage(own) == Stage::Up && stage(status) != Stage::Up).next().unwrap_or(own)
+                let mut members = members.iter().filter_map(|member| member.db_instance_status());
+                members.find(|status| stage(own) == Stage::Up && stage(status) != Stage::Up).unwrap_or(own)
             }
         }
     }

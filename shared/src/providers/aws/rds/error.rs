@@ -107,7 +107,8 @@ fn copies_at_once(message: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_rds::{error::ErrorMetadata, operation::copy_db_snapshot::CopyDBSnapshotError, primitives::SdkBody};
+    use aws_sdk_rds::{error::ErrorMetadata, operation::copy_db_snapshot::CopyDBSnapshotError};
+    use aws_sdk_s3::primitives::SdkBody;
 
     fn answered(code: &str, status: u16, message: &str) -> Error {
         let reply = HttpResponse::new(status.try_into().unwrap(), SdkBody::empty());

@@ -7,6 +7,8 @@
 mod body;
 mod copy;
 mod difference;
+#[cfg(test)]
+mod double;
 mod error;
 mod look;
 mod names;
@@ -20,6 +22,10 @@ mod source;
 mod status;
 mod tags;
 mod teardown;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod tests_of_replicas;
 
 pub use replicas::RdsReplicas;
 pub use snapshots::RdsSnapshots;

@@ -1,6 +1,6 @@
 //! How an instance or cluster is set up, as a restore would have to bring it back: RDS itself brings back little of it.
 
-use aws_sdk_rds::types::{DbCluster, DbInstance, Tag};
+use aws_sdk_rds::types::{DbCluster, DbInstance, Endpoint, Tag};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -37,7 +37,7 @@ pub(super) fn of_instance(instance: &DbInstance) -> Settings {
         ("ca", json!(instance.ca_certificate_identifier())),
         ("master_user", json!(instance.master_username())),
         ("database", json!(instance.db_name())),
-        ("port", json!(instance.endpoint().and_then(|endpoint| endpoint.port()).or(instance.db_instance_port()))),
+        ("port", json!(instance.endpoint().and_then(Endpoint::port).or(instance.db_instance_port()))),
         ("network_type", json!(instance.network_type())),
         ("log_exports", json!(instance.enabled_cloudwatch_logs_exports())),
         ("monitoring_interval", json!(instance.monitoring_interval())),
@@ -72,7 +72,7 @@ pub(super) fn of_cluster(cluster: &DbCluster, writer: Option<&DbInstance>) -> Se
         ("encrypted", json!(cluster.storage_encrypted())),
         ("kms_key", json!(cluster.kms_key_id())),
         ("multi_az", json!(cluster.multi_az())),
-        ("publicly_accessible", json!(cluster.publicly_accessible().or_else(|| writer.and_then(|writer| writer.publicly_accessible())))),
+        ("publicly_accessible", json!(cluster.publicly_accessible().or_else(|| writer.and_then(DbInstance::publicly_accessible)))),
         ("deletion_protection", json!(cluster.deletion_protection())),
         ("iam_authentication", json!(cluster.iam_database_authentication_enabled())),
         ("backup_retention", json!(cluster.backup_retention_period())),
@@ -85,7 +85,7 @@ pub(super) fn of_cluster(cluster: &DbCluster, writer: Option<&DbInstance>) -> Se
         ("port", json!(cluster.port())),
         ("network_type", json!(cluster.network_type())),
         ("log_exports", json!(cluster.enabled_cloudwatch_logs_exports())),
-        ("monitoring_interval", json!(writer.and_then(|writer| writer.monitoring_interval()))),
+        ("monitoring_interval", json!(writer.and_then(DbInstance::monitoring_interval))),
         ("performance_insights", json!(cluster.performance_insights_enabled())),
         ("tags", tags(cluster.tag_list())),
     ])
@@ -108,13 +108,8 @@ fn ids<'a>(ids: impl Iterator<Item = &'a str>) -> Vec<String> {
 }
 
 fn tags(tags: &[Tag]) -> Value {
-    super::tags::peoples(tags)
-        .map(|tag| (tag.key().unwrap_or_default(), tag.value().unwrap_or_default()))
-        .collect::<BTreeMap<_, _>>()
-        .into_iter()
-        .map(|(key, value)| (key.to_owned(), json!(value)))
-        .collect::<serde_json::Map<_, _>>()
-        .into()
+    let said = super::tags::peoples(tags).filter_map(|tag| Some((tag.key()?.to_owned(), json!(tag.value().unwrap_or_default()))));
+    Value::Object(said.collect())
 }
 
 fn kept<const N: usize>(all: [(&str, Value); N]) -> Settings {
@@ -145,7 +140,7 @@ pub(super) fn is_default(group: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_rds::types::{DbClusterMember, DbParameterGroupStatus, Endpoint, VpcSecurityGroupMembership};
+    use aws_sdk_rds::types::{DbClusterMember, DbParameterGroupStatus, VpcSecurityGroupMembership};
 
     #[test]
     fn what_a_restore_does_not_bring_back_is_kept() {

@@ -5,7 +5,7 @@ use crate::{
     error::{Result, not_found},
     ports::SourceSeen,
 };
-use aws_sdk_rds::types::{DbCluster, DbInstance};
+use aws_sdk_rds::types::{DbCluster, DbInstance, Endpoint};
 
 /// What an identifier names.
 #[derive(Debug, Clone)]
@@ -47,7 +47,7 @@ impl Source {
                 let endpoint = instance.endpoint();
                 SourceSeen {
                     readiness: status::readiness(instance.db_instance_status().unwrap_or_default()),
-                    address: address(endpoint.and_then(|at| at.address()), endpoint.and_then(|at| at.port())),
+                    address: address(endpoint.and_then(|at| at.address()), endpoint.and_then(Endpoint::port)),
                     identity: instance.dbi_resource_id().unwrap_or_default().to_owned(),
                     settings: settings::of_instance(instance),
                 }
