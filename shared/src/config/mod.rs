@@ -9,11 +9,13 @@ mod policy;
 mod raw;
 mod read;
 mod reference;
+mod topic;
 
 pub use asset::{Asset, BucketExpectations, SecretsProvider, Source};
 pub use policy::{Check, Copies, DrillNetwork, DrillPolicy, DrillTarget, Expect, ExportPolicy, Format, Policy, RdsDrill, Retention, SnapshotPolicy};
 pub use read::remarks;
 pub use reference::SecretRef;
+pub use topic::{Topic, TopicArn};
 
 use crate::{
     domain::{place::Place, span::Span},
@@ -36,6 +38,8 @@ pub struct Config {
     pub passphrase: Option<SecretRef>,
     /// Who is told.
     pub notify: Vec<Channel>,
+    /// The AWS accounts whose events are believed, besides the one that a function runs in.
+    pub accounts: Vec<String>,
     /// The base of alert links: a link is this + `#section`.
     pub runbook: String,
     /// Everything that is protected, by name.
@@ -82,6 +86,11 @@ pub enum Channel {
     Pagerduty {
         /// The integration's routing key.
         routing_key: SecretRef,
+    },
+    /// A topic of Amazon SNS.
+    Sns {
+        /// The topic.
+        topic: Topic,
     },
 }
 

@@ -8,11 +8,16 @@ mod client;
 mod copy;
 mod error;
 mod read;
+mod secrets;
+mod session;
+mod sns;
 mod sweep;
 mod upload;
 
 pub use bucket::S3;
 pub use client::{Checksums, Settings};
+pub use secrets::AwsSecrets;
+pub use sns::Sns;
 
 use std::{
     hash::{BuildHasher, Hasher, RandomState},
