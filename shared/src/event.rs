@@ -7,9 +7,9 @@
 mod cloudevents;
 mod eventbridge;
 mod notice;
+mod origin;
 mod pubsub;
 mod s3;
-mod origin;
 mod sns;
 
 pub use notice::{Concern, Notice, Subject};

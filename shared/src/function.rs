@@ -179,7 +179,9 @@ pub fn exit_of(findings: &[Finding]) -> Exit {
             Exit::Stale
         }
         F::SizeAnomaly | F::Unproven | F::DrillCouldNotVerify | F::ClockImplausible | F::CouldNotObserve => Exit::CouldNotVerify,
-        F::PresentButUnrecorded | F::RtoMissed | F::DrillIntervalTooLong | F::PruneRefused | F::HandOperated | F::EventRefused => Exit::Good,
+        F::PresentButUnrecorded | F::RtoMissed | F::DrillIntervalTooLong | F::PruneRefused | F::HandOperated | F::EventRefused => {
+            Exit::Good
+        }
     };
     let exits: Vec<_> = findings.iter().map(exit).collect();
     [Exit::Failed, Exit::Stale, Exit::CouldNotVerify].into_iter().find(|exit| exits.contains(exit)).unwrap_or(Exit::Good)

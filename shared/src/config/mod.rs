@@ -12,7 +12,9 @@ mod reference;
 mod topic;
 
 pub use asset::{Asset, BucketExpectations, SecretsProvider, Source};
-pub use policy::{Check, Copies, DrillNetwork, DrillPolicy, DrillTarget, Expect, ExportPolicy, Format, Policy, RdsDrill, Retention, SnapshotPolicy};
+pub use policy::{
+    Check, Copies, DrillNetwork, DrillPolicy, DrillTarget, Expect, ExportPolicy, Format, Policy, RdsDrill, Retention, SnapshotPolicy,
+};
 pub use read::remarks;
 pub use reference::SecretRef;
 pub use topic::{Topic, TopicArn};

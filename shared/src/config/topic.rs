@@ -36,7 +36,8 @@ impl FromStr for TopicArn {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         let refuse = |why: &str| {
-            invalid(format!("this is not the ARN of an SNS topic: {why}")).hint("write arn:aws:sns:REGION:ACCOUNT:NAME, or a reference such as env:NAME")
+            invalid(format!("this is not the ARN of an SNS topic: {why}"))
+                .hint("write arn:aws:sns:REGION:ACCOUNT:NAME, or a reference such as env:NAME")
         };
         let word = |text: &str, most: usize| {
             (1..=most).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))

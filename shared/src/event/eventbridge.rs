@@ -35,7 +35,9 @@ pub fn open(outer: Map<String, Value>) -> Result<Event> {
         _ => match detail {
             Value::Null => Event::wake(Envelope::EventBridge),
             Value::Object(detail) => plain(detail)?,
-            Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => return Err(refuse("its detail is not a JSON object")),
+            Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+                return Err(refuse("its detail is not a JSON object"));
+            }
         },
     };
     // Scheduler's default input (`aws.scheduler`) has the same type as a rule's schedule (`aws.events`).

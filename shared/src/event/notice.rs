@@ -130,7 +130,8 @@ impl Subject {
 fn automated(name: &str) -> Option<&str> {
     let name = name.strip_prefix("rds:")?;
     let (instance, moment) = name.split_at_checked(name.len().checked_sub("-2026-11-20-02-00".len())?)?;
-    let shaped = moment.bytes().enumerate().all(|(n, byte)| if matches!(n, 0 | 5 | 8 | 11 | 14) { byte == b'-' } else { byte.is_ascii_digit() });
+    let shaped =
+        moment.bytes().enumerate().all(|(n, byte)| if matches!(n, 0 | 5 | 8 | 11 | 14) { byte == b'-' } else { byte.is_ascii_digit() });
     shaped.then_some(instance)
 }
 

@@ -65,7 +65,17 @@ pub struct Ended {
 impl Call {
     /// A call under the settings of the environment.
     pub fn new(around: &Surroundings, holder: String, woken: Woken, killed_at: Option<Timestamp>, progress: Arc<dyn Progress>) -> Self {
-        Self { config: around.config.clone(), scratch: around.scratch.clone(), holder, killed_at, progress, woken, event: None, account: None, metrics: around.metrics }
+        Self {
+            config: around.config.clone(),
+            scratch: around.scratch.clone(),
+            holder,
+            killed_at,
+            progress,
+            woken,
+            event: None,
+            account: None,
+            metrics: around.metrics,
+        }
     }
 
     /// The same call, woken by an event, in this account.

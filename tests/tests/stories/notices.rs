@@ -38,7 +38,8 @@ fn recorded(name: &str) -> Event {
 /// An alarm on a metric of ours about an asset.
 fn alarm(asset: &str) -> Event {
     let detail = json!({"alarmName": "x", "state": {"value": "ALARM"}, "configuration": {"metrics": [{"metricStat": {"metric": {"dimensions": {"Asset": asset}}}}]}});
-    let event = json!({"source": "aws.cloudwatch", "detail-type": "CloudWatch Alarm State Change", "region": "eu-west-1", "detail": detail});
+    let event =
+        json!({"source": "aws.cloudwatch", "detail-type": "CloudWatch Alarm State Change", "region": "eu-west-1", "detail": detail});
     Event::parse(event.to_string().as_bytes()).unwrap()
 }
 
@@ -59,7 +60,10 @@ async fn r33_a_failed_snapshot_is_retried_by_the_schedule_and_by_the_alarm_and_m
     let schedule = recorded("eventbridge-rule");
     world.snapshots.set_readiness(Readiness::Unfit("storage-full".to_owned()));
     let first = woken(&world.env(), &schedule).await;
-    assert!(first.len() == 2 && first.iter().all(|(_, outcome)| matches!(outcome, Outcome::Failed { kind: Kind::Failed, .. })), "{first:?}");
+    assert!(
+        first.len() == 2 && first.iter().all(|(_, outcome)| matches!(outcome, Outcome::Failed { kind: Kind::Failed, .. })),
+        "{first:?}"
+    );
 
     world.snapshots.set_readiness(Readiness::Ready);
     let by_alarm = Env { holder: "by-alarm".to_owned(), ..world.env() };

@@ -14,7 +14,8 @@ use lastgood_tests::{
 };
 use serde_json::json;
 
-const LOGIN: &str = r#"{"engine":"postgres","host":"127.0.0.1","port":1,"username":"app","password":"l0gin-canary-6613","dbname":"orders"}"#;
+const LOGIN: &str =
+    r#"{"engine":"postgres","host":"127.0.0.1","port":1,"username":"app","password":"l0gin-canary-6613","dbname":"orders"}"#;
 
 /// A client past our own code.
 fn manager(moto: &S3Server, region: &str) -> Client {

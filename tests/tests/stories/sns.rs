@@ -89,7 +89,10 @@ async fn a_subscriber_reads_what_is_wrong_and_what_to_type_and_filters_see_about
     let message = &got[0];
     assert_eq!(message["Subject"], "Lastgood critical: orders-db: newest backup is 26h old, policy allows 24h (and 1 more)");
     let text = message["Message"].as_str().unwrap();
-    assert!(text.starts_with("critical: orders-db: newest backup is 26h old, policy allows 24h\n  next: lastgood export orders-db\n"), "{text}");
+    assert!(
+        text.starts_with("critical: orders-db: newest backup is 26h old, policy allows 24h\n  next: lastgood export orders-db\n"),
+        "{text}"
+    );
     assert!(text.contains("  read: https://example.com/runbook#copy-missing\n"), "{text}");
     let attribute = |name: &str| message["MessageAttributes"][name].clone();
     assert_eq!(attribute("severity"), json!({"Type": "String", "Value": "critical"}));
@@ -136,9 +139,13 @@ async fn the_checker_tells_a_topic_that_its_config_names_and_says_when_it_cannot
     assert!(got.len() == 1 && got[0]["Message"].as_str().unwrap().contains("orders-db"), "told once: {got:?}");
 
     let gone = arn.replace(":alarms", ":gone");
-    std::fs::write(&config, format!("notify: [ {{ kind: webhook, url: env:NONE }}, {{ kind: sns, topic: \"{gone}\" }} ]\n{plain}")).unwrap();
+    std::fs::write(&config, format!("notify: [ {{ kind: webhook, url: env:NONE }}, {{ kind: sns, topic: \"{gone}\" }} ]\n{plain}"))
+        .unwrap();
     let ran = checker.run(&["--json"]).await;
     assert_eq!(ran.exit, Some(1), "{ran:?}");
     let findings = ran.report()["findings"].to_string();
-    assert!(findings.contains("not-delivered") && findings.contains("sns (2 of 2)") && findings.contains("there is no topic"), "{findings}");
+    assert!(
+        findings.contains("not-delivered") && findings.contains("sns (2 of 2)") && findings.contains("there is no topic"),
+        "{findings}"
+    );
 }

@@ -98,8 +98,13 @@ fn an_alarm_concerns_what_its_dimension_names_or_its_own_name() {
     assert_eq!(concern(&alarm("any", "ALARM", &of("Asset", "orders-db"))), asset("orders-db"));
     assert_eq!(concern(&alarm("any", "ALARM", &of("DBInstanceIdentifier", "orders-prod"))), asset("orders-rds"));
     assert_eq!(concern(&alarm("lastgood/orders-db/backup-stale", "ALARM", &none)), asset("orders-db"));
-    assert_eq!(concern(&alarm("lastgood/orders-db/backup-stale", "OK", &none)), Concern::Nothing("alarm lastgood/orders-db/backup-stale is over".into()));
-    for (name, dimensions) in [("orders-db-free-storage", none.clone()), ("any", of("Asset", "nobody")), ("any", of("InstanceId", "orders-db"))] {
+    assert_eq!(
+        concern(&alarm("lastgood/orders-db/backup-stale", "OK", &none)),
+        Concern::Nothing("alarm lastgood/orders-db/backup-stale is over".into())
+    );
+    for (name, dimensions) in
+        [("orders-db-free-storage", none.clone()), ("any", of("Asset", "nobody")), ("any", of("InstanceId", "orders-db"))]
+    {
         assert!(matches!(concern(&alarm(name, "ALARM", &dimensions)), Concern::Nothing(_)), "{name} {dimensions}");
     }
     let detail = |state: &str| {

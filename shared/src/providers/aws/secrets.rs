@@ -15,9 +15,7 @@ use crate::{
     redact,
 };
 use aws_config::{Region, SdkConfig};
-use aws_sdk_secretsmanager::{
-    Client, config::http::HttpResponse, error::SdkError, operation::get_secret_value::GetSecretValueError,
-};
+use aws_sdk_secretsmanager::{Client, config::http::HttpResponse, error::SdkError, operation::get_secret_value::GetSecretValueError};
 use serde_json::Value;
 use std::{
     collections::HashMap,
@@ -112,7 +110,8 @@ fn region_of(name: &str) -> Result<Option<&str>> {
 /// Returns one top-level field. Nothing of the value is ever repeated, its field names included.
 fn pick(whole: &Secret, name: &str, field: &str) -> Result<Secret> {
     let json: Value = serde_json::from_str(whole.expose()).map_err(|_| {
-        invalid(format!("secret {name} is not JSON, so it has no field {field:?}")).hint(format!("name it without a field: secret:aws:{name}"))
+        invalid(format!("secret {name} is not JSON, so it has no field {field:?}"))
+            .hint(format!("name it without a field: secret:aws:{name}"))
     })?;
     let Value::Object(mut fields) = json else {
         return Err(invalid(format!("secret {name} is no JSON object, so it has no field {field:?}")));

@@ -8,8 +8,7 @@ use std::time::Duration;
 /// Reads what every AWS tool reads. Contacts nobody but, where a role is used, whoever hands out its credentials.
 pub(super) async fn session(settings: &Settings) -> SdkConfig {
     let retries = RetryConfig::standard().with_max_attempts(4).with_initial_backoff(Duration::from_millis(200));
-    let timeouts =
-        TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).operation_timeout(Duration::from_secs(30)).build();
+    let timeouts = TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).operation_timeout(Duration::from_secs(30)).build();
     let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(https()).retry_config(retries).timeout_config(timeouts);
     if let Some(endpoint) = &settings.endpoint {
         loader = loader.endpoint_url(endpoint);

@@ -17,13 +17,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use aws_config::Region;
-use aws_sdk_sns::{
-    Client,
-    config::http::HttpResponse,
-    error::SdkError,
-    operation::publish::PublishError,
-    types::MessageAttributeValue,
-};
+use aws_sdk_sns::{Client, config::http::HttpResponse, error::SdkError, operation::publish::PublishError, types::MessageAttributeValue};
 use std::{collections::BTreeSet, sync::Arc};
 use tokio::sync::OnceCell;
 
@@ -113,7 +107,9 @@ fn told(arn: &TopicArn, error: &SdkError<PublishError, HttpResponse>) -> Error {
         "KMSDisabled" | "KMSInvalidState" | "KMSNotFound" | "KMSOptInRequired" => {
             denied(format!("the KMS key of topic {arn} cannot be used")).hint("enable the key, or give the topic another")
         }
-        "KMSThrottling" | "InternalError" | "Throttled" | "ThrottledException" => retry(format!("sns:Publish to {arn}: the service is busy")),
+        "KMSThrottling" | "InternalError" | "Throttled" | "ThrottledException" => {
+            retry(format!("sns:Publish to {arn}: the service is busy"))
+        }
         "InvalidClientTokenId" | "InvalidSecurity" | "IncompleteSignature" | "MissingAuthenticationToken" => {
             denied(format!("sns:Publish to {arn}: the credentials were refused")).hint("check the account, role or key that this runs with")
         }
@@ -129,7 +125,8 @@ fn told(arn: &TopicArn, error: &SdkError<PublishError, HttpResponse>) -> Error {
 mod tests {
     use super::*;
     use crate::error::Kind;
-    use aws_sdk_sns::{error::ErrorMetadata, primitives::SdkBody};
+    use aws_sdk_s3::primitives::SdkBody;
+    use aws_sdk_sns::error::ErrorMetadata;
 
     #[test]
     fn every_refusal_says_what_to_do() {

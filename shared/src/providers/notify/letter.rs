@@ -16,7 +16,18 @@ pub fn subject(findings: &[Finding]) -> String {
         (Some(one), 1) => format!("Lastgood {}: {one}", word(one.severity)),
         (Some(worst), n) => format!("Lastgood {}: {worst} (and {} more)", word(worst.severity), n - 1),
     };
-    let line: String = redact::text(&line).chars().map(|c| if c.is_ascii_graphic() { c } else if c.is_whitespace() { ' ' } else { '?' }).collect();
+    let line: String = redact::text(&line)
+        .chars()
+        .map(|c| {
+            if c.is_ascii_graphic() {
+                c
+            } else if c.is_whitespace() {
+                ' '
+            } else {
+                '?'
+            }
+        })
+        .collect();
     if line.len() <= SUBJECT { line } else { format!("{}...", &line[..SUBJECT - 3]) }
 }
 

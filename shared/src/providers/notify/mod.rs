@@ -28,9 +28,12 @@ pub fn notifiers(config: &Config, secrets: &Arc<dyn Secrets>, clock: &Arc<dyn Cl
                 Arc::new(Webhook::new(name("webhook"), url.clone(), signing_key.clone(), secrets.clone(), clock.clone()))
             }
             #[cfg(feature = "aws")]
-            Channel::Sns { topic } => {
-                Arc::new(crate::providers::aws::Sns::new(name("sns"), topic.clone(), secrets.clone(), crate::providers::aws::Settings::default()))
-            }
+            Channel::Sns { topic } => Arc::new(crate::providers::aws::Sns::new(
+                name("sns"),
+                topic.clone(),
+                secrets.clone(),
+                crate::providers::aws::Settings::default(),
+            )),
             #[cfg(not(feature = "aws"))]
             Channel::Sns { .. } => Arc::new(Unopened(name("sns"))),
             Channel::Slack { .. } => Arc::new(Unopened(name("slack"))),

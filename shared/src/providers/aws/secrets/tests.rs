@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::error::Kind;
-use aws_sdk_secretsmanager::{error::ErrorMetadata, primitives::SdkBody};
+use aws_sdk_s3::primitives::SdkBody;
+use aws_sdk_secretsmanager::error::ErrorMetadata;
 
 fn answer(code: &str, message: &str, status: u16) -> Error {
     let reply = HttpResponse::new(status.try_into().unwrap(), SdkBody::empty());
@@ -14,9 +15,19 @@ fn answer(code: &str, message: &str, status: u16) -> Error {
 fn every_refusal_says_what_to_do() {
     let table = [
         ("ResourceNotFoundException", "Secrets Manager can't find the specified secret.", Kind::NotFound, "another region"),
-        ("ResourceNotFoundException", "can't find the specified secret value for staging label: AWSCURRENT", Kind::NotFound, "put-secret-value"),
+        (
+            "ResourceNotFoundException",
+            "can't find the specified secret value for staging label: AWSCURRENT",
+            Kind::NotFound,
+            "put-secret-value",
+        ),
         ("InvalidRequestException", "because it was marked for deletion", Kind::NotFound, "restore-secret --secret-id ops/db"),
-        ("AccessDeniedException", "is not authorized to perform: secretsmanager:GetSecretValue", Kind::Denied, "secretsmanager:GetSecretValue"),
+        (
+            "AccessDeniedException",
+            "is not authorized to perform: secretsmanager:GetSecretValue",
+            Kind::Denied,
+            "secretsmanager:GetSecretValue",
+        ),
         ("AccessDeniedException", "Access to KMS is not allowed", Kind::Denied, "kms:Decrypt"),
         ("DecryptionFailure", "can't decrypt", Kind::Denied, "kms:Decrypt"),
         ("UnrecognizedClientException", "The security token included in the request is invalid.", Kind::Denied, "account, role or key"),
@@ -52,7 +63,9 @@ fn a_field_is_text_or_a_number_and_nothing_of_the_value_is_ever_repeated() {
 
 #[test]
 fn r45_every_text_in_a_json_secret_is_known_by_value_and_a_host_is_not() {
-    remember(&serde_json::json!({"username": "lastgood", "engine": "postgres", "password": "p4ss-canary-1", "more": [{"token": "t0ken-canary-2"}]}));
+    remember(
+        &serde_json::json!({"username": "lastgood", "engine": "postgres", "password": "p4ss-canary-1", "more": [{"token": "t0ken-canary-2"}]}),
+    );
     assert_eq!(redact::text("p4ss-canary-1 t0ken-canary-2 of postgres"), "*** *** of postgres");
 }
 
