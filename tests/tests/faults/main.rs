@@ -5,5 +5,6 @@ mod drill;
 mod hostile;
 mod kills;
 mod postgres;
+mod rds;
 mod store;
 mod strangers;

@@ -1,5 +1,6 @@
 //! What a team sees Lastgood do: whole stories over real Postgres, real archives and real vaults.
 
+mod aws;
 mod command;
 mod config;
 mod copy;
@@ -10,6 +11,7 @@ mod export;
 mod freshness;
 mod hosts;
 mod prune;
+mod rds;
 mod restore;
 mod snapshot;
 mod verify;
