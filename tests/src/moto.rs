@@ -24,7 +24,7 @@ impl Moto {
     /// Starts moto, or says on stderr that the test is skipped because there is none.
     pub async fn start(test: &str) -> Option<Self> {
         let Some(program) = find() else {
-            eprintln!("SKIPPED {test}: no moto_server on PATH nor in target/venv (pip install 'moto[server,s3]')");
+            eprintln!("SKIPPED {test}: no moto_server on PATH nor in target/venv (pip install 'moto[server]')");
             return None;
         };
         let mut process = Command::new(program)

@@ -8,12 +8,14 @@
 
 mod door;
 mod faults;
+mod network;
 mod postgres;
 mod rds;
 mod wire;
 mod xml;
 
 pub use faults::{Faults, Lost, Rules};
+pub use network::Network;
 pub use postgres::{MASTER, MASTER_PASSWORD};
 pub use wire::Call;
 

@@ -123,18 +123,36 @@ pub async fn forward(server: SocketAddr, request: Request<Body>) -> Result<Respo
     Ok(Response::from_parts(head, to_bytes(Body::new(body), usize::MAX).await?))
 }
 
-/// Asks moto's RDS on behalf of whoever called.
-pub async fn ask(moto: SocketAddr, call: &Call) -> Result<Node, Refusal> {
+/// A query request as moto takes it: it looks at who signed and for which region, and at no signature.
+pub fn signed(
+    moto: SocketAddr,
+    key_id: &str,
+    region: &str,
+    service: &str,
+    version: &str,
+    action: &str,
+    params: &[(&str, &str)],
+) -> Request<Body> {
     let mut form = url::form_urlencoded::Serializer::new(String::new());
-    form.extend_pairs(call.params.iter().filter(|(name, _)| !matches!(name.as_str(), "Action" | "Version")));
-    form.append_pair("Action", &call.action).append_pair("Version", "2014-10-31");
-    let credential = format!("{}/20261120/{}/rds/aws4_request", call.key_id, call.region);
-    let request = Request::post("/")
+    form.extend_pairs(params).append_pair("Action", action).append_pair("Version", version);
+    let credential = format!("{key_id}/20261120/{region}/{service}/aws4_request");
+    Request::post("/")
         .header("host", moto.to_string())
         .header("content-type", "application/x-www-form-urlencoded; charset=utf-8")
         .header("authorization", format!("AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=0"))
         .body(Body::from(form.finish()))
-        .expect("a request");
+        .expect("a request")
+}
+
+/// Asks moto's RDS on behalf of whoever called.
+pub async fn ask(moto: SocketAddr, call: &Call) -> Result<Node, Refusal> {
+    let params = call.params.iter().filter(|(name, _)| !matches!(name.as_str(), "Action" | "Version"));
+    let params: Vec<_> = params.map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    answer_of(moto, signed(moto, &call.key_id, &call.region, "rds", "2014-10-31", &call.action, &params)).await
+}
+
+/// Sends a query request to moto and reads what it answers.
+pub async fn answer_of(moto: SocketAddr, request: Request<Body>) -> Result<Node, Refusal> {
     let lost = |error: Failure| Refusal::new("InternalFailure", format!("moto: {error}")).with_status(500);
     let (head, body) = forward(moto, request).await.map_err(lost)?.into_parts();
     let text = String::from_utf8_lossy(&body);
