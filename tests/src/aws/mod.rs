@@ -7,6 +7,7 @@
 //! A request that is not signed for the right service and region is refused. A test says what goes wrong: see [`Faults`].
 
 mod door;
+pub mod estate;
 mod faults;
 mod network;
 mod postgres;
