@@ -53,7 +53,9 @@ async fn serve(behind: Arc<Behind>, request: Request<Incoming>) -> Result<Respon
         Fate::Lost(Lost::Reply) => Some(hang_up()),
     };
     let answered = if call.service == "rds" {
-        match behind.rds.answer(&call).await {
+        let answered = behind.rds.answer(&call).await;
+        behind.faults.answered();
+        match answered {
             Ok(node) => super::wire::answer(200, "text/xml", node.write()),
             Err(refusal) => refusal.answer("rds"),
         }

@@ -5,10 +5,17 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
+use tokio::sync::watch;
 
 /// What goes wrong, switched on and off by a test. Clones are the same.
 #[derive(Debug, Clone, Default)]
-pub struct Faults(Arc<Mutex<State>>);
+pub struct Faults(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    answered: watch::Sender<usize>,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -63,7 +70,7 @@ pub enum Fate {
 
 impl Faults {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Throttles every `k`-th call to RDS; 0 ends it.
@@ -151,6 +158,23 @@ impl Faults {
     /// Returns the calls of an action, with their parameters.
     pub fn calls_of(&self, action: &str) -> Vec<Call> {
         self.state().calls.iter().filter(|call| call.action == action).cloned().collect()
+    }
+
+    /// Does `work` until it ends or RDS has answered `k` more calls; then drops it where it stands, as `kill -9` would, and
+    /// returns none.
+    pub async fn killed_after<T>(&self, k: usize, work: impl Future<Output = T>) -> Option<T> {
+        let until = *self.0.answered.borrow() + k;
+        let mut answered = self.0.answered.subscribe();
+        tokio::select! {
+            biased;
+            _ = answered.wait_for(|count| *count >= until) => None,
+            done = work => Some(done),
+        }
+    }
+
+    /// A call of RDS has taken effect.
+    pub(super) fn answered(&self) {
+        self.0.answered.send_modify(|count| *count += 1);
     }
 
     /// Notes a call and says what becomes of it.

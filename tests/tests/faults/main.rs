@@ -6,5 +6,6 @@ mod hostile;
 mod kills;
 mod postgres;
 mod rds;
+mod rds_aws;
 mod store;
 mod strangers;
