@@ -84,6 +84,7 @@ impl Aws {
     pub fn sdk(&self, region: &str) -> SdkConfig {
         let credentials = Credentials::new(KEY_ID, KEY, None, None, "tests");
         SdkConfig::builder()
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
             .behavior_version(BehaviorVersion::latest())
             .endpoint_url(self.endpoint())
             .region(Region::new(region.to_owned()))

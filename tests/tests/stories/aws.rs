@@ -224,6 +224,7 @@ async fn faults_are_what_the_sdk_meets_and_every_call_is_counted() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_that_is_not_signed_for_its_service_is_refused() {
     let Some(aws) = Aws::start("aws::a_request_that_is_not_signed").await else { return };
+    lastgood_core::providers::tls::settle();
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let ask = |authorization: Option<String>| {
         let request = client.post(aws.endpoint()).header("content-type", "application/x-www-form-urlencoded");
