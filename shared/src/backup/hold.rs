@@ -90,14 +90,7 @@ async fn begin(env: &Env, asset: &Asset, snapshots: &dyn Snapshots, label: &Labe
 
 /// Makes sure that what an earlier invocation began is under way: it may have been killed before it could ask, or asked
 /// while the source was busy.
-async fn go_on(
-    env: &Env,
-    asset: &Asset,
-    snapshots: &dyn Snapshots,
-    label: &Label,
-    lease: &Lease,
-    begun: &BegunSnapshot,
-) -> Result<()> {
+async fn go_on(env: &Env, asset: &Asset, snapshots: &dyn Snapshots, label: &Label, lease: &Lease, begun: &BegunSnapshot) -> Result<()> {
     if standing(env, snapshots, label).await?.is_some() {
         return Ok(());
     }

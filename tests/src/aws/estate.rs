@@ -2,7 +2,7 @@
 //! with its real adapters.
 
 use super::{Aws, Network};
-use crate::{house::world, pg::Cluster};
+use crate::{house::world_on, pg::Cluster};
 use lastgood_core::{
     catalog::{Key, evidence::Evidence},
     clock::{Clock, after},
@@ -87,7 +87,7 @@ assets:
             far_sg = far.security_group,
         );
         let config = Config::parse(&yaml, "lastgood.yaml").unwrap_or_else(|error| panic!("{error:?}\n{yaml}"));
-        let env = world(config, &clock, home.path().join("scratch"), Tools::of_this_machine());
+        let env = world_on(aws.access(), config, &clock, home.path().join("scratch"), Tools::of_this_machine());
         Some(Self { env, clock, aws, production, network, _home: home })
     }
 

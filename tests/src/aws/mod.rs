@@ -30,7 +30,8 @@ use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use door::Behind;
 use lastgood_core::{
     clock::{Clock, SystemClock},
-    providers::aws::Settings,
+    ports::Secret,
+    providers::aws::{Access, Settings},
 };
 use postgres::{Certificates, Socket};
 use rds::Rds;
@@ -78,6 +79,11 @@ impl Aws {
     /// Settings that reach its S3.
     pub fn settings(&self, region: &str) -> Settings {
         Settings { region: Some(region.to_owned()), ..settings_for(self.address) }
+    }
+
+    /// How our own adapters reach it.
+    pub fn access(&self) -> Access {
+        Access { endpoint: Some(self.endpoint()), credentials: Some((KEY_ID.to_owned(), Secret::new(KEY))) }
     }
 
     /// The configuration of an SDK client past our own code, to prepare a scene or to look behind it.
