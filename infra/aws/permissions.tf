@@ -127,6 +127,9 @@ locals {
       Resource  = local.our_snapshots
       Condition = { Null = { "aws:ResourceTag/lastgood:backup" = "false" } }
     },
-    { Sid = "ActInOtherAccounts", Effect = "Allow", Action = ["sts:AssumeRole"], Resource = var.foreign_roles },
-  ] : statement if length(var.foreign_roles) > 0]
+  ] : statement if length(local.foreign_accounts) > 0]
+  # The role that infra/aws/receiver makes in an account that holds copies of snapshots.
+  act_in_other_accounts = [for statement in [
+    { Sid = "ActInOtherAccounts", Effect = "Allow", Action = ["sts:AssumeRole"], Resource = [for account in local.foreign_accounts : "arn:${local.partition}:iam::${account}:role/lastgood-copies"] },
+  ] : statement if length(local.foreign_accounts) > 0]
 }

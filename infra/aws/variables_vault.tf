@@ -18,12 +18,6 @@ variable "foreign_vaults" {
   default     = {}
 }
 
-variable "foreign_roles" {
-  description = "ARNs of the roles in other accounts that receive snapshots there (output receiver_role_arn of infra/aws/vault)."
-  type        = list(string)
-  default     = []
-}
-
 variable "object_lock_days" {
   description = "For how many days no version of an object can be deleted by anybody; 0 means no Object Lock. It can be switched on only when the bucket is made."
   type        = number

@@ -32,6 +32,7 @@ module "lastgood" {
   images           = { export-to-bucket = var.export_image }
   database_network = var.database_network
   foreign_vaults   = { acme-lastgood-safe = module.safe.key_arn }
+  database_keys    = [var.database_key]
 }
 
 module "safe" {
@@ -45,6 +46,21 @@ module "safe" {
   object_lock_mode = "COMPLIANCE"
   writers          = [for name in ["cross-region-copy", "snapshot-trigger"] : module.lastgood.roles[name]]
   readers          = [for name in ["freshness-checker"] : module.lastgood.roles[name]]
+}
+
+# Snapshots of RDS: production shares each with the second account, which copies it under its own key.
+module "receiver" {
+  source    = "../../receiver"
+  providers = { aws = aws.safe }
+
+  trusted = [for name in ["cross-region-copy", "freshness-checker", "snapshot-trigger"] : module.lastgood.roles[name]]
+  regions = ["eu-central-1"]
+  keys    = [module.safe.key_arn, var.database_key]
+}
+
+variable "database_key" {
+  description = "The key of production's databases. Its policy must let the second account use it: a snapshot under aws/rds cannot be shared."
+  type        = string
 }
 
 variable "safe_role" {
