@@ -48,7 +48,7 @@ impl Env {
     /// Returns how new backups are stored: compressed so, and encrypted to the config's recipients as they are fit now.
     pub fn encoding(&self, compression: Compression, level: Option<i32>) -> Result<Encoding> {
         let recipients = Recipients::load(&self.config.openpgp, self.clock.now())?;
-        Ok(Encoding { compression, level, recipients: Arc::new(recipients) })
+        Ok(Encoding { compression, level, recipients: Arc::new(recipients), at_once: 1 })
     }
 
     /// Returns the keys that open encrypted backups; none where the config names none.

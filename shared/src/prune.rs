@@ -12,7 +12,7 @@ pub use report::{LetGo, Pruned};
 use crate::{
     catalog::{Key, Leaving, PlanRecord, PlanState, Tombstone, in_use},
     clock::Timestamp,
-    config::{Asset, Copies, Retention},
+    config::{Asset, Retention},
     domain::{
         backup::Form,
         drill::Verdict,

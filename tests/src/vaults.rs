@@ -120,7 +120,7 @@ pub fn environment(config: Arc<Config>, buckets: Buckets, clock: Arc<dyn Clock>,
 
 /// Stored with zstd, for everyone to read.
 pub fn zstd() -> Encoding {
-    Encoding { compression: Compression::Zstd, level: None, recipients: Arc::default() }
+    Encoding { compression: Compression::Zstd, level: None, recipients: Arc::default(), at_once: 1 }
 }
 
 /// The asset.

@@ -11,7 +11,10 @@ use lastgood_core::{
     backup::Order,
     catalog::Vault,
     config::{Asset, Copies, DrillTarget, Source},
-    domain::{backup::Form as BackupForm, place::Place},
+    domain::{
+        backup::Form as BackupForm,
+        place::{Place, Scheme},
+    },
     env::Env,
     error::{Error, Kind, Result, corrupt, denied, failed},
     function::Exit,
@@ -100,8 +103,9 @@ async fn place_works(env: &Env, place: &Place) -> Result<String> {
     let bucket = vault.bucket();
     let key = format!("catalog/v1/doctor/{}.probe", Slot::at(env.clock.now()));
     let probe = format!("written by lastgood doctor, {}\n", env.holder);
-    bucket.delete(&key).await?;
-    bucket.put(&key, probe.clone().into(), If::Absent).await.map_err(|error| error.during("writing a probe"))?;
+    bucket.delete(&key).await.map_err(|error| only_readable(error, place))?;
+    let written = bucket.put(&key, probe.clone().into(), If::Absent).await;
+    written.map_err(|error| only_readable(error.during("writing a probe"), place))?;
     let again = bucket.put(&key, probe.clone().into(), If::Absent).await;
     let read = bucket.get(&key, 4096).await.map_err(|error| error.during("reading the probe back"));
     let removed = bucket.delete(&key).await.map_err(|error| error.during("removing the probe"));
@@ -112,6 +116,18 @@ async fn place_works(env: &Env, place: &Place) -> Result<String> {
     match read? {
         Some((bytes, _)) if bytes == probe.as_bytes() => removed.map(|()| "yes, and it refuses to overwrite".to_owned()),
         _ => Err(corrupt("the probe did not read back as it was written")),
+    }
+}
+
+/// Says what lets us write, where nothing else said it.
+fn only_readable(error: Error, place: &Place) -> Error {
+    if error.kind() != Kind::Denied || error.advice().is_some() {
+        return error;
+    }
+    let account = "the account that runs this";
+    match place.scheme() {
+        Scheme::File => error.hint(format!("let {account} write there: `chown` {} to it, or mount the disk for writing", place.bucket())),
+        Scheme::S3 | Scheme::Gs | Scheme::Az | Scheme::Aws => error.hint(format!("allow {account} to create and delete objects there")),
     }
 }
 

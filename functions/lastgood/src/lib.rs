@@ -19,6 +19,7 @@ mod verify;
 use clap::Parser;
 use command::{Cli, Command};
 use lastgood_core::{
+    catalog::lease,
     error::{Result, failed},
     function::Exit,
     host::{World, holder, telemetry},
@@ -40,10 +41,14 @@ pub async fn main() -> ExitCode {
         _ => "trace",
     };
     telemetry::start(telemetry::Style::Words, Some(level));
+    // A task of its own runs on the workers, where the data path is; the main thread only waits for a signal.
+    let mut work = tokio::spawn(run(cli));
     let work = tokio::select! {
-        // A task of its own runs on the workers, where the data path is; the main thread only waits for a signal.
-        done = tokio::spawn(run(cli)) => done.unwrap_or_else(|error| Err(failed("the work broke off").because(error))),
+        done = &mut work => done.unwrap_or_else(|error| Err(failed("the work broke off").because(error))),
         _ = tokio::signal::ctrl_c() => {
+            work.abort();
+            let _ = work.await;
+            lease::handed_back().await;
             output::remark("\nbroken off: what was finished stays, the next run clears up or carries on");
             return ExitCode::from(130);
         }

@@ -12,21 +12,36 @@ use lastgood_core::{
     env::Env,
     error::Result,
     function::{Exit, Findings},
+    host::telemetry,
     prune::{Mode, Pruned, prune as let_go},
 };
 
 /// Shows the plan, or carries it out.
 pub async fn prune(env: &Env, ask: &Prune, form: Form) -> Result<Exit> {
     let mode = if ask.apply { Mode::Apply } else { Mode::PlanOnly };
-    let mut all = Vec::new();
+    let (mut all, mut first) = (Vec::new(), None);
     for asset in env.config.selected(ask.asset.as_ref())? {
-        all.push(let_go(env, asset, mode, ask.plan.as_deref()).await?);
+        match let_go(env, asset, mode, ask.plan.as_deref()).await {
+            Ok(pruned) => all.push(pruned),
+            // One asset's trouble does not keep the others.
+            Err(error) => {
+                let error = error.during(format!("pruning {}", asset.name));
+                if first.is_some() {
+                    telemetry::tell(&error);
+                } else {
+                    first = Some(error);
+                }
+            }
+        }
     }
     match form {
         Form::Programs => say_json(&all)?,
         Form::People => say(&all.iter().map(people).collect::<Vec<_>>().join("\n\n"))?,
     }
-    Ok(all.iter().map(Findings::exit).max().unwrap_or(Exit::Good))
+    match first {
+        Some(error) => Err(error),
+        None => Ok(all.iter().map(Findings::exit).max().unwrap_or(Exit::Good)),
+    }
 }
 
 /// What was, or would be, let go of one asset, as a table.

@@ -16,7 +16,9 @@ pub fn choose<'a>(backups: &'a [Manifest], asked: &Restore, now: Timestamp) -> R
         return Err(not_found(format!("there is no backup of {} that could be restored there", asked.asset))
             .hint("an export goes into a database, a base backup into a folder"));
     };
-    let window = || format!("restorable moments lie from {} to {}", oldest.data_time, newest.data_time);
+    // Rounded inwards: a moment that is offered must be one that there is.
+    let (first, last) = (whole(oldest.data_time, jiff::RoundMode::Ceil), whole(newest.data_time, jiff::RoundMode::Ceil));
+    let window = || format!("restorable moments lie from {first} to {last}");
     match (&asked.backup, &asked.at, asked.latest) {
         (Some(id), None, false) => backups.iter().find(|backup| backup.id == *id).ok_or_else(|| {
             not_found(format!("backup {id} is not among those that could be restored there"))
@@ -31,13 +33,17 @@ pub fn choose<'a>(backups: &'a [Manifest], asked: &Restore, now: Timestamp) -> R
                 return Err(invalid(format!("{at} lies in the future")).hint(window()));
             }
             let fits = backups.iter().filter(|backup| backup.data_time <= at).max_by_key(|backup| (backup.data_time, backup.id));
-            fits.ok_or_else(|| invalid(format!("no backup is as old as {at}")).hint(window()))
+            fits.ok_or_else(|| not_found(format!("no backup is as old as {at}")).hint(window()))
         }
         (None, None, true) => Ok(newest),
         (None, None, false) | (Some(_), ..) | (None, Some(_), true) => {
             Err(invalid("a restore needs one of --backup, --at and --latest").hint(window()))
         }
     }
+}
+
+fn whole(at: Timestamp, mode: jiff::RoundMode) -> Timestamp {
+    at.round(jiff::TimestampRound::new().smallest(jiff::Unit::Second).mode(mode)).unwrap_or(at)
 }
 
 /// Reads a moment with its offset: without one, it could be any of a day's.
@@ -101,9 +107,10 @@ mod tests {
         let chosen = |moment: &str| choose(&backups, &asked(Some(moment), false), now).map(|backup| backup.data_time);
         assert_eq!(chosen("2026-11-19T12:00:00Z").unwrap(), at("2026-11-19T02:00:00Z"));
         assert_eq!(chosen("2026-11-19T03:00:00+01:00").unwrap(), at("2026-11-19T02:00:00Z"), "a moment includes its own backup");
+        assert_eq!(chosen("2026-11-18T01:59:59Z").unwrap_err().kind(), Kind::NotFound, "missing, and no misuse");
         for bad in ["2026-11-18T01:59:59Z", "2026-11-20T12:00:01Z", "2026-11-19T12:00:00", "2026-11-19", "yesterday", ""] {
             let error = chosen(bad).unwrap_err();
-            assert_eq!(error.kind(), Kind::Invalid, "{bad}");
+            assert!(matches!(error.kind(), Kind::Invalid | Kind::NotFound), "{bad}");
             assert!(error.advice().unwrap().contains("from 2026-11-18T02:00:00Z to 2026-11-20T02:00:00Z"), "{bad}: {:?}", error.advice());
         }
         assert_eq!(choose(&backups, &asked(None, true), now).unwrap().data_time, at("2026-11-20T02:00:00Z"));

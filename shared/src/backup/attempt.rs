@@ -56,7 +56,7 @@ async fn take(env: &Env, asset: &Asset, order: &Order, lease: &Lease, gate: &Gat
     let started_at = env.clock.now();
     let spool = Spool::make(&env.scratch, &run)?;
     let ask = order.ask(spool.0.clone());
-    let encoding = env.encoding(order.compression, order.level)?;
+    let encoding = Encoding { at_once: order.large_streams(), ..env.encoding(order.compression, order.level)? };
     let exporter = env.providers.exporter(asset, order.form()).await?;
     let preflight = exporter.preflight(&ask).await?;
     let known = env.vault.backups(&asset.name).await?;

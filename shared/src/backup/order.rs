@@ -96,6 +96,14 @@ impl Order {
         self.method.form()
     }
 
+    /// How many of its streams are large, and so share the machine.
+    pub(super) fn large_streams(&self) -> usize {
+        match self.method {
+            Method::PgDumpDirectory => self.jobs,
+            Method::PgDumpCustom | Method::PgDumpPlain | Method::PgBaseBackup | Method::ProviderSnapshot => 1,
+        }
+    }
+
     /// How many streams are stored at once: every worker of a directory dump must be read, or it would wait for ever.
     pub(super) fn streams(&self) -> usize {
         match self.method {

@@ -17,16 +17,19 @@ use crate::{
 };
 use std::{
     sync::{
-        Arc,
+        Arc, LazyLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
-use tokio::{sync::Mutex, task::JoinHandle};
+use tokio::{runtime::Handle, sync::Mutex, task::JoinHandle};
+use tokio_util::task::TaskTracker;
 
 /// How long a lease lasts without being renewed: how long a killed run blocks its own slot.
 pub const LEASE: Duration = Duration::from_mins(1);
 const RENEW: Duration = Duration::from_secs(20);
+/// How long a run that was broken off stays ours: work on a disk that had begun may still be ending.
+const SETTLING: Duration = Duration::from_secs(2);
 /// How far back a sweep looks for runs that were never ended.
 const SWEEP_BACK: Duration = Duration::from_hours(14 * 24);
 
@@ -57,6 +60,18 @@ pub struct Lease {
     renewer: JoinHandle<()>,
     proof: Option<Proof>,
     recording: AtomicBool,
+    ended: bool,
+}
+
+/// Runs of this process that were broken off and are being handed back.
+static BROKEN_OFF: LazyLock<TaskTracker> = LazyLock::new(TaskTracker::new);
+
+/// Returns once every run of this process that was broken off is handed back, so that the next invocation need not wait
+/// for its lease to run out. The last thing that a process does which was asked to end.
+pub async fn handed_back() {
+    BROKEN_OFF.close();
+    // A vault that does not answer must not keep the process: its lease runs out by itself.
+    let _ = tokio::time::timeout(Duration::from_secs(3), BROKEN_OFF.wait()).await;
 }
 
 /// How a failed attempt was closed.
@@ -214,7 +229,7 @@ impl Lease {
                 }
             }
         });
-        Self { vault, key, clock, held, renewer, proof, recording: AtomicBool::new(false) }
+        Self { vault, key, clock, held, renewer, proof, recording: AtomicBool::new(false), ended: false }
     }
 
     /// The run as it stands.
@@ -292,7 +307,8 @@ impl Lease {
         self.end(|run| run.state = RunState::Waiting { reason: reason.to_owned() }).await
     }
 
-    async fn end(self, change: impl FnOnce(&mut Run)) -> Result<()> {
+    async fn end(mut self, change: impl FnOnce(&mut Run)) -> Result<()> {
+        self.ended = true;
         self.renewer.abort();
         let mut held = self.held.lock().await;
         change(&mut held.record);
@@ -304,6 +320,23 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.renewer.abort();
+        // A run that was recording is not handed back: its proof may still appear, and nobody may clear it on a guess.
+        let Ok(runtime) = Handle::try_current() else { return };
+        if self.ended || self.recording.load(Ordering::Relaxed) {
+            return;
+        }
+        let (vault, clock, key, held) = (self.vault.clone(), self.clock.clone(), self.key.clone(), self.held.clone());
+        BROKEN_OFF.spawn_on(
+            async move {
+                let mut held = held.lock().await;
+                if let RunState::Working { lease_until, .. } = &mut held.record.state {
+                    *lease_until = after(clock.now(), SETTLING).min(*lease_until);
+                    // Who lost it already has nothing to hand back.
+                    let _ = vault.save_if(&key, &held.record, &held.version).await;
+                }
+            },
+            &runtime,
+        );
     }
 }
 

@@ -5,6 +5,7 @@
 
 use super::{Call, Ended, Surroundings, Woken, http::asked_to_end, invocation, telemetry};
 use crate::{
+    catalog::lease,
     clock::{self, Clock, SystemClock},
     env::Quiet,
     error::{During, Error, Result, invalid, out_of_time},
@@ -137,9 +138,16 @@ async fn run<F: Function>(mut around: Surroundings, line: &Typed, request: Optio
     };
     let killed_at = around.timeout.map(|timeout| clock::after(SystemClock.now(), timeout));
     let call = Call::new(&around, invocation::holder(), woken, killed_at, Arc::new(Quiet));
-    tokio::select! {
-        ended = invocation::run(request, call) => ended,
-        () = asked_to_end() => Err(out_of_time("the run was broken off").hint("nothing that was finished is lost; the next run carries on")),
+    let ended = tokio::select! {
+        ended = invocation::run(request, call) => Some(ended),
+        () = asked_to_end() => None,
+    };
+    match ended {
+        Some(ended) => ended,
+        None => {
+            lease::handed_back().await;
+            Err(out_of_time("the run was broken off").hint("nothing that was finished is lost; the next run carries on"))
+        }
     }
 }
 

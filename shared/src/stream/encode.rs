@@ -8,6 +8,7 @@ use crate::{
 use flate2::bufread::GzEncoder;
 use std::{
     io::{self, BufRead, Read, Write},
+    num::NonZero,
     thread::available_parallelism,
 };
 
@@ -36,7 +37,7 @@ pub(super) fn encode(source: &mut (impl BufRead + Send), encoding: &Encoding, si
     match encoding.compression {
         Compression::Zstd => {
             let mut zstd = zstd::stream::read::Encoder::with_buffer(source, encoding.level.unwrap_or(ZSTD_LEVEL))?;
-            zstd.multithread(available_parallelism().map_or(1, |threads| u32::try_from(threads.get()).unwrap_or(1)))?;
+            zstd.multithread(workers(encoding.at_once))?;
             zstd.include_checksum(true)?;
             encrypt(zstd, encoding, sink)
         }
@@ -46,6 +47,12 @@ pub(super) fn encode(source: &mut (impl BufRead + Send), encoding: &Encoding, si
         }
         Compression::None => encrypt(source, encoding, sink),
     }
+}
+
+/// How many threads a stream is compressed on beside its own: its share of the cores, and none where that is not even one.
+fn workers(at_once: usize) -> u32 {
+    let cores = available_parallelism().map_or(1, NonZero::get);
+    u32::try_from(cores / at_once.max(1)).unwrap_or(1)
 }
 
 fn encrypt(source: impl Read, encoding: &Encoding, sink: &mut impl Write) -> Result<()> {

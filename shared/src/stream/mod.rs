@@ -45,4 +45,6 @@ pub struct Encoding {
     pub level: Option<i32>,
     /// Whom they are encrypted to; nobody when empty.
     pub recipients: Arc<Recipients>,
+    /// How many large streams are stored at once, this one among them: they share the cores and the memory.
+    pub at_once: usize,
 }

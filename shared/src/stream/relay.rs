@@ -95,6 +95,7 @@ async fn send(from: &dyn Bucket, upload: &dyn Upload, artifact: &Artifact, gauge
     let sent = through(
         upload,
         AHEAD,
+        1,
         async |inlet| {
             damage = fetch(from, artifact, &inlet, gauge).await?;
             Ok(())

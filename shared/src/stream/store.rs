@@ -65,10 +65,12 @@ struct Sent {
 }
 
 async fn send(upload: &dyn Upload, source: ByteStream, encoding: &Encoding, gauge: &dyn Gauge) -> Result<Sent> {
+    let at_once = encoding.at_once;
     let encoding = encoding.clone();
     through(
         upload,
         AHEAD,
+        at_once,
         async move |inlet| feed(source, inlet, gauge).await,
         move |mut outlet, mut cutter| {
             encode(&mut outlet, &encoding, &mut cutter)?;

@@ -148,7 +148,7 @@ impl Bucket for Shelf {
 }
 
 fn plain(compression: Compression) -> Encoding {
-    Encoding { compression, level: None, recipients: Arc::default() }
+    Encoding { compression, level: None, recipients: Arc::default(), at_once: 1 }
 }
 
 /// Text-like bytes that compress about as a dump does, the same every time.

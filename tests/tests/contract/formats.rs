@@ -75,6 +75,7 @@ fn manifest() -> Manifest {
             artifact("orders-db_daily_20261120_020000.16999.tar.zst", Role::Tablespace("16999".into()), Compression::Zstd),
             artifact("orders-db_daily_20261120_020000.backup_manifest", Role::BackupManifest, Compression::None),
         ],
+        held: None,
         expectations: Expectations {
             encoding: Some("UTF8".into()),
             locale: Some(Locale {

@@ -48,6 +48,7 @@ fn tombstone() -> Tombstone {
         why: "newer backups stand for its day, week and month".to_owned(),
         plan: "5d41402abc4b".to_owned(),
         objects: vec!["exports/orders-db/orders-db_daily_20261013_020000.dump.zst".to_owned()],
+        held: None,
         places: vec!["s3://acme-backups-west/lastgood".parse().unwrap()],
         leaving: Leaving::Gone,
     }

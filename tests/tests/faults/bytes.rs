@@ -94,7 +94,7 @@ fn r12_any_byte_that_differs_is_found_by_verify_and_refused_by_restore_with_obje
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let vaults = Vaults::default();
     // As it is, so that what is handed on can be counted in stored bytes: 20 MB, two whole chunks and a part.
-    let encoding = Encoding { compression: Compression::None, level: None, recipients: Arc::default() };
+    let encoding = Encoding { compression: Compression::None, level: None, recipients: Arc::default(), at_once: 1 };
     let backup = runtime.block_on(vaults.encoded("2026-11-20T02:00:00Z", 20_000_000, &encoding));
     let main = backup.main().unwrap().clone();
     let path = vaults.here().join(&main.key);
@@ -133,7 +133,7 @@ fn r12_a_compressed_backup_is_refused_too_wherever_it_is_damaged() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     for compression in [Compression::Zstd, Compression::Gzip] {
         let vaults = Vaults::default();
-        let encoding = Encoding { compression, level: None, recipients: Arc::default() };
+        let encoding = Encoding { compression, level: None, recipients: Arc::default(), at_once: 1 };
         let backup = runtime.block_on(vaults.encoded("2026-11-20T02:00:00Z", 1_000_000, &encoding));
         let main = backup.main().unwrap().clone();
         let path = vaults.here().join(&main.key);

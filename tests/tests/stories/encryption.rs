@@ -73,7 +73,7 @@ fn now() -> Timestamp {
 }
 
 fn encoding(compression: Compression, recipients: Recipients) -> Encoding {
-    Encoding { compression, level: None, recipients: Arc::new(recipients) }
+    Encoding { compression, level: None, recipients: Arc::new(recipients), at_once: 1 }
 }
 
 async fn open(vaults: &Vaults, artifact: &Artifact, keys: &Keys) -> Result<Vec<u8>> {

@@ -49,8 +49,12 @@ impl Asked<'_> {
             SdkError::TimeoutError(_) => (Answer { code: "RequestTimeout", status: None }, "no reply in time".to_owned()),
             SdkError::DispatchFailure(failure) => {
                 let said = chain(failure.as_connector_error().map(|error| error as &(dyn StdError + 'static)));
-                let code = if said.contains("redential") { "NoCredentials" } else { "RequestTimeout" };
-                (Answer { code, status: None }, said)
+                if said.contains("redential") {
+                    // The SDK tells every provider that it asked, which fills a screen and helps nobody.
+                    let said = "neither the environment, nor a profile, nor a role has any".to_owned();
+                    return self.answered(Answer { code: "NoCredentials", status: None }, &said);
+                }
+                (Answer { code: "RequestTimeout", status: None }, said)
             }
             SdkError::ResponseError(_) => (Answer { code: "IncompleteReply", status: None }, chain(Some(error))),
             _ => (Answer { code: "BadRequest", status: None }, chain(Some(error))),
@@ -85,6 +89,7 @@ type Meaning = (Kind, &'static str, Option<&'static str>);
 impl Answer<'_> {
     fn meaning(self) -> Meaning {
         const CREDENTIALS: Option<&str> = Some("check the account, role or key that this runs with");
+        const NOBODY: Option<&str> = Some("set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run it under a role");
         const CLOCK: Option<&str> = Some("set this machine's clock: S3 allows 15 minutes");
         const REGION: Option<&str> = Some("set AWS_REGION to the bucket's region");
         const KEY: Option<&str> = Some("check that the KMS key is enabled and that this role may use it");
@@ -96,7 +101,7 @@ impl Answer<'_> {
             "AccessDenied" | "AllAccessDisabled" | "AccountProblem" => {
                 (Kind::Denied, "not allowed", Some("allow ACTION to the role that this runs with"))
             }
-            "NoCredentials" => (Kind::Denied, "no AWS credentials were found", CREDENTIALS),
+            "NoCredentials" => (Kind::Denied, "no AWS credentials were found", NOBODY),
             "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "InvalidToken" => (Kind::Denied, "the credentials were refused", CREDENTIALS),
             "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired" => {
                 (Kind::Retry, "the credentials expired", Some("the next invocation gets fresh ones; log in again if they are yours"))
