@@ -45,7 +45,7 @@ locals {
   units = { s = 1, m = 60, h = 3600, d = 86400, w = 604800 }
   rpo   = { for name, asset in local.assets : name => try(asset.rpo, local.config.defaults.rpo, "24h") }
   rpo_seconds = {
-    for name, span in local.rpo : name => sum([for part in regexall("([0-9]+)([smhdw])", span) : tonumber(part[0]) * local.units[part[1]]])
+    for name, span in local.rpo : name => tonumber(regex("^[0-9]+", span)) * local.units[regex("[smhdw]$", span)]
   }
 
   # What runs every quarter of an hour, or every hour, is missed after two rounds; what runs when an asset is due is watched by

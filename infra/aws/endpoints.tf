@@ -22,7 +22,7 @@ resource "aws_vpc_endpoint" "api" {
   service_name        = "com.amazonaws.${local.region}.${each.key}"
   vpc_endpoint_type   = "Interface"
   private_dns_enabled = true
-  subnet_ids          = local.drill_subnet_ids
+  subnet_ids          = [aws_subnet.drill["a"].id] # an endpoint costs by the hour and zone, and a drill can wait for a zone
   security_group_ids  = [aws_security_group.endpoints[0].id]
   policy = jsonencode({ Version = "2012-10-17", Statement = [{
     Sid       = "ThisAccountsRoles"

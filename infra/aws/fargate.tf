@@ -23,12 +23,14 @@ resource "aws_iam_role_policy" "export_task" {
   for_each = aws_iam_role.export_task
   name     = each.key
   role     = each.value.name
-  policy = jsonencode({ Version = "2012-10-17", Statement = each.key == "start" ? local.start_tasks : [
-    for statement in local.permissions.export-to-bucket : statement if !contains(["WriteLogs", "KeepFailed", "JoinNetwork", "InterfacesAreLambdas"], statement.Sid)
-  ] })
+  policy   = jsonencode({ Version = "2012-10-17", Statement = local.task_permissions[each.key] })
 }
 
 locals {
+  task_permissions = {
+    task  = [for statement in local.permissions.export-to-bucket : statement if !contains(["WriteLogs", "KeepFailed", "JoinNetwork", "InterfacesAreLambdas"], statement.Sid)]
+    start = local.start_tasks
+  }
   start_tasks = [
     { Sid = "LogIntoRegistry", Effect = "Allow", Action = ["ecr:GetAuthorizationToken"], Resource = ["*"] },
     { Sid = "FetchImage", Effect = "Allow", Action = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"], Resource = ["arn:${local.partition}:ecr:*:*:repository/*"] },

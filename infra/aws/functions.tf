@@ -54,17 +54,14 @@ resource "aws_lambda_function" "function" {
       security_group_ids = vpc_config.value.security_group_ids
     }
   }
-  logging_config {
-    log_format = "Text" # each line is one JSON object already
-    log_group  = aws_cloudwatch_log_group.function[each.key].name
-  }
   lifecycle {
     precondition {
       condition     = contains(keys(var.images), each.key) || fileexists("${var.packages}/${each.key}/bootstrap.zip")
       error_message = "There is no ${var.packages}/${each.key}/bootstrap.zip: run `make package` first, and name its folder as `packages`."
     }
   }
-  depends_on = [aws_iam_role_policy.function]
+  # The log group has the name that Lambda expects; made first, it is ours and has an end.
+  depends_on = [aws_iam_role_policy.function, aws_cloudwatch_log_group.function]
 }
 
 resource "aws_cloudwatch_log_group" "function" {

@@ -117,7 +117,7 @@ locals {
   ] : statement if length(local.copy_vaults) > 0]
   read_copies = [for statement in [
     { Sid = "ReadCopiesRecords", Effect = "Allow", Action = ["s3:GetObject"], Resource = [for below in local.copy_below : "${below}/catalog/*"] },
-    { Sid = "ListCopies", Effect = "Allow", Action = ["s3:ListBucket"], Resource = local.copy_arns },
+    { Sid = "SeeCopies", Effect = "Allow", Action = ["s3:ListBucket"], Resource = local.copy_arns },
   ] : statement if length(local.copy_vaults) > 0]
   read_copied_exports = [for statement in [
     { Sid = "ReadCopiedExports", Effect = "Allow", Action = ["s3:GetObject"], Resource = [for below in local.copy_below : "${below}/exports/*"] },

@@ -125,12 +125,12 @@ run "roles" {
     error_message = "no role may delete a version, or weaken the vault"
   }
   assert {
-    condition     = alltrue([for statement in local.permissions.snapshot-trigger : statement.Sid != "BeginSnapshots" || (contains(statement.Resource, "arn:aws:rds:eu-west-1:123456789012:db:orders-prod") && statement.Condition.StringEquals["aws:RequestTag/lastgood:asset"] == ["orders"])])
+    condition     = jsonencode([for statement in local.permissions.snapshot-trigger : [statement.Resource[0], statement.Condition.StringEquals["aws:RequestTag/lastgood:asset"]] if statement.Sid == "BeginSnapshots"]) == jsonencode([["arn:aws:rds:eu-west-1:123456789012:db:orders-prod", ["orders"]]])
     error_message = "snapshots only of what the config names, and only with our tags"
   }
   assert {
     condition = alltrue(flatten([for statements in local.permissions : [for statement in statements :
-    statement.Effect == "Deny" || !contains(["LetGoOfSnapshots", "ChangeAndRemoveReplicas", "ShareSnapshots"], statement.Sid) || length(keys(statement.Condition.Null)) > 0]]))
+    length(keys(statement.Condition.Null)) > 0 if contains(["LetGoOfSnapshots", "ChangeAndRemoveReplicas", "ShareSnapshots"], statement.Sid)]]))
     error_message = "nothing is deleted or shared that does not bear our tag"
   }
   assert {
@@ -142,12 +142,12 @@ run "roles" {
     error_message = "who checks and who drills takes and deletes no backups"
   }
   assert {
-    condition = { for name, statements in local.permissions : name => flatten([for statement in statements : statement.Resource if startswith(statement.Sid, "ReadSecrets")]) if length([for statement in statements : 1 if startswith(statement.Sid, "ReadSecrets")]) > 0 } == {
-      snapshot-trigger  = ["arn:aws:secretsmanager:eu-west-1:123456789012:secret:lastgood/billing-??????", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:archive-AbCdEf"]
-      export-to-bucket  = ["arn:aws:secretsmanager:eu-west-1:123456789012:secret:lastgood/billing-??????", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:archive-AbCdEf"]
-      recover           = ["arn:aws:secretsmanager:eu-west-1:123456789012:secret:lastgood/billing-??????", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:archive-AbCdEf"]
+    condition = jsonencode({ for name, statements in local.permissions : name => flatten([for statement in statements : statement.Resource if startswith(statement.Sid, "ReadSecrets")]) if length([for statement in statements : 1 if startswith(statement.Sid, "ReadSecrets")]) > 0 }) == jsonencode({
+      snapshot-trigger  = ["arn:aws:secretsmanager:eu-west-1:123456789012:secret:archive-AbCdEf", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:lastgood/billing-??????"]
+      export-to-bucket  = ["arn:aws:secretsmanager:eu-west-1:123456789012:secret:archive-AbCdEf", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:lastgood/billing-??????"]
+      recover           = ["arn:aws:secretsmanager:eu-west-1:123456789012:secret:archive-AbCdEf", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:lastgood/billing-??????"]
       freshness-checker = ["arn:aws:secretsmanager:eu-west-1:123456789012:secret:ops/webhook-??????"]
-    }
+    })
     error_message = "each role reads the secrets that the config names for it, and no other"
   }
 }
@@ -174,7 +174,7 @@ run "alarms" {
     error_message = "a function that fails is an alarm"
   }
   assert {
-    condition     = { for name, alarm in aws_cloudwatch_metric_alarm.stale : name => [alarm.threshold, alarm.treat_missing_data] } == { orders = [93600, "breaching"], billing = [93600, "breaching"], archive = [93600, "breaching"] }
+    condition     = { for name, alarm in aws_cloudwatch_metric_alarm.stale : name => [alarm.threshold, alarm.treat_missing_data] } == { orders = [93600, "breaching"], billing = [86400, "breaching"], archive = [93600, "breaching"] }
     error_message = "data older than its rpo is an alarm, and so is data of which nobody knows the age"
   }
   assert {

@@ -1,6 +1,7 @@
 output "bucket" {
   description = "The bucket's name; null when only the key was made. Known once nothing public can reach it."
-  value       = var.bucket == null ? null : aws_s3_bucket_policy.vault[var.bucket].bucket
+  value       = one([for bucket in aws_s3_bucket.vault : bucket.bucket])
+  depends_on  = [aws_s3_bucket_policy.vault]
 }
 
 output "key_arn" {
