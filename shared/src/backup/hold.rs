@@ -89,14 +89,7 @@ async fn begin(env: &Env, asset: &Asset, snapshots: &dyn Snapshots, label: &Labe
 
 /// Makes sure that what an earlier invocation began is under way: it may have been killed before it could ask, or asked
 /// while the source was busy.
-async fn go_on(
-    env: &Env,
-    asset: &Asset,
-    snapshots: &dyn Snapshots,
-    label: &Label,
-    lease: &Lease,
-    begun: &BegunSnapshot,
-) -> Result<()> {
+async fn go_on(env: &Env, asset: &Asset, snapshots: &dyn Snapshots, label: &Label, lease: &Lease, begun: &BegunSnapshot) -> Result<()> {
     if snapshots.snapshot(&label.name).await?.is_some() {
         return Ok(());
     }

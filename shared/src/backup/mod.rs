@@ -99,8 +99,7 @@ async fn in_slot(env: &Env, function: &str, asset: &Asset, order: &Order, slot: 
         }
         // What the provider goes on with is not given up because nobody here could wait for it.
         Err(error)
-            if order.method == Method::ProviderSnapshot
-                && (error.kind() == Kind::OutOfTime || lease.run().await.snapshot.is_some()) =>
+            if order.method == Method::ProviderSnapshot && (error.kind() == Kind::OutOfTime || lease.run().await.snapshot.is_some()) =>
         {
             lease.put_down(&error.full()).await?;
             Err(error)

@@ -11,7 +11,9 @@ mod read;
 mod reference;
 
 pub use asset::{Asset, BucketExpectations, SecretsProvider, Source};
-pub use policy::{Check, Copies, DrillNetwork, DrillPolicy, DrillTarget, Expect, ExportPolicy, Format, Policy, RdsDrill, Retention, SnapshotPolicy};
+pub use policy::{
+    Check, Copies, DrillNetwork, DrillPolicy, DrillTarget, Expect, ExportPolicy, Format, Policy, RdsDrill, Retention, SnapshotPolicy,
+};
 pub use read::remarks;
 pub use reference::SecretRef;
 

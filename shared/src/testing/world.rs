@@ -1,7 +1,10 @@
 //! A whole world in memory: a config, a vault, other places, a clock and somebody who listens, with a past that a test
 //! tells in its own words: `world.asset("orders-db").backed_up("26h ago")`.
 
-use super::{AssetInWorld, Inbox, ManualClock, MemoryBucket, MemoryProviders, MemoryReplicas, MemorySecrets, MemorySnapshots, MemorySource, SideEffects};
+use super::{
+    AssetInWorld, Inbox, ManualClock, MemoryBucket, MemoryProviders, MemoryReplicas, MemorySecrets, MemorySnapshots, MemorySource,
+    SideEffects,
+};
 use crate::{
     catalog::{Heartbeat, Key, Record, Vault, Waker, encode},
     clock::{Clock, Timestamp, before},

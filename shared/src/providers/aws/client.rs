@@ -70,7 +70,7 @@ fn endpoint_in_environment() -> bool {
 }
 
 /// HTTP over TLS by ring: half the size of the SDK's own default, which is read at every cold start.
-fn https() -> SharedHttpClient {
+pub fn https() -> SharedHttpClient {
     aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
 }
 

@@ -12,7 +12,7 @@ mod sweep;
 mod upload;
 
 pub use bucket::S3;
-pub use client::{Checksums, Settings};
+pub use client::{Checksums, Settings, https};
 
 use std::{
     hash::{BuildHasher, Hasher, RandomState},

@@ -248,7 +248,9 @@ impl Replicas for Server {
             where starts_with(datname, $1) and shobj_description(oid, 'pg_database') is not null order by datname";
         let rows = client.query(sql, &[&PREFIX]).await.map_err(|error| sql_error(&error))?;
         let tags = rows.into_iter().filter_map(|row| Tag::read(row.get(0)));
-        Ok(tags.map(|tag| Replica { name: ReplicaName(tag.lastgood), expires: tag.expires, sighting: Sighting::of(tag.restored) }).collect())
+        Ok(tags
+            .map(|tag| Replica { name: ReplicaName(tag.lastgood), expires: tag.expires, sighting: Sighting::of(tag.restored) })
+            .collect())
     }
 }
 

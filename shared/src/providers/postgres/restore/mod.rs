@@ -258,5 +258,6 @@ fn cores() -> usize {
 
 /// Says that a snapshot which a provider holds has no bytes that we could pour anywhere.
 pub(in crate::providers::postgres) fn providers_own() -> crate::error::Error {
-    invalid("only its provider restores a snapshot that it holds").hint("restore it into a new instance of the provider, or drill it with `into: { rds: … }`")
+    invalid("only its provider restores a snapshot that it holds")
+        .hint("restore it into a new instance of the provider, or drill it with `into: { rds: … }`")
 }
