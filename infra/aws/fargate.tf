@@ -76,6 +76,7 @@ resource "aws_ecs_task_definition" "export" {
     environment = [for name, value in merge(nonsensitive(var.environment), {
       LASTGOOD_CONFIG  = "s3://${local.vault.bucket}/${local.config_key}"
       LASTGOOD_METRICS = "emf"
+      ALERT_TOPIC      = local.topic_arn
       LASTGOOD_TIMEOUT = var.fargate.timeout
     }) : { name = name, value = value }]
     logConfiguration = {

@@ -39,7 +39,8 @@ resource "aws_lambda_function" "function" {
   reserved_concurrent_executions = contains(local.alone, each.key) ? 1 : -1
 
   environment {
-    variables = merge(var.environment, { LASTGOOD_CONFIG = "s3://${local.vault.bucket}/${local.config_key}" })
+    # ALERT_TOPIC is for `notify: [{ kind: sns, topic: env:ALERT_TOPIC }]`.
+    variables = merge(var.environment, { LASTGOOD_CONFIG = "s3://${local.vault.bucket}/${local.config_key}", ALERT_TOPIC = local.topic_arn })
   }
   ephemeral_storage {
     size = each.value.disk

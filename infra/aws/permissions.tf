@@ -123,7 +123,7 @@ locals {
   share_snapshots = [for statement in [
     {
       Sid       = "ShareSnapshots", Effect = "Allow"
-      Action    = ["rds:DescribeDBClusterSnapshotAttributes", "rds:DescribeDBSnapshotAttributes", "rds:ModifyDBClusterSnapshotAttribute", "rds:ModifyDBSnapshotAttribute"]
+      Action    = ["rds:ModifyDBClusterSnapshotAttribute", "rds:ModifyDBSnapshotAttribute"]
       Resource  = local.our_snapshots
       Condition = { Null = { "aws:ResourceTag/lastgood:backup" = "false" } }
     },

@@ -123,14 +123,18 @@ locals {
     { Sid = "ReadCopiedExports", Effect = "Allow", Action = ["s3:GetObject"], Resource = [for below in local.copy_below : "${below}/exports/*"] },
   ] : statement if length(local.copy_vaults) > 0]
 
-  # The checker's report, and what it asks about how things are set up.
+  # The checker's report.
   report = [
     {
       Sid      = "Report", Effect = "Allow"
       Action   = ["s3:PutObject"]
       Resource = ["${local.vault_below}/status/*", "${local.vault_below}/catalog/v1/told.json", "${local.vault_below}/catalog/v1/heartbeats/freshness-checker.json"]
     },
-    { Sid = "TellTheTopic", Effect = "Allow", Action = ["sns:Publish"], Resource = [local.topic_arn] },
+  ]
+
+  # The checker tells what it found; every function tells of an event that it does not believe.
+  tell = [
+    { Sid = "TellTheTopic", Effect = "Allow", Action = ["sns:Publish"], Resource = local.topics },
     {
       Sid       = "UseVaultKeyThroughSns", Effect = "Allow"
       Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
@@ -138,15 +142,7 @@ locals {
       Condition = { StringEquals = { "kms:ViaService" = "sns.${local.region}.amazonaws.com" } }
     },
   ]
-  look_at_posture = [
-    {
-      Sid      = "LookAtBuckets", Effect = "Allow"
-      Action   = ["s3:GetBucketObjectLockConfiguration", "s3:GetBucketPolicyStatus", "s3:GetBucketPublicAccessBlock", "s3:GetBucketVersioning", "s3:GetEncryptionConfiguration", "s3:GetLifecycleConfiguration"]
-      Resource = concat([local.vault_arn], local.copy_arns)
-    },
-    { Sid = "LookAtKeys", Effect = "Allow", Action = ["kms:DescribeKey"], Resource = distinct(concat(local.database_keys, compact([local.vault_key]), local.copy_keys)) },
-    { Sid = "LookAtQuotas", Effect = "Allow", Action = ["rds:DescribeAccountAttributes", "servicequotas:GetServiceQuota"], Resource = ["*"] },
-  ]
+  topics = distinct(concat([local.topic_arn], [for channel in try(local.config.notify, []) : channel.topic if startswith(try(channel.topic, ""), "arn:")]))
 
   # Only the secrets that the config names, and only for whom it names them.
   read_secrets = {

@@ -117,7 +117,7 @@ run "roles" {
   }
   assert {
     condition = toset(flatten([for statements in local.permissions : [for statement in statements :
-    statement.Sid if statement.Effect == "Allow" && contains(statement.Resource, "*")]])) == toset(["LookAtDatabases", "LookAtQuotas", "JoinNetwork", "RestoreBeside"])
+    statement.Sid if statement.Effect == "Allow" && contains(statement.Resource, "*")]])) == toset(["LookAtDatabases", "JoinNetwork", "RestoreBeside"])
     error_message = "only what has no narrower resource is allowed on everything"
   }
   assert {
@@ -143,10 +143,12 @@ run "roles" {
   }
   assert {
     condition = jsonencode({ for name, statements in local.permissions : name => flatten([for statement in statements : statement.Resource if startswith(statement.Sid, "ReadSecrets")]) if length([for statement in statements : 1 if startswith(statement.Sid, "ReadSecrets")]) > 0 }) == jsonencode({
-      snapshot-trigger  = ["arn:aws:secretsmanager:eu-west-1:123456789012:secret:archive-AbCdEf", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:lastgood/billing-??????"]
-      export-to-bucket  = ["arn:aws:secretsmanager:eu-west-1:123456789012:secret:archive-AbCdEf", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:lastgood/billing-??????"]
+      snapshot-trigger  = ["arn:aws:secretsmanager:eu-west-1:123456789012:secret:archive-AbCdEf", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:lastgood/billing-??????", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:ops/webhook-??????"]
+      export-to-bucket  = ["arn:aws:secretsmanager:eu-west-1:123456789012:secret:archive-AbCdEf", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:lastgood/billing-??????", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:ops/webhook-??????"]
       recover           = ["arn:aws:secretsmanager:eu-west-1:123456789012:secret:archive-AbCdEf", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:lastgood/billing-??????"]
+      cross-region-copy = ["arn:aws:secretsmanager:eu-west-1:123456789012:secret:ops/webhook-??????"]
       freshness-checker = ["arn:aws:secretsmanager:eu-west-1:123456789012:secret:ops/webhook-??????"]
+      restore-drill     = ["arn:aws:secretsmanager:eu-west-1:123456789012:secret:ops/webhook-??????"]
     })
     error_message = "each role reads the secrets that the config names for it, and no other"
   }
