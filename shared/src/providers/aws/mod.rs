@@ -1,18 +1,21 @@
-//! Amazon S3, and stores that speak its protocol.
+//! Amazon's services: S3 (and stores that speak its protocol), RDS.
 //!
-//! Credentials, region and endpoint come from where every AWS tool takes them; see [`Settings`]. Nothing is asked of
-//! AWS before the first call.
+//! Credentials, region and endpoint come from where every AWS tool takes them; see [`Settings`] and [`Access`]. Nothing is
+//! asked of AWS before the first call.
 
 mod bucket;
 mod client;
 mod copy;
 mod error;
+pub mod rds;
 mod read;
+mod shared;
 mod sweep;
 mod upload;
 
 pub use bucket::S3;
-pub use client::{Checksums, Settings, https};
+pub use client::{Checksums, Settings};
+pub use shared::{Access, Aws, https};
 
 use std::{
     hash::{BuildHasher, Hasher, RandomState},
