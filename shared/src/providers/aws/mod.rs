@@ -15,7 +15,7 @@ mod upload;
 
 pub use bucket::S3;
 pub use client::{Checksums, Settings};
-pub use shared::{Access, Aws};
+pub use shared::{Access, Aws, https};
 
 use std::{
     hash::{BuildHasher, Hasher, RandomState},

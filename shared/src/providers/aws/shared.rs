@@ -90,7 +90,7 @@ fn patience_of(patience: Duration) -> TimeoutConfig {
 }
 
 /// HTTP over TLS by ring: half the size of the SDK's own default, which is read at every cold start.
-fn https() -> SharedHttpClient {
+pub fn https() -> SharedHttpClient {
     aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
 }
 
