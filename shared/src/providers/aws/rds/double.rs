@@ -121,8 +121,8 @@ fn fault(code: &str, message: &str) -> String {
 
 /// Tags as RDS writes them.
 pub(super) fn tags(tags: &[(&str, &str)]) -> String {
-    let tags: String = tags.iter().map(|(key, value)| format!("<Tag><Key>{key}</Key><Value>{value}</Value></Tag>")).collect();
-    format!("<TagList>{tags}</TagList>")
+    let tags: Vec<_> = tags.iter().map(|(key, value)| format!("<Tag><Key>{key}</Key><Value>{value}</Value></Tag>")).collect();
+    format!("<TagList>{}</TagList>", tags.concat())
 }
 
 /// The tags of a request, as RDS reads them.
