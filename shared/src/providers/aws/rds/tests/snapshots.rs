@@ -1,14 +1,12 @@
-//! The adapter against recorded replies of RDS: what it asks for, what it makes of the answers, what it never does.
+//! Snapshots: taken, adopted, copied, listed, let go; and what strangers' are spared.
 
-use super::{
-    RdsSnapshots,
-    double::{Double, Hasty, SIGNED, asset, place, tagged, tags},
-};
+use super::double::{Double, Hasty, SIGNED, asset, place, tagged, tags};
 use crate::{
     config::Copies,
     domain::held::{Held, Label, SnapshotName, SnapshotState},
     error::Kind,
     ports::{Readiness, Snapshots},
+    providers::aws::rds::RdsSnapshots,
 };
 use std::sync::Arc;
 

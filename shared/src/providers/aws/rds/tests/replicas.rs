@@ -1,9 +1,6 @@
-//! Replicas against recorded replies of RDS: how they are ordered, what is refused, in which order they go.
+//! Replicas: how they are ordered, what is refused, in which order they go.
 
-use super::{
-    RdsReplicas,
-    double::{Double, Hasty, asset, place, tagged, tags, vault},
-};
+use super::double::{Double, Hasty, asset, place, tagged, tags, vault};
 use crate::{
     config::DrillTarget,
     domain::{
@@ -14,7 +11,7 @@ use crate::{
     error::Kind,
     id::Slot,
     ports::Replicas,
-    providers::postgres::Tools,
+    providers::{aws::rds::RdsReplicas, postgres::Tools},
 };
 use serde_json::json;
 use std::{collections::BTreeMap, sync::Arc};
