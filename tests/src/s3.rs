@@ -82,6 +82,7 @@ impl S3Server {
     pub fn client(&self) -> Client {
         let config = aws_sdk_s3::Config::builder()
             .behavior_version(BehaviorVersion::latest())
+            .http_client(lastgood_core::providers::aws::https())
             .endpoint_url(format!("http://{}", self.address))
             .region(Region::new("us-east-1"))
             .credentials_provider(Credentials::new(KEY_ID, KEY, None, None, "tests"))

@@ -1,6 +1,7 @@
 //! The way to AWS that all of its clients share: credentials, endpoint, retries, time limits, TLS. Lazy: nothing happens
 //! before the first call.
 
+use super::Settings;
 use crate::{error::Result, ports::Secret};
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, sts::AssumeRoleProvider, timeout::TimeoutConfig};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider, SharedHttpClient};
@@ -85,12 +86,18 @@ pub(super) async fn load(access: &Access, region: Option<&str>, patience: Durati
     loader.load().await
 }
 
+/// The same from the settings of one client, for services that answer at once.
+pub(super) async fn session(settings: &Settings) -> SdkConfig {
+    let access = Access { endpoint: settings.endpoint.clone(), credentials: settings.credentials.clone() };
+    load(&access, settings.region.as_deref(), Duration::from_secs(20)).await
+}
+
 fn patience_of(patience: Duration) -> TimeoutConfig {
     TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).read_timeout(patience).build()
 }
 
 /// HTTP over TLS by ring: half the size of the SDK's own default, which is read at every cold start.
-fn https() -> SharedHttpClient {
+pub fn https() -> SharedHttpClient {
     aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
 }
 
