@@ -1,7 +1,7 @@
 //! The real Postgres behind an emulated instance: TLS only, a master user who is no superuser, data that can be frozen.
 
-use crate::pg::{self, Cluster};
 use super::street::{Address, Street};
+use crate::pg::{self, Cluster};
 use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},

@@ -313,7 +313,8 @@ async fn r41_a_role_that_lacks_one_permission_is_told_which() {
         let taken = snapshot(&estate.env).await;
         let copied = copy(&estate.env).await;
         let drilled = drill(&estate.hurried(Duration::from_mins(30))).await;
-        let said = [serde_json::to_string(&taken).unwrap(), serde_json::to_string(&copied).unwrap(), serde_json::to_string(&drilled).unwrap()];
+        let said =
+            [serde_json::to_string(&taken).unwrap(), serde_json::to_string(&copied).unwrap(), serde_json::to_string(&drilled).unwrap()];
         let evidence = serde_json::to_string(&estate.evidence().await.first()).unwrap();
         let told = said.iter().chain([&evidence]).any(|text| text.contains(permission.as_str()));
         assert!(told, "{permission}: {said:#?}");
@@ -351,8 +352,12 @@ async fn r48_a_replica_is_private_and_fenced_and_its_settings_are_compared() {
     assert!(restore.params.iter().any(|(name, value)| name.starts_with("VpcSecurityGroupIds") && *value == estate.network.security_group));
     let evidence = estate.evidence().await.remove(0);
     assert_eq!(evidence.verdict, Verdict::Proven, "{evidence:#?}");
-    let settings: Vec<_> = evidence.checks.iter().filter(|check| !check.name.contains("select") && !check.name.contains("orders")).collect();
+    let settings: Vec<_> =
+        evidence.checks.iter().filter(|check| !check.name.contains("select") && !check.name.contains("orders")).collect();
     assert!(!settings.is_empty(), "{:#?}", evidence.checks);
     // The master's password is not production's any more.
-    assert_eq!(estate.aws.faults().calls_of("ModifyDBInstance").iter().filter(|call| !call.get("MasterUserPassword").is_empty()).count(), 1);
+    assert_eq!(
+        estate.aws.faults().calls_of("ModifyDBInstance").iter().filter(|call| !call.get("MasterUserPassword").is_empty()).count(),
+        1
+    );
 }

@@ -110,7 +110,8 @@ async fn a_snapshot_freezes_data_a_copy_carries_them_and_a_restore_is_a_server_t
     assert_eq!(taken.tag_list()[0].value(), Some("orders"));
 
     // To another region it goes only under a key of that region.
-    let copy = || far.copy_db_snapshot().source_db_snapshot_identifier(taken.db_snapshot_arn().unwrap()).target_db_snapshot_identifier("night");
+    let copy =
+        || far.copy_db_snapshot().source_db_snapshot_identifier(taken.db_snapshot_arn().unwrap()).target_db_snapshot_identifier("night");
     assert_eq!(copy().send().await.unwrap_err().code(), Some("InvalidParameterValue"));
     let key = aws.key(FAR, "alias/dr").await;
     copy().kms_key_id("alias/dr").copy_tags(true).send().await.unwrap();
@@ -142,7 +143,13 @@ async fn a_snapshot_freezes_data_a_copy_carries_them_and_a_restore_is_a_server_t
     assert!(plain.contains("no encryption"), "{plain}");
 
     // A new password takes a while, then the old one is of no use.
-    far.modify_db_instance().db_instance_identifier("drill").master_user_password("a-new-one-9").apply_immediately(true).send().await.unwrap();
+    far.modify_db_instance()
+        .db_instance_identifier("drill")
+        .master_user_password("a-new-one-9")
+        .apply_immediately(true)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(ask(&aws, &drill, MASTER_PASSWORD, "verify-full", "select 1").unwrap(), "1", "not yet");
     let drill = until_changed(&far, "drill").await;
     assert_eq!(ask(&aws, &drill, "a-new-one-9", "verify-full", "select 1").unwrap(), "1");
@@ -219,7 +226,9 @@ async fn faults_are_what_the_sdk_meets_and_every_call_is_counted() {
     aws.faults().refuse_key("alias/dr");
     let far = rds(&aws, FAR);
     let arn = snapshot(&home, "lost").await.unwrap().db_snapshot_arn.unwrap();
-    let copy = |name: &str| far.copy_db_snapshot().source_db_snapshot_identifier(&arn).target_db_snapshot_identifier(name).kms_key_id("alias/dr").send();
+    let copy = |name: &str| {
+        far.copy_db_snapshot().source_db_snapshot_identifier(&arn).target_db_snapshot_identifier(name).kms_key_id("alias/dr").send()
+    };
     assert_eq!(copy("copy").await.unwrap_err().code(), Some("KMSKeyNotAccessibleFault"));
     aws.faults().accept_keys();
     aws.faults().rules(|rules| (rules.copies_at_once, rules.manual_snapshots) = (1, 100));
@@ -246,7 +255,9 @@ async fn a_request_that_is_not_signed_for_its_service_is_refused() {
     };
     let signed = |who: &str, region: &str, service: &str| {
         let signature = "0".repeat(64);
-        Some(format!("AWS4-HMAC-SHA256 Credential={who}/20261120/{region}/{service}/aws4_request, SignedHeaders=host, Signature={signature}"))
+        Some(format!(
+            "AWS4-HMAC-SHA256 Credential={who}/20261120/{region}/{service}/aws4_request, SignedHeaders=host, Signature={signature}"
+        ))
     };
     let ours = lastgood_tests::s3::KEY_ID;
     assert_eq!(ask(None).await, 403);

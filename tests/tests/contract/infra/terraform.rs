@@ -154,7 +154,8 @@ fn field(chance: &mut StdRng, least: u8, most: u8) -> String {
 fn eventbridge_fires_exactly_when_our_schedules_do() {
     let Some(terraform) = Terraform::ready("eventbridge_fires_exactly_when_our_schedules_do") else { return };
     let mut chance = StdRng::seed_from_u64(20_261_120);
-    let special = ["0 4 L * *", "0 4 15W * *", "0 4 1W * *", "0 4 31W * *", "0 4 * * 2#2", "0 4 * * 0L", "0 4 * * 7#1", "5 4 * JAN,jul sun-tue"];
+    let special =
+        ["0 4 L * *", "0 4 15W * *", "0 4 1W * *", "0 4 31W * *", "0 4 * * 2#2", "0 4 * * 0L", "0 4 * * 7#1", "5 4 * JAN,jul sun-tue"];
     let mut schedules: Vec<String> = special.map(str::to_owned).into();
     while schedules.len() < 250 {
         let minute = *["0", "30", "7,37", "*/20"].choose(&mut chance).unwrap();
@@ -227,9 +228,8 @@ async fn the_minimal_example_is_applied_for_real() {
 }
 
 /// What the module talks to.
-const SERVICES: [&str; 14] = [
-    "cloudwatch", "cloudwatchlogs", "ec2", "ecs", "events", "iam", "kms", "lambda", "rds", "s3", "scheduler", "sns", "sqs", "sts",
-];
+const SERVICES: [&str; 14] =
+    ["cloudwatch", "cloudwatchlogs", "ec2", "ecs", "events", "iam", "kms", "lambda", "rds", "s3", "scheduler", "sns", "sqs", "sts"];
 
 const WITHOUT_DENIES: &str = r#"
 resource "aws_s3_bucket_policy" "vault" {

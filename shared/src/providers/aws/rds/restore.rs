@@ -176,7 +176,7 @@ impl RdsReplicas {
         let group = self.parameter_group(region, settings, "parameter_group", Shape::Instance).await?;
         let call = region.client.create_db_instance().db_instance_identifier(&member).db_cluster_identifier(&cluster).engine(engine);
         let call = call.db_instance_class(class).publicly_accessible(false).auto_minor_version_upgrade(false);
-        match call.set_db_parameter_group_name(group).set_tags(Some(body.tags().to_vec())).send().await {
+        match call.set_db_parameter_group_name(group).set_tags(Some(tags::ours(body.tags()))).send().await {
             Ok(_) => Ok(()),
             Err(error) if is_busy(&error) => Ok(()),
             Err(error) if is_taken(&error) => match region.instance(&member).await? {
