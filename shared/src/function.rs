@@ -61,8 +61,8 @@ impl From<&Error> for Exit {
     fn from(error: &Error) -> Self {
         match error.kind() {
             Kind::Invalid => Self::Usage,
-            Kind::NotFound => Self::Stale,
-            Kind::Conflict
+            Kind::NotFound
+            | Kind::Conflict
             | Kind::Busy
             | Kind::Retry
             | Kind::OutOfTime

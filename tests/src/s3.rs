@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use lastgood_core::{
     domain::place::Place,
     ports::Secret,
-    providers::aws::{S3, Settings},
+    providers::aws::{Access, S3, Settings},
 };
 use s3s::{auth::SimpleAuth, service::S3ServiceBuilder};
 use std::{
@@ -121,6 +121,7 @@ impl S3Server {
     pub fn client(&self) -> Client {
         let config = aws_sdk_s3::Config::builder()
             .behavior_version(BehaviorVersion::latest())
+            .http_client(lastgood_core::providers::aws::https())
             .endpoint_url(format!("http://{}", self.address))
             .region(Region::new("us-east-1"))
             .credentials_provider(Credentials::new(KEY_ID, KEY, None, None, "tests"))
@@ -152,6 +153,11 @@ pub fn settings_for(address: SocketAddr) -> Settings {
         credentials: Some((KEY_ID.to_owned(), Secret::new(KEY))),
         ..Settings::default()
     }
+}
+
+/// The way to a server that doubles other services of AWS as well.
+pub fn access(address: SocketAddr) -> Access {
+    Access { endpoint: Some(format!("http://{address}")), credentials: Some((KEY_ID.to_owned(), Secret::new(KEY))) }
 }
 
 /// A place below the server's bucket.

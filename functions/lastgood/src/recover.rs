@@ -12,15 +12,23 @@ use lastgood_core::{
     catalog::Waker,
     domain::{compare::CheckOutcome, drill::Verdict, span::human},
     env::Env,
-    error::Result,
+    error::{Kind, Result},
     function::{Exit, Findings},
+    host::telemetry,
 };
 use restore::{Restore, RestoreReport, Restored};
 use std::time::Duration;
 
 /// Plans or does it.
 pub async fn recover(env: &Env, ask: Restore, form: Form) -> Result<Exit> {
-    let report = done(env, ask, Waker::Hand, None).await?;
+    let report = match done(env, ask, Waker::Hand, None).await {
+        // There is no such backup: missing, as the contract of the exit codes has it.
+        Err(error) if error.kind() == Kind::NotFound => {
+            telemetry::tell(&error);
+            return Ok(Exit::Stale);
+        }
+        done => done?,
+    };
     match form {
         Form::Programs => say_json(&report)?,
         Form::People => say(&people(&report))?,

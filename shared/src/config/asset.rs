@@ -92,6 +92,15 @@ impl Source {
         }
     }
 
+    /// The connection URL of its database, where it is or has one that can be reached.
+    pub const fn database(&self) -> Option<&SecretRef> {
+        match self {
+            Self::Postgres { url } => Some(url),
+            Self::Rds { url, .. } => url.as_ref(),
+            Self::Cloudsql { .. } | Self::Bucket { .. } | Self::Redis { .. } | Self::Secrets { .. } | Self::Volume { .. } => None,
+        }
+    }
+
     /// The kind as the config writes it.
     pub const fn kind(&self) -> &'static str {
         match self {

@@ -20,7 +20,8 @@ pub trait Providers: Debug + Send + Sync {
 
     /// Opens the snapshots of an asset that its provider holds: at its own place, or at another where copies are.
     async fn snapshots(&self, asset: &Asset, at: &Place) -> Result<Arc<dyn Snapshots>> {
-        Err(unsupported(format!("no provider holds snapshots of {} at {at} here", asset.name)))
+        let hint = "name another vault under `copies`, or protect it as an asset of kind `rds`";
+        Err(unsupported(format!("no provider holds snapshots of {} at {at} here", asset.name)).hint(hint))
     }
 
     /// Opens the place where drills of an asset restore to.

@@ -2,11 +2,11 @@
 
 use crate::{
     clock::Clock,
-    config::{Asset, Config, DrillTarget, Source},
+    config::{Asset, Config, DrillTarget, RdsDrill, Source},
     domain::{backup::Form, place::Place},
     env::{Progress, keys},
-    error::{Result, unsupported},
-    ports::{Bucket, Confirmation, Exporter, Providers, Replicas, RestoreTarget, Secret, Secrets, Target},
+    error::{Result, invalid, unsupported},
+    ports::{Bucket, Confirmation, Exporter, Providers, Replicas, RestoreTarget, Secret, Secrets, Snapshots, Target},
     providers::postgres::{
         self, PgUrl, Scratch, Server, Tools,
         target::{Means, NewDatabase, NewFolder},
@@ -35,6 +35,9 @@ pub struct Real {
     pub config: Arc<Config>,
     /// Where the programs of Postgres are looked for.
     pub tools: Tools,
+    /// The way to AWS.
+    #[cfg(feature = "aws")]
+    pub aws: Arc<super::aws::Aws>,
     buckets: Mutex<HashMap<Place, Arc<dyn Bucket>>>,
 }
 
@@ -47,7 +50,38 @@ impl Real {
         scratch: PathBuf,
         config: Arc<Config>,
     ) -> Self {
-        Self { secrets, clock, progress, scratch, config, tools: Tools::of_this_machine(), buckets: Mutex::default() }
+        Self {
+            secrets,
+            clock,
+            progress,
+            scratch,
+            config,
+            tools: Tools::of_this_machine(),
+            #[cfg(feature = "aws")]
+            aws: Arc::default(),
+            buckets: Mutex::default(),
+        }
+    }
+
+    /// The connection URL of an asset's database, as far as the config names one and this invocation may know it. After a
+    /// disaster, or where a drill runs, it may be out of reach: then the identity that was recorded decides alone.
+    async fn source(&self, asset: &Asset) -> Result<Option<PgUrl>> {
+        let Some(url) = asset.source.database() else { return Ok(None) };
+        match self.secrets.resolve(url).await {
+            Ok(url) => Ok(Some(PgUrl::parse(&url)?)),
+            Err(_) => Ok(None),
+        }
+    }
+
+    #[cfg(feature = "aws")]
+    fn in_rds(&self, asset: &Asset, drill: &RdsDrill) -> Result<Arc<dyn Replicas>> {
+        let (aws, clock, tools) = (self.aws.clone(), self.clock.clone(), self.tools.clone());
+        Ok(Arc::new(super::aws::rds::RdsReplicas::new(aws, asset, drill.clone(), clock, tools)?))
+    }
+
+    #[cfg(not(feature = "aws"))]
+    fn in_rds(&self, asset: &Asset, _: &RdsDrill) -> Result<Arc<dyn Replicas>> {
+        Err(unsupported(format!("this build cannot drill {} in RDS", asset.name)).hint("use a build with the feature `aws`"))
     }
 }
 
@@ -65,45 +99,49 @@ impl Providers for Real {
 
     async fn exporter(&self, asset: &Asset, form: Form) -> Result<Arc<dyn Exporter>> {
         match &asset.source {
-            Source::Postgres { url } => postgres::exporter(&self.secrets.resolve(url).await?, form, self.tools.clone()),
-            Source::Rds { .. }
-            | Source::Cloudsql { .. }
-            | Source::Bucket { .. }
-            | Source::Redis { .. }
-            | Source::Secrets { .. }
-            | Source::Volume { .. } => {
+            Source::Postgres { url } | Source::Rds { url: Some(url), .. } => {
+                postgres::exporter(&self.secrets.resolve(url).await?, form, self.tools.clone())
+            }
+            Source::Rds { url: None, .. } => Err(invalid(format!("{} names no `url` to export its database from", asset.name))
+                .hint("add `url: REF` to it, or take snapshots only")),
+            Source::Cloudsql { .. } | Source::Bucket { .. } | Source::Redis { .. } | Source::Secrets { .. } | Source::Volume { .. } => {
                 Err(unsupported(format!("{} is of kind {}, which this build cannot back up", asset.name, asset.source.kind())))
             }
         }
     }
 
+    #[cfg(feature = "aws")]
+    async fn snapshots(&self, asset: &Asset, at: &Place) -> Result<Arc<dyn Snapshots>> {
+        Ok(Arc::new(super::aws::rds::RdsSnapshots::open(self.aws.clone(), asset, at, self.clock.clone()).await?))
+    }
+
     async fn replicas(&self, asset: &Asset, into: &DrillTarget) -> Result<Arc<dyn Replicas>> {
-        let Source::Postgres { url: source } = &asset.source else {
-            return Err(unsupported(format!("{} is of kind {}, which cannot be drilled yet", asset.name, asset.source.kind())));
-        };
+        if let DrillTarget::Rds(drill) = into {
+            return self.in_rds(asset, drill);
+        }
+        if asset.source.database().is_none() {
+            return Err(unsupported(format!("{} is of kind {}, which cannot be drilled so", asset.name, asset.source.kind()))
+                .hint("an rds asset is drilled `into: { rds: … }`, or with a `url` of its database into any Postgres"));
+        }
         let (name, keys, progress) = (asset.name.clone(), keys(&self.config, &*self.secrets).await?, self.progress.clone());
         let tools = self.tools.clone();
         match into {
             DrillTarget::Scratch => Ok(Arc::new(Scratch::new(&drills(&self.scratch), name, tools, keys, progress)?)),
             DrillTarget::Server(server) => {
                 let server = PgUrl::parse(&self.secrets.resolve(server).await?)?;
-                // Where a drill runs, production's address may be withheld on purpose: then its identity decides alone.
-                let source = match self.secrets.resolve(source).await {
-                    Ok(url) => Some(PgUrl::parse(&url)?),
-                    Err(_) => None,
-                };
+                let source = self.source(asset).await?;
                 Ok(Arc::new(Server::new(server, source, name, tools, keys, progress, self.scratch.clone())?))
             }
             DrillTarget::Rds(_) | DrillTarget::Cloudsql(_) => {
-                Err(unsupported("drills into managed instances are not supported yet").hint("use `into: scratch` or `into: { server: … }`"))
+                Err(unsupported("drills into Cloud SQL are not supported yet").hint("use `into: scratch` or `into: { server: … }`"))
             }
         }
     }
 
     async fn target(&self, asset: &Asset, into: &Target, confirmation: Confirmation) -> Result<Arc<dyn RestoreTarget>> {
-        let Source::Postgres { url: source } = &asset.source else {
+        if asset.source.database().is_none() {
             return Err(unsupported(format!("{} is of kind {}, which cannot be restored yet", asset.name, asset.source.kind())));
-        };
+        }
         let means = Means {
             asset: asset.name.clone(),
             tools: Tools::of_this_machine(),
@@ -116,11 +154,7 @@ impl Providers for Real {
             Target::Referenced(reference) => PgUrl::parse(&self.secrets.resolve(reference).await?)?,
             Target::Url(url) => PgUrl::parse(&Secret::new(url.clone()))?,
         };
-        // After a disaster the source's address may be gone: then its identity, recorded with the backup, decides.
-        let source = match self.secrets.resolve(source).await {
-            Ok(url) => Some(PgUrl::parse(&url)?),
-            Err(_) => None,
-        };
+        let source = self.source(asset).await?;
         Ok(Arc::new(NewDatabase::new(means, url, source, confirmation)))
     }
 }

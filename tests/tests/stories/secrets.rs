@@ -11,9 +11,10 @@ use lastgood_core::{
 };
 use lastgood_tests::{
     runtime_api::Answer,
-    s3::{KEY, KEY_ID, S3Server},
+    s3::{KEY, KEY_ID, S3Server, access},
 };
 use serde_json::json;
+use std::net::SocketAddr;
 
 const LOGIN: &str =
     r#"{"engine":"postgres","host":"127.0.0.1","port":1,"username":"app","password":"l0gin-canary-6613","dbname":"orders"}"#;
@@ -28,6 +29,11 @@ fn manager(moto: &S3Server, region: &str) -> Client {
     Client::from_conf(config.build())
 }
 
+/// The secrets of one invocation.
+fn secrets(at: SocketAddr) -> AwsSecrets {
+    AwsSecrets::new(access(at), Some("us-east-1".to_owned()))
+}
+
 async fn create(moto: &S3Server, name: &str, text: &str) -> String {
     let created = manager(moto, "us-east-1").create_secret().name(name).secret_string(text).send().await.unwrap();
     created.arn().unwrap().to_owned()
@@ -35,7 +41,7 @@ async fn create(moto: &S3Server, name: &str, text: &str) -> String {
 
 /// What a new invocation finds.
 async fn value(moto: &S3Server, name: &str, field: Option<&str>) -> Result<Secret> {
-    AwsSecrets::new(moto.settings()).value(name, field).await
+    secrets(moto.address()).value(name, field).await
 }
 
 fn said(error: &Error) -> String {
@@ -57,7 +63,7 @@ async fn a_secret_is_its_current_value_or_one_field_of_it() {
 async fn a_value_is_asked_for_once_in_an_invocation_and_anew_in_the_next() {
     let Some(moto) = S3Server::moto("a_value_is_asked_for_once_in_an_invocation_and_anew_in_the_next").await else { return };
     create(&moto, "ops/db", "before-rotation").await;
-    let invocation = AwsSecrets::new(moto.settings());
+    let invocation = secrets(moto.address());
     assert_eq!(invocation.value("ops/db", None).await.unwrap().expose(), "before-rotation");
     let old = manager(&moto, "us-east-1").describe_secret().secret_id("ops/db").send().await.unwrap();
     let old = old.version_ids_to_stages().unwrap().keys().next().unwrap().clone();
@@ -99,8 +105,7 @@ async fn what_is_missing_deleted_binary_or_of_another_region_says_what_to_do() {
 
 #[tokio::test]
 async fn a_service_out_of_reach_is_a_passing_fault() {
-    let settings = lastgood_tests::s3::settings_for("127.0.0.1:9".parse().unwrap());
-    let error = AwsSecrets::new(settings).value("ops/db", None).await.unwrap_err();
+    let error = secrets("127.0.0.1:9".parse().unwrap()).value("ops/db", None).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Retry, "{}", said(&error));
 }
 

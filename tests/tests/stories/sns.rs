@@ -12,7 +12,7 @@ use lastgood_core::{
     providers::aws::Sns,
     testing::MemorySecrets,
 };
-use lastgood_tests::s3::{KEY, KEY_ID, S3Server};
+use lastgood_tests::s3::{KEY, KEY_ID, S3Server, access};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
@@ -67,7 +67,7 @@ fn client(moto: &S3Server, region: &str) -> Client {
 fn notifier(moto: &S3Server, topic: &str, secrets: BTreeMap<String, String>) -> Sns {
     let secrets: Arc<dyn Secrets> = Arc::new(MemorySecrets(secrets));
     let topic: Topic = topic.parse().unwrap();
-    Sns::new("sns (1 of 1)".to_owned(), topic, secrets, moto.settings())
+    Sns::new("sns (1 of 1)".to_owned(), topic, secrets, access(moto.address()))
 }
 
 fn findings() -> Vec<Finding> {

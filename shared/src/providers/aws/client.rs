@@ -1,14 +1,16 @@
-//! How S3 is reached: settings, credentials, region, retries. Lazy: nothing happens before the first call.
+//! How S3 is reached: settings and the bucket's region. Lazy: nothing happens before the first call.
 
-use super::error::Asked;
+use super::{
+    error::Asked,
+    shared::{Access, load},
+};
 use crate::{error::Result, ports::Secret};
-use aws_config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_config::Region;
 use aws_sdk_s3::{
     Client,
-    config::{Credentials, RequestChecksumCalculation, ResponseChecksumValidation, SharedHttpClient},
+    config::{RequestChecksumCalculation, ResponseChecksumValidation},
     types::ChecksumAlgorithm,
 };
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use std::time::Duration;
 
 /// Where the settings of a store are not those of the environment.
@@ -58,9 +60,6 @@ pub(super) struct Connection {
     pub(super) part_checksum: Option<ChecksumAlgorithm>,
 }
 
-/// A request is tried this often: about 13 s of waiting in all, so that a store in trouble is left alone soon.
-const TRIES: u32 = 7;
-
 /// No reply for this long is a fault. Completing an upload of 10,000 parts takes S3 minutes.
 const SILENCE: Duration = Duration::from_mins(5);
 
@@ -69,29 +68,10 @@ fn endpoint_in_environment() -> bool {
     std::env::var_os("AWS_ENDPOINT_URL_S3").is_some_and(|url| !url.is_empty())
 }
 
-/// HTTP over TLS by ring: half the size of the SDK's own default, which is read at every cold start.
-pub(super) fn https() -> SharedHttpClient {
-    aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
-}
-
 /// Makes a client for one bucket.
 pub(super) async fn connect(settings: &Settings, bucket: &str) -> Result<Connection> {
-    let retries = RetryConfig::standard()
-        .with_max_attempts(TRIES)
-        .with_initial_backoff(Duration::from_millis(200))
-        .with_max_backoff(Duration::from_secs(8));
-    let timeouts = TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).read_timeout(SILENCE).build();
-    let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(https()).retry_config(retries).timeout_config(timeouts);
-    if let Some(endpoint) = &settings.endpoint {
-        loader = loader.endpoint_url(endpoint);
-    }
-    if let Some(region) = &settings.region {
-        loader = loader.region(Region::new(region.clone()));
-    }
-    if let Some((id, secret)) = &settings.credentials {
-        loader = loader.credentials_provider(Credentials::new(id, secret.expose(), None, None, "settings"));
-    }
-    let shared = loader.load().await;
+    let access = Access { endpoint: settings.endpoint.clone(), credentials: settings.credentials.clone() };
+    let shared = load(&access, settings.region.as_deref(), SILENCE).await;
     let foreign = shared.endpoint_url().is_some() || (settings.endpoint.is_none() && endpoint_in_environment());
     let mut config = aws_sdk_s3::config::Builder::from(&shared).force_path_style(foreign);
     if shared.region().is_none() {

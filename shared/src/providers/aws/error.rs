@@ -1,4 +1,5 @@
-//! What S3 says, as what the caller does next. One table, with a test for every row.
+//! What AWS says, as what the caller does next: one table for what every service says, and one for S3's own, with a test for
+//! every row. The tables of other services are with them.
 
 use crate::error::{Error, Kind};
 use aws_sdk_s3::{
@@ -32,8 +33,16 @@ pub(super) struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// Tells an SDK error as ours.
+    /// Tells an error of S3 as ours.
     pub(super) fn refused_with<E>(self, error: &SdkError<E, HttpResponse>) -> Error
+    where
+        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+    {
+        self.refused_by(s3, error)
+    }
+
+    /// Tells an SDK error as ours, by a service's own table.
+    pub(super) fn refused_by<E>(self, table: Table, error: &SdkError<E, HttpResponse>) -> Error
     where
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
     {
@@ -44,26 +53,29 @@ impl Asked<'_> {
                 let code = meta.code().unwrap_or_default();
                 let said =
                     [code, meta.message().unwrap_or_default()].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ");
-                (Answer { code, status }, if said.is_empty() { chain(service.err().source()) } else { said })
+                (
+                    Answer { code, status, message: meta.message().unwrap_or_default() },
+                    if said.is_empty() { chain(service.err().source()) } else { said },
+                )
             }
-            SdkError::TimeoutError(_) => (Answer { code: "RequestTimeout", status: None }, "no reply in time".to_owned()),
+            SdkError::TimeoutError(_) => (Answer::of("RequestTimeout"), "no reply in time".to_owned()),
             SdkError::DispatchFailure(failure) => {
                 let said = chain(failure.as_connector_error().map(|error| error as &(dyn StdError + 'static)));
                 if said.contains("redential") {
                     // The SDK tells every provider that it asked, which fills a screen and helps nobody.
                     let said = "neither the environment, nor a profile, nor a role has any".to_owned();
-                    return self.answered(Answer { code: "NoCredentials", status: None }, &said);
+                    return self.answered(table, Answer::of("NoCredentials"), &said);
                 }
-                (Answer { code: "RequestTimeout", status: None }, said)
+                (Answer::of("RequestTimeout"), said)
             }
-            SdkError::ResponseError(_) => (Answer { code: "IncompleteReply", status: None }, chain(Some(error))),
-            _ => (Answer { code: "BadRequest", status: None }, chain(Some(error))),
+            SdkError::ResponseError(_) => (Answer::of("IncompleteReply"), chain(Some(error))),
+            _ => (Answer::of("BadRequest"), chain(Some(error))),
         };
-        self.answered(answer, &said)
+        self.answered(table, answer, &said)
     }
 
-    fn answered(self, answer: Answer<'_>, said: &str) -> Error {
-        let (kind, message, hint) = answer.meaning();
+    fn answered(self, table: Table, answer: Answer<'_>, said: &str) -> Error {
+        let (kind, message, hint) = table(answer).or_else(|| everywhere(answer)).unwrap_or_else(|| by_status(answer.status));
         let Self { action, of } = self;
         let said = match answer.status {
             Some(status) if said.is_empty() => format!("HTTP {status}"),
@@ -77,79 +89,117 @@ impl Asked<'_> {
     }
 }
 
-/// The code of an error reply and its status; a reply to HEAD has no code.
+/// An error reply: its code, its status and its words; a reply to HEAD has only a status.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Answer<'a> {
-    code: &'a str,
-    status: Option<u16>,
+    pub(super) code: &'a str,
+    pub(super) status: Option<u16>,
+    pub(super) message: &'a str,
 }
 
-type Meaning = (Kind, &'static str, Option<&'static str>);
-
-impl Answer<'_> {
-    fn meaning(self) -> Meaning {
-        const CREDENTIALS: Option<&str> = Some("check the account, role or key that this runs with");
-        const NOBODY: Option<&str> = Some("set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run it under a role");
-        const CLOCK: Option<&str> = Some("set this machine's clock: S3 allows 15 minutes");
-        const REGION: Option<&str> = Some("set AWS_REGION to the bucket's region");
-        const KEY: Option<&str> = Some("check that the KMS key is enabled and that this role may use it");
-        const ARCHIVED: Option<&str> = Some("restore the object from its archive class first");
-        match self.code {
-            "NoSuchBucket" => (Kind::Failed, "there is no such bucket", Some("create the bucket or mend the place in the config")),
-            "NoSuchKey" | "NoSuchVersion" | "NotFound" => (Kind::NotFound, "there is no such object", None),
-            "NoSuchUpload" => (Kind::NotFound, "there is no such upload", None),
-            "AccessDenied" | "AllAccessDisabled" | "AccountProblem" => {
-                (Kind::Denied, "not allowed", Some("allow ACTION to the role that this runs with"))
-            }
-            "NoCredentials" => (Kind::Denied, "no AWS credentials were found", NOBODY),
-            "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "InvalidToken" => (Kind::Denied, "the credentials were refused", CREDENTIALS),
-            "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired" => {
-                (Kind::Retry, "the credentials expired", Some("the next invocation gets fresh ones; log in again if they are yours"))
-            }
-            "RequestTimeTooSkewed" => (Kind::Retry, "this machine's clock is wrong", CLOCK),
-            "KMS.DisabledException" | "KMS.NotFoundException" | "KMS.KMSInvalidStateException" | "KMS.InvalidKeyUsageException" => {
-                (Kind::Denied, "the KMS key cannot be used", KEY)
-            }
-            "PreconditionFailed" => (Kind::Conflict, "it is not in the expected state", None),
-            "ConditionalRequestConflict" | "OperationAborted" => (Kind::Retry, "another request was changing it", None),
-            "SlowDown"
-            | "ServiceUnavailable"
-            | "InternalError"
-            | "RequestTimeout"
-            | "RequestTimeoutException"
-            | "Throttling"
-            | "ThrottlingException"
-            | "RequestLimitExceeded"
-            | "TooManyRequestsException"
-            | "BandwidthLimitExceeded"
-            | "IncompleteReply" => (Kind::Retry, "the store is busy or out of reach", None),
-            "BadDigest" | "XAmzContentSHA256Mismatch" | "XAmzContentChecksumMismatch" | "IncompleteBody" => {
-                (Kind::Retry, "bytes were damaged on their way", None)
-            }
-            "InvalidRange" => (Kind::Corrupt, "it has fewer bytes than its record says", None),
-            "InvalidObjectState" | "ObjectNotInActiveTier" => (Kind::Failed, "it lies in an archive class", ARCHIVED),
-            "PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException" => {
-                (Kind::Invalid, "the bucket is in another region", REGION)
-            }
-            "KeyTooLongError" | "InvalidBucketName" | "InvalidURI" => (Kind::Invalid, "the name is not acceptable", None),
-            "NotImplemented" | "MethodNotAllowed" | "XNotImplemented" => (Kind::Unsupported, "the store does not know this request", None),
-            "QuotaExceeded" | "XMinioStorageFull" | "StorageFull" | "InsufficientStorage" | "EntityTooLarge" => {
-                (Kind::NoSpace, "the store has no room for it", None)
-            }
-            _ => match self.status {
-                Some(401 | 403) => (Kind::Denied, "not allowed", Some("allow ACTION (and s3:ListBucket) to the role that this runs with")),
-                Some(404) => (Kind::NotFound, "there is no such object", None),
-                Some(409) => (Kind::Retry, "another request was changing it", None),
-                Some(412) => (Kind::Conflict, "it is not in the expected state", None),
-                Some(416) => (Kind::Corrupt, "it has fewer bytes than its record says", None),
-                Some(501) => (Kind::Unsupported, "the store does not know this request", None),
-                Some(507) => (Kind::NoSpace, "the store has no room for it", None),
-                Some(429 | 500..=599) => (Kind::Retry, "the store is busy or out of reach", None),
-                Some(300..=399) => (Kind::Invalid, "the bucket is in another region", REGION),
-                _ => (Kind::Failed, "refused", None),
-            },
-        }
+impl<'a> Answer<'a> {
+    const fn of(code: &'a str) -> Self {
+        Self { code, status: None, message: "" }
     }
+}
+
+/// What the caller does next, in which words, and a hint; `ACTION` in it stands for what was asked.
+pub(super) type Meaning = (Kind, &'static str, Option<&'static str>);
+
+/// What a service's own table says of an answer; none where it has no row for it.
+pub(super) type Table = fn(Answer<'_>) -> Option<Meaning>;
+
+const RIGHT: Option<&str> = Some("allow ACTION to the role that this runs with");
+
+/// What every service of AWS says.
+fn everywhere(answer: Answer<'_>) -> Option<Meaning> {
+    const CREDENTIALS: Option<&str> = Some("check the account, role or key that this runs with");
+    const NOBODY: Option<&str> = Some("set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run it under a role");
+    const CLOCK: Option<&str> = Some("set this machine's clock: AWS allows 15 minutes at most");
+    const KEY: Option<&str> = Some("check that the KMS key is enabled and that this role may use it");
+    Some(match answer.code {
+        "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" | "AuthorizationError" => (Kind::Denied, "not allowed", RIGHT),
+        "NoCredentials" => (Kind::Denied, "no AWS credentials were found", NOBODY),
+        "InvalidAccessKeyId"
+        | "InvalidClientTokenId"
+        | "UnrecognizedClientException"
+        | "SignatureDoesNotMatch"
+        | "IncompleteSignature"
+        | "MissingAuthenticationToken"
+        | "OptInRequired"
+        | "InvalidToken" => (Kind::Denied, "the credentials were refused", CREDENTIALS),
+        "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired" => {
+            (Kind::Retry, "the credentials expired", Some("the next invocation gets fresh ones; log in again if they are yours"))
+        }
+        "RequestTimeTooSkewed" | "RequestExpired" => (Kind::Retry, "this machine's clock is wrong", CLOCK),
+        "KMS.DisabledException" | "KMS.NotFoundException" | "KMS.KMSInvalidStateException" | "KMS.InvalidKeyUsageException" => {
+            (Kind::Denied, "the KMS key cannot be used", KEY)
+        }
+        "SlowDown"
+        | "ServiceUnavailable"
+        | "InternalError"
+        | "InternalFailure"
+        | "RequestTimeout"
+        | "RequestTimeoutException"
+        | "Throttling"
+        | "ThrottlingException"
+        | "ThrottledException"
+        | "RequestThrottled"
+        | "RequestLimitExceeded"
+        | "TooManyRequestsException"
+        | "IncompleteReply" => (Kind::Retry, "the service is busy or out of reach", None),
+        _ => return None,
+    })
+}
+
+/// What is left when no table has a row for the code.
+fn by_status(status: Option<u16>) -> Meaning {
+    match status {
+        Some(401 | 403) => (Kind::Denied, "not allowed", RIGHT),
+        Some(404) => (Kind::NotFound, "there is no such thing", None),
+        Some(429 | 500..=599) => (Kind::Retry, "the service is busy or out of reach", None),
+        _ => (Kind::Failed, "refused", None),
+    }
+}
+
+/// What S3 says.
+fn s3(answer: Answer<'_>) -> Option<Meaning> {
+    const REGION: Option<&str> = Some("set AWS_REGION to the bucket's region");
+    const ARCHIVED: Option<&str> = Some("restore the object from its archive class first");
+    Some(match answer.code {
+        "NoSuchBucket" => (Kind::Failed, "there is no such bucket", Some("create the bucket or mend the place in the config")),
+        "NoSuchKey" | "NoSuchVersion" | "NotFound" => (Kind::NotFound, "there is no such object", None),
+        "NoSuchUpload" => (Kind::NotFound, "there is no such upload", None),
+        "AllAccessDisabled" | "AccountProblem" => (Kind::Denied, "not allowed", RIGHT),
+        "PreconditionFailed" => (Kind::Conflict, "it is not in the expected state", None),
+        "ConditionalRequestConflict" | "OperationAborted" => (Kind::Retry, "another request was changing it", None),
+        "BandwidthLimitExceeded" => (Kind::Retry, "the service is busy or out of reach", None),
+        "BadDigest" | "XAmzContentSHA256Mismatch" | "XAmzContentChecksumMismatch" | "IncompleteBody" => {
+            (Kind::Retry, "bytes were damaged on their way", None)
+        }
+        "InvalidRange" => (Kind::Corrupt, "it has fewer bytes than its record says", None),
+        "InvalidObjectState" | "ObjectNotInActiveTier" => (Kind::Failed, "it lies in an archive class", ARCHIVED),
+        "PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException" => {
+            (Kind::Invalid, "the bucket is in another region", REGION)
+        }
+        "KeyTooLongError" | "InvalidBucketName" | "InvalidURI" => (Kind::Invalid, "the name is not acceptable", None),
+        "NotImplemented" | "MethodNotAllowed" | "XNotImplemented" => (Kind::Unsupported, "the store does not know this request", None),
+        "QuotaExceeded" | "XMinioStorageFull" | "StorageFull" | "InsufficientStorage" | "EntityTooLarge" => {
+            (Kind::NoSpace, "the store has no room for it", None)
+        }
+        _ if everywhere(answer).is_some() => return None,
+        _ => match answer.status? {
+            401 | 403 => (Kind::Denied, "not allowed", Some("allow ACTION (and s3:ListBucket) to the role that this runs with")),
+            404 => (Kind::NotFound, "there is no such object", None),
+            409 => (Kind::Retry, "another request was changing it", None),
+            412 => (Kind::Conflict, "it is not in the expected state", None),
+            416 => (Kind::Corrupt, "it has fewer bytes than its record says", None),
+            501 => (Kind::Unsupported, "the store does not know this request", None),
+            507 => (Kind::NoSpace, "the store has no room for it", None),
+            300..=399 => (Kind::Invalid, "the bucket is in another region", REGION),
+            _ => return None,
+        },
+    })
 }
 
 fn chain(error: Option<&(dyn StdError + 'static)>) -> String {

@@ -1,15 +1,16 @@
-//! Amazon S3, and stores that speak its protocol.
+//! Amazon's services: S3 (and stores that speak its protocol), RDS.
 //!
-//! Credentials, region and endpoint come from where every AWS tool takes them; see [`Settings`]. Nothing is asked of
-//! AWS before the first call.
+//! Credentials, region and endpoint come from where every AWS tool takes them; see [`Settings`] and [`Access`]. Nothing is
+//! asked of AWS before the first call.
 
 mod bucket;
 mod client;
 mod copy;
 mod error;
+pub mod rds;
 mod read;
 mod secrets;
-mod session;
+mod shared;
 mod sns;
 mod sweep;
 mod upload;
@@ -17,6 +18,7 @@ mod upload;
 pub use bucket::S3;
 pub use client::{Checksums, Settings};
 pub use secrets::AwsSecrets;
+pub use shared::{Access, Aws, https};
 pub use sns::Sns;
 
 use std::{

@@ -5,9 +5,8 @@
 //! ARN in its own.
 
 use super::{
-    client::Settings,
     error::{Asked, code},
-    session::session,
+    shared::{Access, load},
 };
 use crate::{
     error::{Error, Result, denied, failed, invalid, not_found, retry, unsupported},
@@ -20,11 +19,15 @@ use serde_json::Value;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 use tokio::sync::OnceCell;
 
 /// The most bytes of a secret: what the service allows.
 const LONGEST: usize = 64 << 10;
+
+/// A reply takes no longer than this.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The only version that counts. It is named on purpose: what comes without a name is not the same everywhere.
 const CURRENT: &str = "AWSCURRENT";
@@ -36,15 +39,16 @@ const HARMLESS: [&str; 9] =
 /// The secrets of Secrets Manager, each asked for once.
 #[derive(Debug, Default)]
 pub struct AwsSecrets {
-    settings: Settings,
-    session: OnceCell<SdkConfig>,
+    access: Access,
+    region: Option<String>,
+    loaded: OnceCell<SdkConfig>,
     values: Mutex<HashMap<String, Arc<OnceCell<Secret>>>>,
 }
 
 impl AwsSecrets {
-    /// Secrets at an endpoint or with credentials that are not those of the environment.
-    pub fn new(settings: Settings) -> Self {
-        Self { settings, ..Self::default() }
+    /// Secrets that are reached in another way than the environment says, or in another region.
+    pub fn new(access: Access, region: Option<String>) -> Self {
+        Self { access, region, ..Self::default() }
     }
 
     /// Returns the current value of a secret, or one field of its JSON.
@@ -81,11 +85,11 @@ impl AwsSecrets {
     }
 
     async fn client(&self, name: &str) -> Result<Client> {
-        let session = self.session.get_or_init(|| session(&self.settings)).await;
-        let mut config = aws_sdk_secretsmanager::config::Builder::from(session);
+        let loaded = self.loaded.get_or_init(|| load(&self.access, self.region.as_deref(), PATIENCE)).await;
+        let mut config = aws_sdk_secretsmanager::config::Builder::from(loaded);
         match region_of(name)? {
             Some(region) => config = config.region(Region::new(region.to_owned())),
-            None if session.region().is_none() => {
+            None if loaded.region().is_none() => {
                 return Err(invalid(format!("no region is set in which to look for secret {name}"))
                     .hint("set AWS_REGION, or name the secret by its ARN, which says its region"));
             }

@@ -3,9 +3,8 @@
 //! A delivery that SNS does not take is an error. What subscribers do with it afterwards is theirs.
 
 use super::{
-    client::Settings,
     error::{Asked, code},
-    session::session,
+    shared::{Access, load},
 };
 use crate::{
     config::{Topic, TopicArn},
@@ -16,11 +15,12 @@ use crate::{
     redact,
 };
 use async_trait::async_trait;
-use aws_config::Region;
 use aws_sdk_sns::{Client, config::http::HttpResponse, error::SdkError, operation::publish::PublishError, types::MessageAttributeValue};
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tokio::sync::OnceCell;
 
+/// A reply takes no longer than this.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// The most values of one attribute: a filter needs a few, and all attributes together count towards a message's size.
 const VALUES: usize = 100;
 
@@ -30,14 +30,14 @@ pub struct Sns {
     channel: String,
     topic: Topic,
     secrets: Arc<dyn Secrets>,
-    settings: Settings,
+    access: Access,
     client: OnceCell<(Client, TopicArn)>,
 }
 
 impl Sns {
     /// A topic, reached at the first delivery.
-    pub fn new(channel: String, topic: Topic, secrets: Arc<dyn Secrets>, settings: Settings) -> Self {
-        Self { channel, topic, secrets, settings, client: OnceCell::new() }
+    pub fn new(channel: String, topic: Topic, secrets: Arc<dyn Secrets>, access: Access) -> Self {
+        Self { channel, topic, secrets, access, client: OnceCell::new() }
     }
 
     async fn open(&self) -> Result<(Client, TopicArn)> {
@@ -45,8 +45,8 @@ impl Sns {
             Topic::Named(arn) => arn.clone(),
             Topic::Referred(reference) => self.secrets.resolve(reference).await?.expose().parse::<TopicArn>().during(reference)?,
         };
-        let config = aws_sdk_sns::config::Builder::from(&session(&self.settings).await).region(Region::new(arn.region().to_owned()));
-        Ok((Client::from_conf(config.build()), arn))
+        let loaded = load(&self.access, Some(arn.region()), PATIENCE).await;
+        Ok((Client::new(&loaded), arn))
     }
 }
 

@@ -21,8 +21,9 @@ use tokio::sync::Semaphore;
 
 const PART: usize = 8 << 20;
 
-/// Bytes of one write. Linux 6.x on ext4 takes 8 MiB in one call twelve times slower than in steps of 1 MiB (measured).
-const STEP: usize = 1 << 20;
+/// Bytes of one write. Linux 6.x on ext4 takes 8 MiB in one call many times slower than in small steps (measured:
+/// 272 MiB in 0.88 s against 0.07 s).
+const STEP: usize = 256 << 10;
 
 /// Parts that are written at the same time; more only fight over the disk.
 const AT_ONCE: usize = 4;

@@ -82,7 +82,9 @@ pub async fn amcheck(url: &PgUrl, tools: &Tools) -> Result<usize> {
     let row = client.query_one("select current_setting('server_version_num')::int", &[]).await.map_err(|error| sql_error(&error))?;
     let version = Version::of_server(u32::try_from(row.get::<_, i32>(0)).unwrap_or_default());
     let tool = tools.of_major(Tool::PgAmcheck, version.major).await?;
-    let program = tool.program().connected_to(url).args(["--all", "--install-missing", "--no-password", "--jobs=2", "--maintenance-db"]);
+    // Nobody but RDS itself may enter its `rdsadmin`.
+    let program = tool.program().connected_to(url).args(["--all", "--exclude-database=rdsadmin", "--install-missing"]);
+    let program = program.args(["--no-password", "--jobs=2", "--maintenance-db"]);
     let (input, mut running) = program.arg(&url.database).feed()?;
     drop(input);
     match running.finish().await {

@@ -5,7 +5,7 @@
 //! a new database that a restore was asked for.
 
 pub mod account;
-mod ask;
+pub(crate) mod ask;
 pub mod child;
 pub mod connect;
 mod csv;

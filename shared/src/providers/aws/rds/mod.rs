@@ -1,0 +1,47 @@
+//! RDS and Aurora: snapshots that they hold, and throwaway instances that drills restore to.
+//!
+//! Whether an identifier names an instance or a cluster is found out, never configured: an instance that is a member of an
+//! Aurora or Multi-AZ cluster is backed up with its cluster. What is ours is told by its tags alone; nothing else is ever
+//! changed or removed. Names are derived, so that the same work always meets itself.
+
+mod body;
+mod copy;
+mod difference;
+#[cfg(test)]
+mod double;
+mod error;
+mod look;
+mod names;
+mod presign;
+mod replicas;
+mod restore;
+mod seen;
+mod settings;
+mod snapshots;
+mod source;
+mod status;
+mod tags;
+mod teardown;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod tests_of_replicas;
+
+pub use replicas::RdsReplicas;
+pub use snapshots::RdsSnapshots;
+
+/// Whether it is an instance of its own, or a cluster: each has calls, snapshots and names of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    /// An instance.
+    Instance,
+    /// An Aurora or Multi-AZ cluster.
+    Cluster,
+}
+
+impl Shape {
+    /// What a snapshot is of, as its ARN says.
+    fn of_snapshot(arn: &str) -> Self {
+        if arn.contains(":cluster-snapshot:") { Self::Cluster } else { Self::Instance }
+    }
+}

@@ -1,0 +1,228 @@
+//! The snapshots of one asset in one region: taken, copied to, seen and let go.
+
+use super::{
+    Shape,
+    copy::Copy,
+    error::{is_absent, is_taken},
+    look::Region,
+    seen,
+    source::Source,
+    tags,
+};
+use crate::{
+    clock::Clock,
+    config::{Asset, Copies, Source as Kept},
+    domain::{
+        held::{Held, Label, SnapshotName, SnapshotSeen, SnapshotState},
+        place::Place,
+    },
+    error::{Error, Kind, Result, conflict, invalid, refused},
+    id::AssetName,
+    ports::{Snapshots, SourceSeen},
+    providers::aws::Aws,
+};
+use async_trait::async_trait;
+use std::sync::{Arc, OnceLock};
+
+/// What an asset is in RDS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Named {
+    Instance(String),
+    Cluster(String),
+}
+
+/// The snapshots of one RDS instance or cluster at one place.
+#[derive(Debug)]
+pub struct RdsSnapshots {
+    aws: Arc<Aws>,
+    asset: AssetName,
+    id: String,
+    home: Place,
+    here: Region,
+    key: Option<String>,
+    clock: Arc<dyn Clock>,
+    named: OnceLock<Named>,
+}
+
+impl RdsSnapshots {
+    /// Opens the snapshots of an asset in its own region, or where copies of them are. Asks nothing yet.
+    pub async fn open(aws: Arc<Aws>, asset: &Asset, at: &Place, clock: Arc<dyn Clock>) -> Result<Self> {
+        let Kept::Rds { instance, place: home, .. } = &asset.source else {
+            return Err(invalid(format!("{} is of kind {}, not rds", asset.name, asset.source.kind())));
+        };
+        let key = asset.policy.copies.iter().find_map(|copies| match copies {
+            Copies::Region { place, kms_key, .. } if place == at => kms_key.clone(),
+            Copies::Region { .. } | Copies::Vault { .. } => None,
+        });
+        let here = Region::open(&aws, at).await?;
+        let (asset, id, home) = (asset.name.clone(), instance.clone(), home.clone());
+        Ok(Self { aws, asset, id, home, here, key, clock, named: OnceLock::new() })
+    }
+
+    /// Looks at the instance or cluster, and keeps in mind which of the two it is.
+    async fn look(&self) -> Result<Source> {
+        let region = if self.here.place == self.home { self.here.clone() } else { Region::open(&self.aws, &self.home).await? };
+        let source = Source::find(&region, &self.id).await?;
+        let named = match &source {
+            Source::Instance(_) => Named::Instance(self.id.clone()),
+            Source::Cluster(cluster, _) => Named::Cluster(cluster.db_cluster_identifier().unwrap_or(&self.id).to_owned()),
+        };
+        let _ = self.named.set(named);
+        Ok(source)
+    }
+
+    async fn named(&self) -> Result<Named> {
+        if let Some(named) = self.named.get() {
+            return Ok(named.clone());
+        }
+        self.look().await?;
+        self.named.get().cloned().ok_or_else(|| invalid(format!("{} is neither an instance nor a cluster", self.id)))
+    }
+
+    async fn of_instance(&self, name: &SnapshotName) -> Result<Option<SnapshotSeen>> {
+        Ok(self.here.snapshot(name).await?.map(|snapshot| seen::of_instance(&self.here.place, &self.asset, &snapshot)))
+    }
+
+    async fn of_cluster(&self, name: &SnapshotName) -> Result<Option<SnapshotSeen>> {
+        Ok(self.here.cluster_snapshot(name).await?.map(|snapshot| seen::of_cluster(&self.here.place, &self.asset, &snapshot)))
+    }
+
+    /// Adopts a snapshot whose name was taken, if it is the one that is asked for.
+    async fn adopt(&self, label: &Label) -> Result<()> {
+        match self.snapshot(&label.name).await? {
+            Some(seen) if seen.backup == Some(label.backup) => {
+                tracing::info!(asset = %self.asset, backup = %label.backup, "snapshot {} was begun before and is adopted", label.name);
+                Ok(())
+            }
+            Some(_) => Err(conflict(format!("snapshot {} at {} is not of this run", label.name, self.here.place))
+                .hint("nothing was touched: find out whose it is and move it away")),
+            None => Err(crate::error::retry(format!("snapshot {} at {} was there and is gone", label.name, self.here.place))),
+        }
+    }
+
+    /// Every snapshot of this asset here of one shape; of all of the region where it is not known what the asset is.
+    async fn listed(&self, shape: Shape, of: Option<&str>) -> Result<Vec<SnapshotSeen>> {
+        let (place, asset) = (&self.here.place, &self.asset);
+        let mut all: Vec<_> = match shape {
+            Shape::Instance => self.here.snapshots(of).await?.iter().map(|snapshot| seen::of_instance(place, asset, snapshot)).collect(),
+            Shape::Cluster => {
+                self.here.cluster_snapshots(of).await?.iter().map(|snapshot| seen::of_cluster(place, asset, snapshot)).collect()
+            }
+        };
+        all.retain(|seen| seen.backup.is_some());
+        Ok(all)
+    }
+
+    /// Every snapshot of this asset, whatever it was when each was taken.
+    async fn all(&self) -> Result<Vec<SnapshotSeen>> {
+        let mut all = self.listed(Shape::Instance, None).await?;
+        all.extend(self.listed(Shape::Cluster, None).await?);
+        Ok(all)
+    }
+}
+
+#[async_trait]
+impl Snapshots for RdsSnapshots {
+    fn place(&self) -> &Place {
+        &self.here.place
+    }
+
+    async fn source(&self) -> Result<SourceSeen> {
+        if self.here.place != self.home {
+            return Err(invalid(format!("{} is at {}, not at {}", self.asset, self.home, self.here.place)));
+        }
+        Ok(self.look().await?.seen())
+    }
+
+    async fn begin_snapshot(&self, label: &Label) -> Result<()> {
+        let (client, tags) = (&self.here.client, Some(tags::of_snapshot(label)));
+        let begun = match self.named().await? {
+            Named::Instance(id) => {
+                let call = client.create_db_snapshot().db_instance_identifier(&id).db_snapshot_identifier(&label.name.0).set_tags(tags);
+                match call.send().await {
+                    Ok(_) => Ok(()),
+                    Err(error) if is_taken(&error) => Err(None),
+                    Err(error) => Err(Some(self.here.told("rds:CreateDBSnapshot", &id, &error))),
+                }
+            }
+            Named::Cluster(id) => {
+                let call = client.create_db_cluster_snapshot().db_cluster_identifier(&id);
+                match call.db_cluster_snapshot_identifier(&label.name.0).set_tags(tags).send().await {
+                    Ok(_) => Ok(()),
+                    Err(error) if is_taken(&error) => Err(None),
+                    Err(error) => Err(Some(self.here.told("rds:CreateDBClusterSnapshot", &id, &error))),
+                }
+            }
+        };
+        match begun {
+            Ok(()) => {
+                tracing::info!(asset = %self.asset, backup = %label.backup, "snapshot {} begins at {}", label.name, self.here.place);
+                Ok(())
+            }
+            Err(None) => self.adopt(label).await,
+            Err(Some(error)) => Err(error),
+        }
+    }
+
+    async fn begin_copy(&self, label: &Label, of: &Held) -> Result<()> {
+        let from = Region::open(&self.aws, &of.place).await?;
+        let copy = Copy { here: &self.here, from: &from, key: self.key.as_deref(), label, of, now: self.clock.now() };
+        if copy.begin().await? {
+            tracing::info!(asset = %self.asset, backup = %label.backup, "snapshot {} is being copied to {}", label.name, self.here.place);
+            return Ok(());
+        }
+        self.adopt(label).await
+    }
+
+    async fn snapshot(&self, name: &SnapshotName) -> Result<Option<SnapshotSeen>> {
+        match self.named.get() {
+            Some(Named::Instance(_)) => self.of_instance(name).await,
+            Some(Named::Cluster(_)) => self.of_cluster(name).await,
+            None => match self.of_instance(name).await? {
+                Some(seen) => Ok(Some(seen)),
+                None => self.of_cluster(name).await,
+            },
+        }
+    }
+
+    async fn snapshots(&self) -> Result<Vec<SnapshotSeen>> {
+        // A region is asked for this asset's alone: others may hold thousands there. Where the asset itself is gone or out of
+        // reach, its snapshots are found by their tags.
+        let narrow = match self.named().await {
+            Ok(Named::Instance(id)) => self.listed(Shape::Instance, Some(&id)).await,
+            Ok(Named::Cluster(id)) => self.listed(Shape::Cluster, Some(&id)).await,
+            Err(error) if error.kind() == Kind::NotFound || self.here.place != self.home => return self.all().await,
+            Err(error) => return Err(error),
+        };
+        match narrow {
+            Err(error) if error.kind() == Kind::NotFound => self.all().await,
+            listed => listed,
+        }
+    }
+
+    async fn begin_removal(&self, name: &SnapshotName) -> Result<()> {
+        let Some(seen) = self.snapshot(name).await? else { return Ok(()) };
+        if seen.backup.is_none() {
+            return Err(refused(format!("snapshot {name} at {} does not bear the tags of {}", self.here.place, self.asset))
+                .hint("it is not ours and was not touched: remove it by hand if nobody needs it"));
+        }
+        if seen.state == SnapshotState::Leaving {
+            return Ok(());
+        }
+        let removed: Result<(), Error> = match Shape::of_snapshot(&seen.held.reference) {
+            Shape::Instance => match self.here.client.delete_db_snapshot().db_snapshot_identifier(&name.0).send().await {
+                Ok(_) => Ok(()),
+                Err(error) if is_absent(&error) => Ok(()),
+                Err(error) => Err(self.here.told("rds:DeleteDBSnapshot", &name.0, &error)),
+            },
+            Shape::Cluster => match self.here.client.delete_db_cluster_snapshot().db_cluster_snapshot_identifier(&name.0).send().await {
+                Ok(_) => Ok(()),
+                Err(error) if is_absent(&error) => Ok(()),
+                Err(error) => Err(self.here.told("rds:DeleteDBClusterSnapshot", &name.0, &error)),
+            },
+        };
+        removed?;
+        tracing::info!(asset = %self.asset, "snapshot {name} at {} is being removed", self.here.place);
+        Ok(())
+    }
+}
