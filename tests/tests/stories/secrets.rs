@@ -23,6 +23,7 @@ const LOGIN: &str =
 fn manager(moto: &S3Server, region: &str) -> Client {
     let config = Builder::new()
         .behavior_version(aws_config::BehaviorVersion::latest())
+        .http_client(lastgood_core::providers::aws::https())
         .endpoint_url(format!("http://{}", moto.address()))
         .region(aws_config::Region::new(region.to_owned()))
         .credentials_provider(Credentials::new(KEY_ID, KEY, None, None, "tests"));
@@ -90,7 +91,7 @@ async fn what_is_missing_deleted_binary_or_of_another_region_says_what_to_do() {
     for (name, field, kind, hint) in [
         ("ops/nowhere", None, Kind::NotFound, "by its ARN"),
         ("ops/abroad", None, Kind::NotFound, "by its ARN"),
-        ("ops/gone", None, Kind::NotFound, "restore-secret --secret-id ops/gone"),
+        ("ops/gone", None, Kind::NotFound, "restore-secret"),
         ("ops/binary", None, Kind::Unsupported, "--secret-string"),
         ("ops/db", Some("passwort"), Kind::NotFound, "secret:aws:ops/db#passwort"),
     ] {
