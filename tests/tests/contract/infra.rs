@@ -4,6 +4,7 @@
 
 mod eventbridge;
 mod iam;
+mod policy;
 mod terraform;
 
 use lastgood_core::{
@@ -104,7 +105,8 @@ fn inputs(file: &str) -> Vec<String> {
 
 #[test]
 fn a_schedules_input_names_an_asset_at_most_and_is_known_as_a_schedules() {
-    let inputs: Vec<_> = inputs("schedules.tf").iter().map(|input| input.replace("${local.scheduled_at}", "2026-11-20T02:00:00Z")).collect();
+    let inputs: Vec<_> =
+        inputs("schedules.tf").iter().map(|input| input.replace("${local.scheduled_at}", "2026-11-20T02:00:00Z")).collect();
     let events: Vec<_> = inputs.iter().map(|input| Event::parse(input.as_bytes()).unwrap()).collect();
     assert_eq!(events.len(), 2);
     for event in &events {

@@ -49,9 +49,7 @@ impl Expression {
         let today = date.weekday().to_sunday_one_offset();
         match self.weekday.as_str() {
             "?" | "*" => true,
-            text if text.ends_with('L') => {
-                text.trim_end_matches('L').parse() == Ok(today) && date.day() + 7 > date.days_in_month()
-            }
+            text if text.ends_with('L') => text.trim_end_matches('L').parse() == Ok(today) && date.day() + 7 > date.days_in_month(),
             text => match text.split_once('#') {
                 Some((weekday, nth)) => weekday.parse() == Ok(today) && nth.parse() == Ok((date.day() - 1) / 7 + 1),
                 None => numbers(text, 1, 7).contains(&today),
@@ -64,7 +62,8 @@ fn numbers(text: &str, least: i8, most: i8) -> Vec<i8> {
     if text == "*" {
         return (least..=most).collect();
     }
-    let numbers: Vec<i8> = text.split(',').map(|number| number.parse().unwrap_or_else(|_| panic!("{text} is no list of numbers"))).collect();
+    let numbers: Vec<i8> =
+        text.split(',').map(|number| number.parse().unwrap_or_else(|_| panic!("{text} is no list of numbers"))).collect();
     assert!(numbers.iter().all(|number| (least..=most).contains(number)), "{text}: not within {least} to {most}");
     assert!(numbers.is_sorted_by(|a, b| a < b), "{text}: not in order");
     numbers
