@@ -7,12 +7,16 @@
 mod cloudevents;
 mod eventbridge;
 mod notice;
+mod origin;
 mod pubsub;
 mod s3;
 mod sns;
 
+pub use notice::{Concern, Notice, Subject};
+
 use crate::{
     clock::{self, Timestamp},
+    config::Config,
     error::{Result, invalid},
 };
 use serde::de::DeserializeOwned;
@@ -52,6 +56,8 @@ pub struct Event {
     pub account: Option<String>,
     /// The region it says it comes from.
     pub region: Option<String>,
+    /// What a service or an alarm says of something that it calls by its own name.
+    pub notice: Option<Notice>,
 }
 
 /// The envelopes that are understood.
@@ -86,6 +92,24 @@ impl Event {
         serde_json::from_value(request).map_err(|error| refuse(&error.to_string()))
     }
 
+    /// Returns what the event asks for: its request, or for a notice the asset that it concerns.
+    pub fn ask<F: DeserializeOwned>(&self, config: &Config) -> Result<Asked<F>> {
+        let Some(notice) = &self.notice else { return self.request().map(Asked::Run) };
+        match notice.concern(config, self.region.as_deref()) {
+            Concern::Asset(asset) => {
+                tracing::info!(asset = %asset, "woken by {}", notice.what);
+                let mut narrowed = self.clone();
+                narrowed.request.insert("asset".to_owned(), asset.as_str().into());
+                narrowed.request().map(Asked::Run)
+            }
+            Concern::Several => self.request().map(Asked::Run),
+            Concern::Nothing(why) => {
+                tracing::info!("nothing is done: {why}");
+                Ok(Asked::Nothing(why))
+            }
+        }
+    }
+
     /// Returns why the event is to be dropped, if it is too old; refuses one from the future.
     pub fn stale(&self, now: Timestamp) -> Result<Option<String>> {
         let Some(at) = self.at else { return Ok(None) };
@@ -98,7 +122,7 @@ impl Event {
     }
 
     fn of(envelope: Envelope, request: Map<String, Value>) -> Self {
-        Self { envelope, request, scheduled: false, at: None, account: None, region: None }
+        Self { envelope, request, scheduled: false, at: None, account: None, region: None, notice: None }
     }
 
     /// An event that only wakes.
@@ -130,6 +154,15 @@ fn parse(bytes: &[u8], nesting: usize) -> Result<Event> {
     let value: Value = serde_json::from_slice(bytes).map_err(|error| refuse(&error.to_string()))?;
     let Value::Object(fields) = value else { return Err(refuse("it is not a JSON object")) };
     open(fields, nesting)
+}
+
+/// What an event asks for, once the config was asked what it is about.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Asked<F> {
+    /// To run, for this.
+    Run(F),
+    /// Nothing: why.
+    Nothing(String),
 }
 
 /// Puts an envelope around data whose type and time came beside it, in headers. None when the data is no JSON.
@@ -185,7 +218,8 @@ fn records_of(records: &Value, nesting: usize) -> Result<Event> {
     });
     let first = events.next().unwrap_or_else(|| Err(refuse("it has no records")))?;
     for other in events {
-        if other?.request != first.request {
+        let other = other?;
+        if other.request != first.request || other.notice != first.notice {
             return Err(refuse("its records ask for different things"));
         }
     }

@@ -2,7 +2,10 @@
 
 use crate::{
     clock::Timestamp,
-    domain::finding::{Finding, FindingKind, Severity},
+    domain::{
+        finding::{Finding, FindingKind, Severity},
+        measure::Measures,
+    },
     env::Env,
     error::{Error, Kind, Result},
     id::AssetName,
@@ -26,6 +29,10 @@ pub trait Findings {
     fn findings(&self) -> Vec<Finding>;
     /// How the invocation ends.
     fn exit(&self) -> Exit;
+    /// What was measured, for monitors: nothing where a report measures nothing.
+    fn measures(&self) -> Vec<Measures> {
+        Vec::new()
+    }
 }
 
 /// How an invocation ends: the exit codes of the command, **contract**.
@@ -172,7 +179,9 @@ pub fn exit_of(findings: &[Finding]) -> Exit {
             Exit::Stale
         }
         F::SizeAnomaly | F::Unproven | F::DrillCouldNotVerify | F::ClockImplausible | F::CouldNotObserve => Exit::CouldNotVerify,
-        F::PresentButUnrecorded | F::RtoMissed | F::DrillIntervalTooLong | F::PruneRefused | F::HandOperated => Exit::Good,
+        F::PresentButUnrecorded | F::RtoMissed | F::DrillIntervalTooLong | F::PruneRefused | F::HandOperated | F::EventRefused => {
+            Exit::Good
+        }
     };
     let exits: Vec<_> = findings.iter().map(exit).collect();
     [Exit::Failed, Exit::Stale, Exit::CouldNotVerify].into_iter().find(|exit| exits.contains(exit)).unwrap_or(Exit::Good)

@@ -23,6 +23,7 @@ pub fn binary(name: &str) -> PathBuf {
 }
 
 /// A function's binary in a world of its own: nothing of this process's environment but what is needed to find tools.
+#[derive(Clone)]
 pub struct Installed {
     binary: PathBuf,
     variables: Vec<(String, String)>,

@@ -3,6 +3,7 @@
 use lastgood_core::{
     domain::{
         finding::{Finding, FindingKind, Severity},
+        measure::{Gauge, Measures},
         place::Place,
     },
     error::{Error, Kind},
@@ -127,6 +128,21 @@ impl Findings for CopyReport {
             Status::Ok => Exit::Good,
             Status::Partial | Status::Failed => Exit::Failed,
         }
+    }
+
+    fn measures(&self) -> Vec<Measures> {
+        let of = |entry: &Entry<Copies>| {
+            let measures = Measures::of(&entry.asset);
+            match &entry.outcome {
+                // One place where nothing is proven is behind by no number.
+                Outcome::Done(copies) => {
+                    let lags: Option<Vec<u64>> = copies.places.iter().map(|at| at.lag_seconds).collect();
+                    measures.with(Gauge::CopyLag, lags.and_then(|lags| lags.into_iter().max()))
+                }
+                Outcome::Failed { .. } | Outcome::NotDue { .. } | Outcome::AlreadyRunning { .. } | Outcome::Waiting { .. } => measures,
+            }
+        };
+        self.entries.iter().map(of).collect()
     }
 }
 

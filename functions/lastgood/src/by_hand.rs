@@ -15,7 +15,7 @@ use lastgood_core::{
     catalog::Waker,
     env::Env,
     error::{During, Error, Result, failed, invalid},
-    event::{self, Event},
+    event::{self, Asked, Event},
     function::{Exit, Findings, Function, Outcome},
     host::beat,
     id::AssetName,
@@ -29,32 +29,32 @@ use std::{io::Read, path::Path};
 /// Exports one asset now, or whatever is due.
 pub async fn export(env: &Env, wake: &Wake, form: Form) -> Result<Exit> {
     let asked = ExportToBucket { asset: wake.asset.clone(), when: when(wake) };
-    run(env, request(wake, asked)?, wake, form, tell::backups).await
+    run(env, request(env, wake, asked)?, wake, form, tell::backups).await
 }
 
 /// Takes a snapshot of one asset now, or of whatever is due.
 pub async fn snapshot(env: &Env, wake: &Wake, form: Form) -> Result<Exit> {
     let asked = SnapshotTrigger { asset: wake.asset.clone(), when: when(wake) };
-    run(env, request(wake, asked)?, wake, form, tell::snapshots).await
+    run(env, request(env, wake, asked)?, wake, form, tell::snapshots).await
 }
 
 /// Copies what is missing at any place.
 pub async fn copy(env: &Env, wake: &Wake, form: Form) -> Result<Exit> {
     let asked = CrossRegionCopy { asset: wake.asset.clone() };
-    run(env, request(wake, asked)?, wake, form, tell::copies).await
+    run(env, request(env, wake, asked)?, wake, form, tell::copies).await
 }
 
 /// Checks everything, writes the status and tells the channels.
 pub async fn check(env: &Env, wake: &Wake, form: Form) -> Result<Exit> {
     let asked = FreshnessChecker { asset: wake.asset.clone() };
-    run(env, request(wake, asked)?, wake, form, status::people).await
+    run(env, request(env, wake, asked)?, wake, form, status::people).await
 }
 
 /// Drills one asset now, or whatever is due.
 pub async fn drill(env: &Env, ask: &Drill, form: Form) -> Result<Exit> {
     let now = ask.wake.asset.is_some();
     let asked = RestoreDrill { asset: ask.wake.asset.clone(), backup: ask.backup, from: ask.from.clone(), now };
-    run(env, request(&ask.wake, asked)?, &ask.wake, form, |report| tell::drills(env, report)).await
+    run(env, request(env, &ask.wake, asked)?, &ask.wake, form, |report| tell::drills(env, report)).await
 }
 
 /// Drills the newest backup of one asset now and returns what came of it.
@@ -88,11 +88,18 @@ fn when(wake: &Wake) -> When {
     if wake.asset.is_some() && !wake.scheduled { When::Now } else { When::Due }
 }
 
-/// The request: of a recorded trigger where one is given, else what was typed.
-fn request<F: DeserializeOwned>(wake: &Wake, asked: F) -> Result<F> {
-    match &wake.event {
-        Some(path) => Event::parse(&read(path)?)?.request(),
-        None => Ok(asked),
+/// The request: of a recorded trigger where one is given, else what was typed. None of a trigger about which there is
+/// nothing to do.
+fn request<F: DeserializeOwned>(env: &Env, wake: &Wake, asked: F) -> Result<Option<F>> {
+    let Some(path) = &wake.event else { return Ok(Some(asked)) };
+    let event = Event::parse(&read(path)?)?;
+    event.of_known_account(&env.config.accounts.iter().cloned().collect())?;
+    match event.ask(&env.config)? {
+        Asked::Run(asked) => Ok(Some(asked)),
+        Asked::Nothing(why) => {
+            remark(&format!("nothing is done: {why}"));
+            Ok(None)
+        }
     }
 }
 
@@ -107,7 +114,8 @@ fn read(path: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-async fn run<F: Function>(env: &Env, request: F, wake: &Wake, form: Form, people: impl Fn(&F::Report) -> String) -> Result<Exit> {
+async fn run<F: Function>(env: &Env, request: Option<F>, wake: &Wake, form: Form, people: impl Fn(&F::Report) -> String) -> Result<Exit> {
+    let Some(request) = request else { return Ok(Exit::Good) };
     let waker = if wake.scheduled || wake.event.is_some() { Waker::Event } else { Waker::Hand };
     let scheduled_at = wake.scheduled.then(|| env.clock.now());
     let report = done(env, request, waker, scheduled_at).await?;

@@ -7,6 +7,7 @@ use lastgood_core::{
         compare::CheckOutcome,
         drill::Verdict,
         finding::{Finding, FindingKind, Severity},
+        measure::{Gauge, Measures},
         place::Place,
     },
     function::{Entry, Exit, Findings, Outcome, Report},
@@ -113,6 +114,20 @@ impl Findings for DrillReport {
             Some(Verdict::CouldNotVerify) => Exit::CouldNotVerify,
             Some(Verdict::Failed) => Exit::Failed,
         }
+    }
+
+    fn measures(&self) -> Vec<Measures> {
+        let of = |entry: &Entry<Drilled>| {
+            let measures = Measures::of(&entry.asset);
+            match &entry.outcome {
+                Outcome::Done(drilled) => measures
+                    .lasting(Gauge::Restore, drilled.restore_seconds)
+                    .with(Gauge::DrillFailed, Some(u8::from(drilled.verdict != Verdict::Proven))),
+                Outcome::Failed { .. } => measures.with(Gauge::DrillFailed, Some(1)),
+                Outcome::NotDue { .. } | Outcome::AlreadyRunning { .. } | Outcome::Waiting { .. } => measures,
+            }
+        };
+        self.entries.iter().map(of).collect()
     }
 }
 

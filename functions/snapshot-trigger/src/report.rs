@@ -2,7 +2,7 @@
 
 use lastgood_core::{
     backup::BackupReport,
-    domain::finding::Finding,
+    domain::{finding::Finding, measure::Measures},
     function::{Exit, Findings},
     prune::Pruned,
 };
@@ -35,5 +35,9 @@ impl Findings for SnapshotReport {
     fn exit(&self) -> Exit {
         // A refused prune keeps everything: it is told, and no failure of the backups.
         self.taken.exit()
+    }
+
+    fn measures(&self) -> Vec<Measures> {
+        self.taken.measures()
     }
 }

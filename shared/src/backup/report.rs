@@ -5,8 +5,9 @@ use crate::{
     domain::{
         backup::{Manifest, Method, Tier},
         finding::{Finding, FindingKind, Severity},
+        measure::{Gauge, Measures},
     },
-    function::{Exit, Findings, Outcome, Report, Status},
+    function::{Entry, Exit, Findings, Outcome, Report, Status},
     id::BackupId,
 };
 use serde::{Deserialize, Serialize};
@@ -100,5 +101,22 @@ impl Findings for BackupReport {
             Status::Ok => Exit::Good,
             Status::Partial | Status::Failed => Exit::Failed,
         }
+    }
+
+    fn measures(&self) -> Vec<Measures> {
+        let of = |entry: &Entry<Taken>| {
+            let measures = Measures::of(&entry.asset);
+            match &entry.outcome {
+                // Of a snapshot that its provider holds the vault has no bytes: nothing is known, which is not 0.
+                Outcome::Done(taken) => measures
+                    .with(Gauge::BackupSize, (taken.objects > 0).then_some(taken.stored_bytes))
+                    .lasting(Gauge::BackupDuration, Some(taken.took().as_secs_f64()))
+                    .with(Gauge::BackupLastSuccess, Some(taken.data_time.as_second()))
+                    .with(Gauge::BackupFailed, Some(0)),
+                Outcome::Failed { .. } => measures.with(Gauge::BackupFailed, Some(1)),
+                Outcome::NotDue { .. } | Outcome::AlreadyRunning { .. } | Outcome::Waiting { .. } => measures,
+            }
+        };
+        self.entries.iter().map(of).collect()
     }
 }

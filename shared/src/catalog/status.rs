@@ -2,10 +2,11 @@
 
 use super::Record;
 use crate::{
-    clock::Timestamp,
+    clock::{Timestamp, since},
     domain::{
-        finding::{Finding, Severity},
+        finding::{Finding, FindingKind, Severity},
         freshness::{AssetStatus, State},
+        measure::{Gauge, Measures},
     },
     function::{Exit, Findings, exit_of},
 };
@@ -62,6 +63,31 @@ impl Findings for Status {
     fn exit(&self) -> Exit {
         exit_of(&self.findings())
     }
+
+    fn measures(&self) -> Vec<Measures> {
+        self.assets.iter().map(|asset| measures(asset, self.checked_at)).collect()
+    }
+}
+
+/// What was seen of an asset, in numbers. Counts of a vault that could not be looked at in full are not known.
+fn measures(asset: &AssetStatus, now: Timestamp) -> Measures {
+    let newest = asset.newest.as_ref();
+    let whole = asset.findings.iter().all(|finding| finding.kind != FindingKind::CouldNotObserve);
+    let missing = newest.filter(|_| whole && asset.copies.asked > 0).map(|_| asset.copies.asked.saturating_sub(asset.copies.proven));
+    let of = |severity| asset.findings.iter().filter(|finding| finding.severity == severity).count();
+    Measures::of(&asset.asset)
+        .with(Gauge::BackupAge, newest.map(|newest| newest.age_seconds))
+        .with(Gauge::RecoveryPointObjective, Some(asset.rpo.duration().as_secs()))
+        .with(Gauge::BackupLastSuccess, newest.map(|newest| newest.data_time.as_second()))
+        .with(Gauge::Backups, whole.then_some(asset.backups))
+        .with(Gauge::StoredBytes, whole.then_some(asset.stored_bytes))
+        .with(Gauge::CopiesMissing, missing)
+        .with(Gauge::DrillAge, asset.proven.as_ref().map(|proven| since(now, proven.at).as_secs()))
+        .with(Gauge::DrillLastProven, asset.proven.as_ref().map(|proven| proven.at.as_second()))
+        .with(Gauge::Restore, asset.rto.measured_seconds)
+        .with(Gauge::RecoveryTimeObjective, Some(asset.rto.target.duration().as_secs()))
+        .with(Gauge::CriticalFindings, Some(of(Severity::Critical)))
+        .with(Gauge::Warnings, Some(of(Severity::Warning)))
 }
 
 /// Which findings each channel was told: the same one is told once, until it is over.

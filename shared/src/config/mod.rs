@@ -9,6 +9,7 @@ mod policy;
 mod raw;
 mod read;
 mod reference;
+mod topic;
 
 pub use asset::{Asset, BucketExpectations, SecretsProvider, Source};
 pub use policy::{
@@ -16,6 +17,7 @@ pub use policy::{
 };
 pub use read::remarks;
 pub use reference::SecretRef;
+pub use topic::{Topic, TopicArn};
 
 use crate::{
     domain::{place::Place, span::Span},
@@ -38,6 +40,8 @@ pub struct Config {
     pub passphrase: Option<SecretRef>,
     /// Who is told.
     pub notify: Vec<Channel>,
+    /// The AWS accounts whose events are believed, besides the one that a function runs in.
+    pub accounts: Vec<String>,
     /// The base of alert links: a link is this + `#section`.
     pub runbook: String,
     /// Everything that is protected, by name.
@@ -84,6 +88,11 @@ pub enum Channel {
     Pagerduty {
         /// The integration's routing key.
         routing_key: SecretRef,
+    },
+    /// A topic of Amazon SNS.
+    Sns {
+        /// The topic.
+        topic: Topic,
     },
 }
 

@@ -1,7 +1,7 @@
 //! `lastgood.yaml` as it is written: every key that exists, each with the place where it stands.
 
 use super::{BucketExpectations, ExportPolicy, RecoverySet, Retention, SecretRef, SecretsProvider, SnapshotPolicy};
-use super::{DrillTarget, Expect};
+use super::{DrillTarget, Expect, Topic};
 use crate::domain::{backup::Form, due::Schedule, place::Place, span::Span};
 use crate::id::AssetName;
 use schemars::JsonSchema;
@@ -26,6 +26,10 @@ pub struct RawConfig {
     #[serde(default)]
     #[schemars(with = "Vec<RawChannel>")]
     pub notify: Vec<Spanned<RawChannel>>,
+    /// The AWS accounts whose events are believed, besides the one that a function runs in.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>", extend("items" = { "type": "string", "pattern": "^[0-9]{12}$" }))]
+    pub accounts: Vec<Spanned<String>>,
     /// The base of alert links: a link is this + `#section`.
     pub runbook: Option<String>,
     /// What holds for every asset that says nothing else.
@@ -64,6 +68,8 @@ pub struct RawChannel {
     pub signing_key: Option<SecretRef>,
     /// The routing key of a `PagerDuty` integration.
     pub routing_key: Option<SecretRef>,
+    /// The ARN of an SNS topic, or a reference to it.
+    pub topic: Option<Topic>,
 }
 
 /// The kinds of channel.
@@ -76,6 +82,8 @@ pub enum RawChannelKind {
     Slack,
     /// `PagerDuty` Events v2.
     Pagerduty,
+    /// A topic of Amazon SNS.
+    Sns,
 }
 
 /// What holds for every asset that says nothing else.

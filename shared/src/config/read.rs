@@ -87,20 +87,34 @@ impl Reader<'_> {
             let system = self.system(&name, system, &assets)?;
             systems.insert(name, system);
         }
+        let accounts = raw.accounts.iter().enumerate().map(|(n, account)| self.account(n, account)).collect::<Result<_>>()?;
         let notify = raw.notify.iter().enumerate().map(|(n, channel)| self.channel(n, channel)).collect::<Result<_>>()?;
-        Ok(Config { vault: raw.vault.value, openpgp, decrypt_with, passphrase, notify, runbook, assets, systems })
+        Ok(Config { vault: raw.vault.value, openpgp, decrypt_with, passphrase, notify, accounts, runbook, assets, systems })
+    }
+
+    fn account(&self, number: usize, at: &Spanned<String>) -> Result<String> {
+        let account = &at.value;
+        if account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Ok(account.clone());
+        }
+        let hint = "write its twelve digits in quotes, such as \"123456789012\"";
+        Err(self.wrong(at, &format!("accounts[{number}]"), "not an AWS account", hint))
     }
 
     fn channel(&self, number: usize, at: &Spanned<RawChannel>) -> Result<Channel> {
         let path = format!("notify[{number}]");
         let missing =
             |key: &str| self.wrong(at, &path, &format!("missing key `{key}`"), &format!("add `{key}: env:NAME` or another reference"));
-        let RawChannel { kind, url, signing_key, routing_key } = &at.value;
+        let RawChannel { kind, url, signing_key, routing_key, topic } = &at.value;
         match kind {
             RawChannelKind::Webhook => {
                 Ok(Channel::Webhook { url: url.clone().ok_or_else(|| missing("url"))?, signing_key: signing_key.clone() })
             }
             RawChannelKind::Slack => Ok(Channel::Slack { url: url.clone().ok_or_else(|| missing("url"))? }),
+            RawChannelKind::Sns => {
+                let hint = "add `topic: arn:aws:sns:REGION:ACCOUNT:NAME` or `topic: env:NAME`";
+                Ok(Channel::Sns { topic: topic.clone().ok_or_else(|| self.wrong(at, &path, "missing key `topic`", hint))? })
+            }
             RawChannelKind::Pagerduty => Ok(Channel::Pagerduty { routing_key: routing_key.clone().ok_or_else(|| missing("routing_key"))? }),
         }
     }

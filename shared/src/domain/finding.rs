@@ -79,11 +79,13 @@ pub enum FindingKind {
     HandOperated,
     /// Something could not be looked at: unknown, and never rounded to good.
     CouldNotObserve,
+    /// An event came from an account whose events are not believed.
+    EventRefused,
 }
 
 impl FindingKind {
     /// Every kind, so that the runbook and the tests can walk them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::BackupStale,
         Self::NeverSucceeded,
         Self::BackupFailed,
@@ -105,6 +107,7 @@ impl FindingKind {
         Self::NotDelivered,
         Self::HandOperated,
         Self::CouldNotObserve,
+        Self::EventRefused,
     ];
 
     /// The kind as records and the runbook's headings write it.
@@ -131,6 +134,7 @@ impl FindingKind {
             Self::NotDelivered => "not-delivered",
             Self::HandOperated => "hand-operated",
             Self::CouldNotObserve => "could-not-observe",
+            Self::EventRefused => "event-refused",
         }
     }
 }

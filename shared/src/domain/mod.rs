@@ -8,6 +8,7 @@ pub mod due;
 pub mod finding;
 pub mod freshness;
 pub mod held;
+pub mod measure;
 pub mod place;
 pub mod retention;
 pub mod run;

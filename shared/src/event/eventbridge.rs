@@ -1,11 +1,12 @@
 //! `EventBridge`: a rule's schedule, Scheduler's default input, what a service tells, and events put there for us.
 
-use super::{Envelope, Event, fields, plain, refuse};
+use super::{Envelope, Event, fields, notice, plain, refuse};
 use crate::{clock::Timestamp, error::Result};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// What we read of it. `detail` is the provider's business when an AWS service sent it, and ours otherwise.
+/// What we read of it. `detail` is the provider's business when an AWS service sent it, a notice when it is of RDS, of an
+/// alarm or of a function of ours, and a request otherwise.
 #[derive(Deserialize)]
 struct Outer {
     #[serde(rename = "detail-type")]
@@ -17,15 +18,27 @@ struct Outer {
     detail: Option<Value>,
 }
 
+/// The type of an alarm that went off, or is over.
+const ALARM: &str = "CloudWatch Alarm State Change";
+
 /// Opens an `EventBridge` event.
 pub fn open(outer: Map<String, Value>) -> Result<Event> {
     let outer: Outer = fields(Value::Object(outer))?;
     let service = outer.source.starts_with("aws.");
-    let inner = match outer.detail {
+    let noticed = |notice| Event { notice: Some(notice), ..Event::wake(Envelope::EventBridge) };
+    let detail = outer.detail.unwrap_or_default();
+    let inner = match (outer.source.as_str(), outer.kind.as_str()) {
+        ("aws.rds", _) => noticed(notice::rds_told(&detail)),
+        ("aws.cloudwatch", ALARM) => noticed(notice::alarm_changed(&detail)),
+        (notice::SOURCE, notice::STATE_CHANGE) => noticed(notice::ours_changed(&detail)),
         _ if service => Event::wake(Envelope::EventBridge),
-        None | Some(Value::Null) => Event::wake(Envelope::EventBridge),
-        Some(Value::Object(detail)) => plain(detail)?,
-        Some(_) => return Err(refuse("its detail is not a JSON object")),
+        _ => match detail {
+            Value::Null => Event::wake(Envelope::EventBridge),
+            Value::Object(detail) => plain(detail)?,
+            Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+                return Err(refuse("its detail is not a JSON object"));
+            }
+        },
     };
     // Scheduler's default input (`aws.scheduler`) has the same type as a rule's schedule (`aws.events`).
     let scheduled = inner.scheduled || (service && outer.kind == "Scheduled Event");

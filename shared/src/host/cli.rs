@@ -126,10 +126,13 @@ async fn run<F: Function>(mut around: Surroundings, line: &Typed, request: Optio
     if let Some(config) = &line.config {
         around.config.clone_from(config);
     }
-    let request = match request {
-        Some(request) => request,
+    let (request, event) = match request {
+        Some(request) => (request, None),
         // Recorded triggers are old by nature: their age is not judged, and no schedule is taken to be alive.
-        None => Event::parse(&read(line.event.as_deref())?)?.request()?,
+        None => {
+            let event = Event::parse(&read(line.event.as_deref())?)?;
+            (event.request()?, Some(event))
+        }
     };
     let woken = match &line.event {
         _ if line.scheduled || around.job => Woken::BySchedule,
@@ -138,6 +141,10 @@ async fn run<F: Function>(mut around: Surroundings, line: &Typed, request: Optio
     };
     let killed_at = around.timeout.map(|timeout| clock::after(SystemClock.now(), timeout));
     let call = Call::new(&around, invocation::holder(), woken, killed_at, Arc::new(Quiet));
+    let call = match event {
+        Some(event) => call.for_event(event, None),
+        None => call,
+    };
     let ended = tokio::select! {
         ended = invocation::run(request, call) => Some(ended),
         () = asked_to_end() => None,
@@ -182,6 +189,9 @@ fn sentences<F: Function>(ended: &Ended) -> String {
     let mut out = String::new();
     let status = text(&ended.report, "status").unwrap_or_else(|| said(&ended.exit));
     let _ = writeln!(out, "{}: {status}", F::NAME);
+    if let Some(why) = text(&ended.report, "dropped") {
+        let _ = writeln!(out, "  nothing is done: {why}");
+    }
     for entry in ["entries", "assets"].iter().filter_map(|name| ended.report.get(name)?.as_array()).flatten() {
         let asset = text(entry, "asset").unwrap_or_default();
         let outcome = text(entry, "outcome").or_else(|| text(entry, "state")).unwrap_or_default().replace('-', " ");

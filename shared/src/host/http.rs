@@ -6,7 +6,7 @@
 
 use super::{
     Call, Ended, Surroundings, invocation,
-    lambda::{Wake, wake},
+    lambda::{Wake, wake, woken},
     telemetry,
 };
 use crate::{
@@ -88,9 +88,9 @@ pub(super) async fn asked_to_end() {
 
 async fn answer<F: Function>(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
     let now = SystemClock.now();
-    let (request, woken) = match wake::<F>(&enveloped(&headers, &body), now) {
-        Ok(Wake::Run(request, woken)) => (request, woken),
-        Ok(Wake::Drop(why)) => return Json(json!({ "function": F::NAME, "dropped": why })).into_response(),
+    let (request, woke) = match wake::<F>(&enveloped(&headers, &body), now) {
+        Ok(Wake::Run(request, woke)) => (request, woke),
+        Ok(Wake::Drop(why)) => return Json(invocation::dropped::<F>(&why)).into_response(),
         Err(error) => {
             tracing::warn!(function = F::NAME, kind = ?error.kind(), error = %error.full(), "an event was refused");
             return refused(&error);
@@ -101,7 +101,7 @@ async fn answer<F: Function>(State(shared): State<Arc<Shared>>, headers: HeaderM
     };
     let killed_at = clock::after(now, shared.around.timeout.unwrap_or(TIMEOUT));
     let holder = format!("{}/{}", shared.holder, shared.count.fetch_add(1, Ordering::Relaxed));
-    let call = Call::new(&shared.around, holder, woken, Some(killed_at), Arc::new(Quiet));
+    let call = Call::new(&shared.around, holder, woken(&woke), Some(killed_at), Arc::new(Quiet)).for_event(woke, None);
     let run = tokio::spawn(async move {
         let ended = invocation::run(request, call).await;
         drop(room);

@@ -1,16 +1,17 @@
 //! One run of a function under any host: make its world, run it in its time, write its heartbeat, tell how it went.
 
-use super::{Surroundings, World, beat, telemetry::INVOCATION};
+use super::{Outlet, Surroundings, World, beat, stranger, telemetry::INVOCATION};
 use crate::{
     catalog::Waker,
     clock::{self, Clock, SystemClock, Timestamp},
     domain::finding::Finding,
     env::Progress,
     error::{Error, Kind, Result, failed, out_of_time},
+    event::{Asked, Event},
     function::{Exit, Findings, Function},
     redact,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 /// The largest part of its time that a run gives up to put everything down.
@@ -31,6 +32,12 @@ pub struct Call {
     pub progress: Arc<dyn Progress>,
     /// What woke it.
     pub woken: Woken,
+    /// The event that woke it, whose notice is looked up in the config.
+    pub event: Option<Event>,
+    /// The account that it runs in, if the platform says so.
+    pub account: Option<String>,
+    /// Where measures go.
+    pub metrics: Option<Outlet>,
 }
 
 /// What woke a function.
@@ -58,7 +65,23 @@ pub struct Ended {
 impl Call {
     /// A call under the settings of the environment.
     pub fn new(around: &Surroundings, holder: String, woken: Woken, killed_at: Option<Timestamp>, progress: Arc<dyn Progress>) -> Self {
-        Self { config: around.config.clone(), scratch: around.scratch.clone(), holder, killed_at, progress, woken }
+        Self {
+            config: around.config.clone(),
+            scratch: around.scratch.clone(),
+            holder,
+            killed_at,
+            progress,
+            woken,
+            event: None,
+            account: None,
+            metrics: around.metrics,
+        }
+    }
+
+    /// The same call, woken by an event, in this account.
+    #[must_use]
+    pub fn for_event(self, event: Event, account: Option<String>) -> Self {
+        Self { event: Some(event), account, ..self }
     }
 }
 
@@ -87,6 +110,20 @@ async fn run_within<F: Function>(request: F, call: Call) -> Result<Ended> {
     let deadline = call.killed_at.map(|at| clock::before(at, margin));
     let world = World::open(&call.config, call.scratch.as_deref(), call.holder, deadline, call.progress).await?;
     let env = world.env();
+    let request = match &call.event {
+        None => request,
+        Some(event) => {
+            let known = env.config.accounts.iter().cloned().chain(call.account.clone()).collect();
+            if let Err(stranger) = event.of_known_account(&known) {
+                stranger::tell(env, F::NAME, &stranger).await;
+                return Err(stranger);
+            }
+            match event.ask(&env.config)? {
+                Asked::Run(request) => request,
+                Asked::Nothing(why) => return Ok(Ended { report: dropped::<F>(&why), exit: Exit::Good, findings: Vec::new() }),
+            }
+        }
+    };
     let outcome = match left {
         Some(left) => tokio::time::timeout(left.saturating_sub(margin / 4), request.run(env)).await.unwrap_or_else(|_| {
             Err(out_of_time("the platform's time for this invocation ended")
@@ -106,7 +143,15 @@ async fn run_within<F: Function>(request: F, call: Call) -> Result<Ended> {
     let millis = u64::try_from(clock::since(SystemClock.now(), begun).as_millis()).unwrap_or(u64::MAX);
     let report = outcome?;
     tracing::info!(function = F::NAME, exit = ?exit, duration_ms = millis, "the run ended");
+    if let Some(outlet) = call.metrics {
+        outlet.write(F::NAME, &report.measures(), SystemClock.now());
+    }
     tell(&report)
+}
+
+/// What a host answers to an event about which there is nothing to do.
+pub fn dropped<F: Function>(why: &str) -> Value {
+    json!({ "function": F::NAME, "dropped": redact::text(why) })
 }
 
 /// Logs what a host answers to somebody who may not keep it.

@@ -33,16 +33,17 @@ pub async fn serve<F: Function>(around: Surroundings) -> ExitCode {
 
 async fn answer<F: Function>(around: &Surroundings, event: LambdaEvent<Box<RawValue>>) -> Result<Value, Diagnostic> {
     let now = SystemClock.now();
-    let (request, woken) = match wake::<F>(event.payload.get().as_bytes(), now) {
-        Ok(Wake::Run(request, woken)) => (request, woken),
-        Ok(Wake::Drop(why)) => return Ok(json!({ "function": F::NAME, "dropped": why })),
+    let (request, woke) = match wake::<F>(event.payload.get().as_bytes(), now) {
+        Ok(Wake::Run(request, woke)) => (request, woke),
+        Ok(Wake::Drop(why)) => return Ok(invocation::dropped::<F>(&why)),
         Err(error) => {
             tracing::error!(function = F::NAME, kind = ?error.kind(), error = %error.full(), "an event was refused");
             return Err(diagnostic(&error));
         }
     };
     let killed_at = deadline(&event.context, now);
-    let call = Call::new(around, format!("lambda/{}", event.context.request_id), woken, killed_at, Arc::new(Quiet));
+    let holder = format!("lambda/{}", event.context.request_id);
+    let call = Call::new(around, holder, woken(&woke), killed_at, Arc::new(Quiet)).for_event(woke, account(&event.context));
     match invocation::run(request, call).await {
         Ok(ended) => told(ended),
         // Another invocation does the work: a retry by the platform, and an alarm, would be about nothing.
@@ -58,8 +59,8 @@ async fn answer<F: Function>(around: &Surroundings, event: LambdaEvent<Box<RawVa
 
 /// What is to be done with an event that arrived.
 pub(super) enum Wake<F> {
-    /// Run the function.
-    Run(F, Woken),
+    /// Run the function, for this event.
+    Run(F, Event),
     /// Drop it: it is too old.
     Drop(String),
 }
@@ -71,8 +72,18 @@ pub(super) fn wake<F: Function>(bytes: &[u8], now: Timestamp) -> crate::error::R
         tracing::info!(function = F::NAME, why, "an event was dropped");
         return Ok(Wake::Drop(why));
     }
-    let woken = if event.scheduled { Woken::BySchedule } else { Woken::ByEvent };
-    Ok(Wake::Run(event.request()?, woken))
+    Ok(Wake::Run(event.request()?, event))
+}
+
+/// What woke a function that an event woke.
+pub(super) fn woken(event: &Event) -> Woken {
+    if event.scheduled { Woken::BySchedule } else { Woken::ByEvent }
+}
+
+/// The account that this function runs in: of its own ARN, which Lambda says and no event.
+fn account(context: &Context) -> Option<String> {
+    let account = context.invoked_function_arn.split(':').nth(4)?;
+    (!account.is_empty()).then(|| account.to_owned())
 }
 
 /// A report whose function failed is an error of the invocation, so that the platform counts and retries it.

@@ -9,13 +9,16 @@ mod cli;
 mod http;
 mod invocation;
 mod lambda;
+mod metrics;
 mod pulse;
 mod scratch;
+mod stranger;
 mod surroundings;
 pub mod telemetry;
 mod world;
 
 pub use invocation::{Call, Ended, Woken, holder, run};
+pub use metrics::Outlet;
 pub use pulse::beat;
 pub use scratch::Scratch;
 pub use surroundings::Surroundings;

@@ -1,6 +1,6 @@
 //! What a host reads of the environment, read once and in one place.
 
-use super::Host;
+use super::{Host, Outlet};
 use crate::{
     domain::span::Span,
     error::{During, Result, invalid},
@@ -25,6 +25,8 @@ pub struct Surroundings {
     pub scratch: Option<PathBuf>,
     /// `CLOUD_RUN_JOB`: a schedule started this, not a hand.
     pub job: bool,
+    /// `LASTGOOD_METRICS`: `emf` where the logs go to CloudWatch, `off` nowhere. In Lambda they always do.
+    pub metrics: Option<Outlet>,
 }
 
 impl Surroundings {
@@ -51,6 +53,15 @@ impl Surroundings {
             }
             (None, _, _) => Host::Once,
         };
+        let metrics = match (var("LASTGOOD_METRICS").as_deref(), host) {
+            (None, Host::Lambda) | (Some("emf"), Host::Lambda | Host::Http { .. }) => Some(Outlet::Stdout),
+            // There stdout is for results.
+            (Some("emf"), Host::Once) => Some(Outlet::Stderr),
+            (None, Host::Http { .. } | Host::Once) | (Some("off"), _) => None,
+            (Some(other), _) => {
+                return Err(invalid(format!("LASTGOOD_METRICS is {:?}", crate::redact::clip(other, 20))).hint("write emf or off"));
+            }
+        };
         let timeout = var("LASTGOOD_TIMEOUT").map(|text| text.parse::<Span>()).transpose().during("LASTGOOD_TIMEOUT")?;
         Ok(Self {
             host,
@@ -59,6 +70,7 @@ impl Surroundings {
             timeout: timeout.map(Span::duration),
             scratch: var("LASTGOOD_SCRATCH").map(PathBuf::from),
             job: var("CLOUD_RUN_JOB").is_some(),
+            metrics,
         })
     }
 }
@@ -80,6 +92,9 @@ mod tests {
             ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
         ];
         assert_eq!(read(&lambda).unwrap().host, Host::Lambda);
+        assert_eq!(read(&lambda).unwrap().metrics, Some(Outlet::Stdout));
+        assert_eq!(read(&[&lambda[..], &[("LASTGOOD_METRICS", "off")]].concat()).unwrap().metrics, None);
+        assert_eq!(read(&[("LASTGOOD_METRICS", "emf")]).unwrap().metrics, Some(Outlet::Stderr), "stdout is for results");
         assert_eq!(read(&[("K_SERVICE", "x"), ("PORT", "8080")]).unwrap().host, Host::Http { port: 8080 });
         assert_eq!(read(&[("PORT", "8080")]).unwrap().host, Host::Once);
         let job = read(&[("CLOUD_RUN_JOB", "x")]).unwrap();
@@ -93,6 +108,7 @@ mod tests {
             (&[("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001")][..], "AWS_LAMBDA_FUNCTION_NAME"),
             (&[("K_SERVICE", "x"), ("PORT", "http")], "PORT"),
             (&[("LASTGOOD_TIMEOUT", "soon")], "LASTGOOD_TIMEOUT"),
+            (&[("LASTGOOD_METRICS", "statsd")], "LASTGOOD_METRICS"),
         ] {
             assert!(read(vars).unwrap_err().full().contains(named), "{named}");
         }

@@ -37,7 +37,7 @@ impl World {
         let scratch = Scratch::new(scratch)?;
         let config = Arc::new(Config::parse(&read_config(config).await?, config)?);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let secrets: Arc<dyn Secrets> = Arc::new(providers::local::LocalSecrets);
+        let secrets: Arc<dyn Secrets> = Arc::new(providers::SecretSources::default());
         let providers: Arc<dyn Providers> =
             Arc::new(providers::Real::new(secrets.clone(), clock.clone(), progress.clone(), scratch.path().to_owned(), config.clone()));
         let vault = Vault::new(providers.bucket(&config.vault).await.during("opening the vault")?);

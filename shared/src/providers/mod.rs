@@ -8,10 +8,12 @@ pub(crate) mod parts;
 pub mod postgres;
 pub mod probe;
 mod real;
+mod secrets;
 pub mod tls;
 mod whole;
 
 pub use real::Real;
+pub use secrets::SecretSources;
 
 use crate::{
     domain::place::{Place, Scheme},

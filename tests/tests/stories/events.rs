@@ -10,20 +10,56 @@ use serde_json::{Value, json};
 use std::{collections::BTreeMap, path::Path};
 
 /// What a recorded trigger comes to: its envelope, what it narrows to, whether a schedule sent it.
-const RECORDED: [(&str, Envelope, Option<&str>, bool); 12] = [
-    ("cloud-scheduler", Envelope::Plain, Some("orders-db"), true),
-    ("cloudevents", Envelope::CloudEvents, Some("orders-db"), false),
-    ("cloudevents-pubsub", Envelope::CloudEvents, None, false),
-    ("eventbridge-rds", Envelope::EventBridge, None, false),
-    ("eventbridge-rule", Envelope::EventBridge, None, true),
-    ("eventbridge-scheduler", Envelope::Plain, Some("orders-db"), true),
-    ("eventbridge-scheduler-default", Envelope::EventBridge, None, true),
-    ("plain", Envelope::Plain, Some("orders-db"), false),
-    ("pubsub-push", Envelope::PubSub, Some("orders-db"), true),
-    ("s3-object-created", Envelope::S3, None, false),
-    ("sns-http", Envelope::Sns, None, false),
-    ("sns-lambda", Envelope::Sns, Some("orders-db"), false),
+const RECORDED: [(&str, Envelope, Narrows, bool); 17] = [
+    ("cloud-scheduler", Envelope::Plain, Narrows::ByName("orders-db"), true),
+    ("cloudevents", Envelope::CloudEvents, Narrows::ByName("orders-db"), false),
+    ("cloudevents-pubsub", Envelope::CloudEvents, Narrows::Not, false),
+    ("eventbridge-alarm", Envelope::EventBridge, Narrows::ByNotice("orders-db"), false),
+    ("eventbridge-lastgood", Envelope::EventBridge, Narrows::ByNotice("orders-db"), false),
+    ("eventbridge-rds", Envelope::EventBridge, Narrows::ByNotice("orders-rds"), false),
+    ("eventbridge-rds-failure", Envelope::EventBridge, Narrows::ByNotice("orders-rds"), false),
+    ("eventbridge-rule", Envelope::EventBridge, Narrows::Not, true),
+    ("eventbridge-scheduler", Envelope::Plain, Narrows::ByName("orders-db"), true),
+    ("eventbridge-scheduler-default", Envelope::EventBridge, Narrows::Not, true),
+    ("plain", Envelope::Plain, Narrows::ByName("orders-db"), false),
+    ("pubsub-push", Envelope::PubSub, Narrows::ByName("orders-db"), true),
+    ("s3-object-created", Envelope::S3, Narrows::Not, false),
+    ("sns-alarm", Envelope::Sns, Narrows::ByNotice("orders-db"), false),
+    ("sns-http", Envelope::Sns, Narrows::ByNotice("orders-rds"), false),
+    ("sns-lambda", Envelope::Sns, Narrows::ByName("orders-db"), false),
+    ("sns-rds", Envelope::Sns, Narrows::ByNotice("orders-rds"), false),
 ];
+
+/// How a trigger says what it is about.
+#[derive(Clone, Copy)]
+enum Narrows {
+    /// Not at all: whatever is due.
+    Not,
+    /// Its request names an asset.
+    ByName(&'static str),
+    /// It is a notice, and the config says which asset it is about.
+    ByNotice(&'static str),
+}
+
+impl Narrows {
+    /// The assets that a run of it is about.
+    fn assets(self) -> Vec<&'static str> {
+        match self {
+            Self::Not => vec!["orders-db", "orders-rds"],
+            Self::ByName(asset) | Self::ByNotice(asset) => vec![asset],
+        }
+    }
+}
+
+/// A home whose config has an RDS instance too.
+fn home() -> Home {
+    let home = Home::of("probe");
+    let config = home.path("lastgood.yaml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let rds = "  orders-rds: { kind: rds, instance: orders-prod, region: eu-west-1, snapshot: { schedule: \"0 3 * * *\" } }\n";
+    std::fs::write(&config, text + rds).unwrap();
+    home
+}
 
 fn recorded() -> BTreeMap<String, Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events");
@@ -41,28 +77,36 @@ fn fresh(event: &[u8]) -> String {
 fn every_recorded_trigger_is_understood() {
     let files = recorded();
     assert_eq!(files.keys().map(String::as_str).collect::<Vec<_>>(), RECORDED.map(|(name, ..)| name), "a file without an expectation");
-    for (name, envelope, asset, scheduled) in RECORDED {
+    for (name, envelope, narrows, scheduled) in RECORDED {
         let event = Event::parse(&files[name]).unwrap();
         assert_eq!((event.envelope, event.scheduled), (envelope, scheduled), "{name}");
-        let request = asset.map_or(json!({}), |asset| json!({"asset": asset}));
-        assert_eq!(Value::Object(event.request), request, "{name}");
+        let (request, noticed) = match narrows {
+            Narrows::Not => (json!({}), false),
+            Narrows::ByName(asset) => (json!({"asset": asset}), false),
+            Narrows::ByNotice(_) => (json!({}), true),
+        };
+        assert_eq!((Value::Object(event.request), event.notice.is_some()), (request, noticed), "{name}");
     }
 }
 
 #[tokio::test]
 async fn every_recorded_trigger_runs_under_every_host() {
-    let home = Home::new();
+    let home = home();
     let (http, lambda) = (home.function.http().await, home.function.lambda().await);
-    for (name, event) in recorded() {
+    let files = recorded();
+    for (name, _, narrows, _) in RECORDED {
+        let event = &files[name];
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../events/{name}.json"));
         let ran = home.function.run(&["--event", &path.display().to_string(), "--json"]).await;
         assert_eq!(ran.exit, Some(0), "{name}: {ran:?}");
-        assert_eq!(ran.report()["entries"][0]["asset"], json!("orders-db"), "{name}");
+        let report = ran.report();
+        let assets: Vec<_> = report["entries"].as_array().unwrap().iter().map(|entry| entry["asset"].as_str().unwrap()).collect();
+        assert_eq!(assets, narrows.assets(), "{name}");
 
-        let (status, body) = http.post(fresh(&event)).await;
+        let (status, body) = http.post(fresh(event)).await;
         assert_eq!((status, &body["status"]), (200, &json!("ok")), "{name}: {body}");
 
-        let fresh: Value = serde_json::from_str(&fresh(&event)).unwrap();
+        let fresh: Value = serde_json::from_str(&fresh(event)).unwrap();
         let Answer::Returned(report) = lambda.invoke(&fresh).await else { panic!("{name}: {}", lambda.process.logs()) };
         assert_eq!(report["entries"], body["entries"], "{name}");
     }

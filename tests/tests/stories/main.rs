@@ -1,5 +1,6 @@
 //! What a team sees Lastgood do: whole stories over real Postgres, real archives and real vaults.
 
+mod aws;
 mod command;
 mod config;
 mod copy;
@@ -9,7 +10,12 @@ mod events;
 mod export;
 mod freshness;
 mod hosts;
+mod metrics;
+mod notices;
 mod prune;
+mod rds;
 mod restore;
+mod secrets;
 mod snapshot;
+mod sns;
 mod verify;

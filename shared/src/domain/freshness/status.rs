@@ -173,6 +173,7 @@ fn state(finding: &Finding) -> State {
         | F::ClockImplausible
         | F::PruneRefused
         | F::NotDelivered
-        | F::HandOperated => State::Warning,
+        | F::HandOperated
+        | F::EventRefused => State::Warning,
     }
 }

@@ -1,4 +1,4 @@
-//! Amazon's services: S3 (and stores that speak its protocol), RDS.
+//! Amazon's services: S3 (and stores that speak its protocol), RDS, Secrets Manager, SNS.
 //!
 //! Credentials, region and endpoint come from where every AWS tool takes them; see [`Settings`] and [`Access`]. Nothing is
 //! asked of AWS before the first call.
@@ -9,13 +9,17 @@ mod copy;
 mod error;
 pub mod rds;
 mod read;
+mod secrets;
 mod shared;
+mod sns;
 mod sweep;
 mod upload;
 
 pub use bucket::S3;
 pub use client::{Checksums, Settings};
+pub use secrets::AwsSecrets;
 pub use shared::{Access, Aws, https};
+pub use sns::Sns;
 
 use std::{
     hash::{BuildHasher, Hasher, RandomState},

@@ -1,6 +1,7 @@
 //! The way to AWS that all of its clients share: credentials, endpoint, retries, time limits, TLS. Lazy: nothing happens
 //! before the first call.
 
+use super::Settings;
 use crate::{error::Result, ports::Secret};
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, sts::AssumeRoleProvider, timeout::TimeoutConfig};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider, SharedHttpClient};
@@ -83,6 +84,12 @@ pub(super) async fn load(access: &Access, region: Option<&str>, patience: Durati
         loader = loader.credentials_provider(Credentials::new(id, secret.expose(), None, None, "settings"));
     }
     loader.load().await
+}
+
+/// The same from the settings of one client, for services that answer at once.
+pub(super) async fn session(settings: &Settings) -> SdkConfig {
+    let access = Access { endpoint: settings.endpoint.clone(), credentials: settings.credentials.clone() };
+    load(&access, settings.region.as_deref(), Duration::from_secs(20)).await
 }
 
 fn patience_of(patience: Duration) -> TimeoutConfig {

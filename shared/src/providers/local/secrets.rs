@@ -26,7 +26,7 @@ impl Secrets for LocalSecrets {
                 let path = path.clone();
                 blocking(move || from_file(&path)).await
             }
-            SecretRef::Aws { .. } => Err(not_built_in(reference, "aws-secrets")),
+            SecretRef::Aws { .. } => Err(not_built_in(reference, "aws")),
             SecretRef::Gcp(_) => Err(not_built_in(reference, "gcp")),
         }
     }

@@ -4,6 +4,7 @@
 //! so that the checker's report names it.
 
 mod address;
+pub mod letter;
 mod webhook;
 
 pub use webhook::{SIGNATURE, Webhook};
@@ -26,6 +27,15 @@ pub fn notifiers(config: &Config, secrets: &Arc<dyn Secrets>, clock: &Arc<dyn Cl
             Channel::Webhook { url, signing_key } => {
                 Arc::new(Webhook::new(name("webhook"), url.clone(), signing_key.clone(), secrets.clone(), clock.clone()))
             }
+            #[cfg(feature = "aws")]
+            Channel::Sns { topic } => Arc::new(crate::providers::aws::Sns::new(
+                name("sns"),
+                topic.clone(),
+                secrets.clone(),
+                crate::providers::aws::Settings::default(),
+            )),
+            #[cfg(not(feature = "aws"))]
+            Channel::Sns { .. } => Arc::new(Unopened(name("sns"))),
             Channel::Slack { .. } => Arc::new(Unopened(name("slack"))),
             Channel::Pagerduty { .. } => Arc::new(Unopened(name("pagerduty"))),
         }
@@ -44,6 +54,7 @@ impl Notifier for Unopened {
     }
 
     async fn notify(&self, _: &str, _: &[Finding]) -> Result<()> {
-        Err(unsupported("this build sends webhooks only").hint("use `kind: webhook` with a signing key"))
+        Err(unsupported("this build cannot open this channel")
+            .hint("use `kind: webhook` with a signing key, or `kind: sns` with a build that has the feature `aws`"))
     }
 }

@@ -4,6 +4,7 @@
 //! programs and to our own connection. Nothing falls back to a local default server, to files in a home folder or to a
 //! service file. The password is a [`Secret`] and is never part of what is displayed.
 
+mod managed;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -83,9 +84,9 @@ pub struct PgUrl {
 }
 
 impl PgUrl {
-    /// Reads a URL. What is refused is not repeated: it may be, or hold, a password.
+    /// Reads a URL, or the JSON in which RDS keeps a login. What is refused is not repeated: it may be, or hold, a password.
     pub fn parse(url: &Secret) -> Result<Self> {
-        url.expose().parse()
+        if managed::is_one(url.expose()) { managed::read(url.expose()) } else { url.expose().parse() }
     }
 
     /// Where it leads, without user or password: `host:port/database`.

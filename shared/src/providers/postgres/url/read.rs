@@ -20,7 +20,7 @@ const SCHEMES: [&str; 8] = [
 ];
 const HINT: &str = "write postgres://USER:PASSWORD@HOST:PORT/DATABASE, with %-encoding for special characters";
 
-fn refuse(why: impl fmt::Display) -> Error {
+pub(super) fn refuse(why: impl fmt::Display) -> Error {
     invalid(format!("the connection URL is refused: {why}")).hint(HINT)
 }
 
@@ -74,21 +74,21 @@ impl FromStr for PgUrl {
 }
 
 #[derive(Default)]
-struct Parts {
-    hosts: String,
-    user: String,
-    password: Option<Secret>,
-    database: String,
-    host_parameter: Option<String>,
-    port_parameter: Option<String>,
-    ssl_mode: Option<SslMode>,
-    ssl_root: Option<PathBuf>,
-    session: Session,
-    options: Option<String>,
+pub(super) struct Parts {
+    pub(super) hosts: String,
+    pub(super) user: String,
+    pub(super) password: Option<Secret>,
+    pub(super) database: String,
+    pub(super) host_parameter: Option<String>,
+    pub(super) port_parameter: Option<String>,
+    pub(super) ssl_mode: Option<SslMode>,
+    pub(super) ssl_root: Option<PathBuf>,
+    pub(super) session: Session,
+    pub(super) options: Option<String>,
 }
 
 impl Parts {
-    fn take(&mut self, key: &str, value: String) -> Result<()> {
+    pub(super) fn take(&mut self, key: &str, value: String) -> Result<()> {
         match key {
             "sslmode" | "ssl" => self.ssl_mode = Some(ssl_mode(&value)?),
             "sslrootcert" => {
@@ -138,7 +138,7 @@ impl Parts {
         Ok(())
     }
 
-    fn whole(self) -> Result<PgUrl> {
+    pub(super) fn whole(self) -> Result<PgUrl> {
         let hosts = match (self.hosts.is_empty(), self.host_parameter) {
             (false, Some(_)) => return Err(refuse("it names the host twice")),
             (false, None) if self.port_parameter.is_some() => return Err(refuse("it names the port twice")),

@@ -1,0 +1,181 @@
+//! AWS Secrets Manager: `secret:aws:NAME[#field]`.
+//!
+//! A value is asked for once in an invocation and kept no longer than that, so that a rotation counts from the next one on.
+//! Always the current version is asked for, never a staged one. A name is looked for in the region of the environment, an
+//! ARN in its own.
+
+use super::{
+    client::Settings,
+    error::{Asked, code},
+    shared::session,
+};
+use crate::{
+    error::{Error, Result, denied, failed, invalid, not_found, retry, unsupported},
+    ports::Secret,
+    redact,
+};
+use aws_config::{Region, SdkConfig};
+use aws_sdk_secretsmanager::{Client, config::http::HttpResponse, error::SdkError, operation::get_secret_value::GetSecretValueError};
+use serde_json::Value;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+use tokio::sync::OnceCell;
+
+/// The most bytes of a secret: what the service allows.
+const LONGEST: usize = 64 << 10;
+
+/// The only version that counts. It is named on purpose: what comes without a name is not the same everywhere.
+const CURRENT: &str = "AWSCURRENT";
+
+/// Fields of RDS' own secrets that are no secrets: masking `postgres` in every log would hide more than it protects.
+const HARMLESS: [&str; 9] =
+    ["engine", "host", "port", "dbname", "username", "dbInstanceIdentifier", "dbClusterIdentifier", "masterarn", "sslrootcert"];
+
+/// The secrets of Secrets Manager, each asked for once.
+#[derive(Debug, Default)]
+pub struct AwsSecrets {
+    settings: Settings,
+    session: OnceCell<SdkConfig>,
+    values: Mutex<HashMap<String, Arc<OnceCell<Secret>>>>,
+}
+
+impl AwsSecrets {
+    /// Secrets at an endpoint or with credentials that are not those of the environment.
+    pub fn new(settings: Settings) -> Self {
+        Self { settings, ..Self::default() }
+    }
+
+    /// Returns the current value of a secret, or one field of its JSON.
+    pub async fn value(&self, name: &str, field: Option<&str>) -> Result<Secret> {
+        let cell = self.values.lock().unwrap_or_else(PoisonError::into_inner).entry(name.to_owned()).or_default().clone();
+        let whole = cell.get_or_try_init(|| self.ask(name)).await?;
+        match field {
+            None => Ok(whole.clone()),
+            Some(field) => pick(whole, name, field),
+        }
+    }
+
+    async fn ask(&self, name: &str) -> Result<Secret> {
+        let client = self.client(name).await?;
+        let answer = client.get_secret_value().secret_id(name).version_stage(CURRENT).send().await;
+        let answer = answer.map_err(|error| told(name, &error))?;
+        let Some(text) = answer.secret_string() else {
+            return Err(unsupported(format!("secret {name} is binary"))
+                .hint(format!("store it as text: aws secretsmanager put-secret-value --secret-id {name} --secret-string file://…")));
+        };
+        if text.len() > LONGEST {
+            return Err(invalid(format!("secret {name} has more than 64 KiB")));
+        }
+        // As of a file: one final line break is the editor's, not the secret's.
+        let text = text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
+        if text.is_empty() {
+            return Err(not_found(format!("secret {name} is empty")).hint(give(name)));
+        }
+        let secret = Secret::new(text);
+        if let Ok(json @ Value::Object(_)) = serde_json::from_str(text) {
+            remember(&json);
+        }
+        Ok(secret)
+    }
+
+    async fn client(&self, name: &str) -> Result<Client> {
+        let session = self.session.get_or_init(|| session(&self.settings)).await;
+        let mut config = aws_sdk_secretsmanager::config::Builder::from(session);
+        match region_of(name)? {
+            Some(region) => config = config.region(Region::new(region.to_owned())),
+            None if session.region().is_none() => {
+                return Err(invalid(format!("no region is set in which to look for secret {name}"))
+                    .hint("set AWS_REGION, or name the secret by its ARN, which says its region"));
+            }
+            None => {}
+        }
+        Ok(Client::from_conf(config.build()))
+    }
+}
+
+/// The region of an ARN; none of a name.
+fn region_of(name: &str) -> Result<Option<&str>> {
+    if !name.starts_with("arn:") {
+        return Ok(None);
+    }
+    match name.split(':').collect::<Vec<_>>().as_slice() {
+        ["arn", _, "secretsmanager", region, _, "secret", _] if !region.is_empty() => Ok(Some(region)),
+        _ => Err(invalid(format!("{} is not the ARN of a secret", redact::clip(&redact::text(name), 120)))
+            .hint("write secret:aws:arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-XXXXXX")),
+    }
+}
+
+/// Returns one top-level field. Nothing of the value is ever repeated, its field names included.
+fn pick(whole: &Secret, name: &str, field: &str) -> Result<Secret> {
+    let json: Value = serde_json::from_str(whole.expose()).map_err(|_| {
+        invalid(format!("secret {name} is not JSON, so it has no field {field:?}"))
+            .hint(format!("name it without a field: secret:aws:{name}"))
+    })?;
+    let Value::Object(mut fields) = json else {
+        return Err(invalid(format!("secret {name} is no JSON object, so it has no field {field:?}")));
+    };
+    match fields.remove(field) {
+        Some(Value::String(text)) if !text.is_empty() => Ok(Secret::new(text)),
+        Some(Value::Number(number)) => Ok(Secret::new(number.to_string())),
+        Some(Value::Bool(_) | Value::Array(_) | Value::Object(_)) => {
+            Err(invalid(format!("field {field:?} of secret {name} is neither text nor a number")))
+        }
+        Some(Value::Null | Value::String(_)) => Err(not_found(format!("field {field:?} of secret {name} is empty")).hint(give(name))),
+        None => Err(not_found(format!("secret {name} has no field {field:?}"))
+            .hint(format!("mend the field in the config, or add it to the secret; it is the part after # in secret:aws:{name}#{field}"))),
+    }
+}
+
+/// Takes every text in a JSON secret into custody, however deep, but for what is known to be no secret.
+fn remember(json: &Value) {
+    match json {
+        Value::String(text) => redact::remember(text),
+        Value::Array(items) => items.iter().for_each(remember),
+        Value::Object(fields) => {
+            fields.iter().filter(|(name, _)| !HARMLESS.contains(&name.as_str())).for_each(|(_, value)| remember(value));
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+fn give(name: &str) -> String {
+    format!("give it a value: aws secretsmanager put-secret-value --secret-id {name} --secret-string file://…")
+}
+
+/// What the service says, as what to do next.
+fn told(name: &str, error: &SdkError<GetSecretValueError, HttpResponse>) -> Error {
+    const ROLE: &str = "to the role that this runs with";
+    let said = error.as_service_error().and_then(|service| service.meta().message()).unwrap_or_default();
+    let told = match code(error) {
+        "ResourceNotFoundException" if said.contains(CURRENT) => not_found(format!("secret {name} has no current value")).hint(give(name)),
+        "ResourceNotFoundException" => not_found(format!("there is no secret {name} in this account and region"))
+            .hint("create it, or mend its name in the config; a secret of another region is named by its ARN"),
+        "InvalidRequestException" if said.contains("delet") => not_found(format!("secret {name} is scheduled for deletion"))
+            .hint(format!("bring it back: aws secretsmanager restore-secret --secret-id {name}")),
+        "AccessDeniedException" | "AccessDenied" if said.contains("KMS") || said.contains("kms:") => {
+            denied(format!("kms:Decrypt for secret {name}: not allowed")).hint(format!("allow kms:Decrypt on its KMS key {ROLE}"))
+        }
+        "AccessDeniedException" | "AccessDenied" => denied(format!("secretsmanager:GetSecretValue on secret {name}: not allowed"))
+            .hint(format!("allow secretsmanager:GetSecretValue on it {ROLE}")),
+        "DecryptionFailure" => denied(format!("secret {name} cannot be decrypted"))
+            .hint(format!("check that its KMS key is enabled, and allow kms:Decrypt on it {ROLE}")),
+        "UnrecognizedClientException" | "InvalidSignatureException" | "InvalidClientTokenId" | "IncompleteSignature" => {
+            denied(format!("secretsmanager:GetSecretValue on secret {name}: the credentials were refused"))
+                .hint("check the account, role or key that this runs with")
+        }
+        "InternalServiceError" | "InternalFailure" | "LimitExceededException" => {
+            retry(format!("secretsmanager:GetSecretValue on secret {name}: the service is busy"))
+        }
+        "InvalidParameterException" | "ValidationException" => {
+            invalid(format!("secret {name} is not a name that the service takes")).hint("mend its name in the config")
+        }
+        "InvalidRequestException" => failed(format!("secretsmanager:GetSecretValue on secret {name}: refused")),
+        _ => return Asked { action: "secretsmanager:GetSecretValue", of: &format!("secret {name}") }.refused_with(error),
+    };
+    if said.is_empty() { told } else { told.because(redact::clip(said, 300)) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,151 @@
+//! SNS over the wire, against moto: what a subscriber gets, what filters see, and that a refused delivery is an error.
+
+use crate::hosts::Home;
+use aws_sdk_sns::{Client, config::Builder};
+use axum::{Router, body::Bytes, extract::State, routing::post};
+use lastgood_core::{
+    config::{SecretRef, Topic},
+    domain::finding::{Finding, FindingKind, Severity},
+    error::Kind,
+    ports::{Notifier, Secrets},
+    providers::aws::Sns,
+    testing::MemorySecrets,
+};
+use lastgood_tests::s3::{KEY, KEY_ID, S3Server};
+use serde_json::{Value, json};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+/// What a subscriber over HTTP got.
+#[derive(Clone, Default)]
+struct Subscriber(Arc<Mutex<Vec<Value>>>);
+
+impl Subscriber {
+    /// Subscribes a server on this machine to a new topic in a region and returns the topic's ARN.
+    async fn to(moto: &S3Server, region: &str, topic: &str) -> (Self, String) {
+        async fn receive(State(subscriber): State<Subscriber>, body: Bytes) {
+            subscriber.0.lock().unwrap().push(serde_json::from_slice(&body).unwrap());
+        }
+        let subscriber = Self::default();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/topic", listener.local_addr().unwrap());
+        let router = Router::new().route("/topic", post(receive)).with_state(subscriber.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let client = client(moto, region);
+        let arn = client.create_topic().name(topic).send().await.unwrap().topic_arn().unwrap().to_owned();
+        client.subscribe().topic_arn(&arn).protocol("http").endpoint(url).send().await.unwrap();
+        (subscriber, arn)
+    }
+
+    /// The notifications, once there are so many.
+    async fn notifications(&self, count: usize) -> Vec<Value> {
+        for _ in 0..100 {
+            let got: Vec<Value> = self.0.lock().unwrap().iter().filter(|body| body["Type"] == "Notification").cloned().collect();
+            if got.len() >= count {
+                return got;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("only {:?}", self.0.lock().unwrap());
+    }
+}
+
+fn client(moto: &S3Server, region: &str) -> Client {
+    let mut config = Builder::new()
+        .behavior_version(aws_config::BehaviorVersion::latest())
+        .endpoint_url(format!("http://{}", moto.address()))
+        .region(aws_config::Region::new(region.to_owned()));
+    config.set_credentials_provider(moto.client().config().credentials_provider());
+    Client::from_conf(config.build())
+}
+
+fn notifier(moto: &S3Server, topic: &str, secrets: BTreeMap<String, String>) -> Sns {
+    let secrets: Arc<dyn Secrets> = Arc::new(MemorySecrets(secrets));
+    let topic: Topic = topic.parse().unwrap();
+    Sns::new("sns (1 of 1)".to_owned(), topic, secrets, moto.settings())
+}
+
+fn findings() -> Vec<Finding> {
+    let of = |kind, severity, sentence: &str, asset: &str| {
+        let finding = Finding::new(kind, severity, sentence, format!("lastgood export {asset}"));
+        finding.about(&asset.parse().unwrap()).linked("https://example.com/runbook")
+    };
+    vec![
+        of(FindingKind::CopyMissing, Severity::Warning, "1 of 2 copies is missing", "users-db"),
+        of(FindingKind::BackupStale, Severity::Critical, "newest backup is 26h old, policy allows 24h", "orders-db"),
+    ]
+}
+
+#[tokio::test]
+async fn a_subscriber_reads_what_is_wrong_and_what_to_type_and_filters_see_about_whom() {
+    let Some(moto) = S3Server::moto("a_subscriber_reads_what_is_wrong_and_what_to_type_and_filters_see_about_whom").await else { return };
+    // The topic's region is not the environment's: its ARN counts.
+    let (subscriber, arn) = Subscriber::to(&moto, "eu-west-1", "alarms").await;
+    notifier(&moto, &arn, BTreeMap::new()).notify("freshness-checker", &findings()).await.unwrap();
+    let got = subscriber.notifications(1).await;
+    let message = &got[0];
+    assert_eq!(message["Subject"], "Lastgood critical: orders-db: newest backup is 26h old, policy allows 24h (and 1 more)");
+    let text = message["Message"].as_str().unwrap();
+    assert!(
+        text.starts_with("critical: orders-db: newest backup is 26h old, policy allows 24h\n  next: lastgood export orders-db\n"),
+        "{text}"
+    );
+    assert!(text.contains("  read: https://example.com/runbook#copy-missing\n"), "{text}");
+    let attribute = |name: &str| message["MessageAttributes"][name].clone();
+    assert_eq!(attribute("severity"), json!({"Type": "String", "Value": "critical"}));
+    assert_eq!(attribute("function"), json!({"Type": "String", "Value": "freshness-checker"}));
+    assert_eq!(attribute("asset"), json!({"Type": "String.Array", "Value": "[\"orders-db\",\"users-db\"]"}));
+    assert_eq!(attribute("kind"), json!({"Type": "String.Array", "Value": "[\"backup-stale\",\"copy-missing\"]"}));
+
+    let referred = BTreeMap::from([("env:TOPIC".to_owned(), arn)]);
+    notifier(&moto, "env:TOPIC", referred).notify("freshness-checker", &findings()[..1]).await.unwrap();
+    assert!(subscriber.notifications(2).await[1]["Subject"].as_str().unwrap().starts_with("Lastgood warning: users-db: "));
+}
+
+#[tokio::test]
+async fn r35_a_delivery_that_sns_does_not_take_is_an_error() {
+    let Some(moto) = S3Server::moto("r35_a_delivery_that_sns_does_not_take_is_an_error").await else { return };
+    let nowhere = notifier(&moto, "arn:aws:sns:us-east-1:123456789012:nowhere", BTreeMap::new());
+    let error = nowhere.notify("freshness-checker", &findings()).await.unwrap_err();
+    assert!(error.full().contains("there is no topic arn:aws:sns:us-east-1:123456789012:nowhere"), "{}", error.full());
+    assert!(error.advice().unwrap().contains("`topic`"), "{error:?}");
+    let strange = BTreeMap::from([("env:TOPIC".to_owned(), "https://example.com/hook".to_owned())]);
+    let error = notifier(&moto, "env:TOPIC", strange).notify("freshness-checker", &findings()).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Invalid);
+    assert!(error.full().contains(&SecretRef::Env("TOPIC".to_owned()).to_string()), "{}", error.full());
+}
+
+#[tokio::test]
+async fn the_checker_tells_a_topic_that_its_config_names_and_says_when_it_cannot() {
+    let Some(moto) = S3Server::moto("the_checker_tells_a_topic_that_its_config_names_and_says_when_it_cannot").await else { return };
+    let (subscriber, arn) = Subscriber::to(&moto, "us-east-1", "alarms").await;
+    let home = Home::of("freshness-checker");
+    let config = home.path("lastgood.yaml");
+    let plain = std::fs::read_to_string(&config).unwrap();
+    let checker = home
+        .function
+        .clone()
+        .with("AWS_ENDPOINT_URL", &format!("http://{}", moto.address()))
+        .with("AWS_REGION", "us-east-1")
+        .with("AWS_ACCESS_KEY_ID", KEY_ID)
+        .with("AWS_SECRET_ACCESS_KEY", KEY);
+    std::fs::write(&config, format!("notify: [ {{ kind: sns, topic: \"{arn}\" }} ]\n{plain}")).unwrap();
+    assert_eq!(checker.run(&[]).await.exit, Some(2));
+    assert_eq!(checker.run(&[]).await.exit, Some(2));
+    let got = subscriber.notifications(1).await;
+    assert!(got.len() == 1 && got[0]["Message"].as_str().unwrap().contains("orders-db"), "told once: {got:?}");
+
+    let gone = arn.replace(":alarms", ":gone");
+    std::fs::write(&config, format!("notify: [ {{ kind: webhook, url: env:NONE }}, {{ kind: sns, topic: \"{gone}\" }} ]\n{plain}"))
+        .unwrap();
+    let ran = checker.run(&["--json"]).await;
+    assert_eq!(ran.exit, Some(1), "{ran:?}");
+    let findings = ran.report()["findings"].to_string();
+    assert!(
+        findings.contains("not-delivered") && findings.contains("sns (2 of 2)") && findings.contains("there is no topic"),
+        "{findings}"
+    );
+}
