@@ -5,6 +5,8 @@ mod copies;
 mod held;
 mod records;
 
+pub use held::backups_at;
+
 use crate::{
     catalog::{Copy, Key, Tombstone, Vault, Verification, evidence::Evidence},
     clock::Timestamp,

@@ -2,7 +2,7 @@
 
 use super::copies::Standing;
 use crate::{
-    catalog::Copy,
+    catalog::{Copy, Found, Key},
     config::Asset,
     domain::{
         backup::Manifest,
@@ -15,6 +15,25 @@ use crate::{
     error::Result,
 };
 use std::collections::BTreeMap;
+
+/// Returns the backups that a place holds. Those that a provider holds there are recorded in the main vault: each stands
+/// with what its proof says of it at that place.
+pub async fn backups_at(env: &Env, asset: &Asset, from: &Place) -> Result<Found<Manifest>> {
+    if !from.holds_snapshots() {
+        return env.vault_at(from).await?.backups(&asset.name).await;
+    }
+    let mut found = env.vault.backups(&asset.name).await?;
+    let proofs = env.vault.all::<Copy>(&Key::copies(&asset.name)).await?.good;
+    found.good.retain_mut(|backup| {
+        let proof = proofs.iter().find(|proof| proof.place == *from && proof.proves(backup));
+        backup.held = proof.and_then(|proof| proof.held.clone()).map(|copy| {
+            let settings = backup.held.take().map(|original| original.settings).unwrap_or_default();
+            Held { settings, ..copy }
+        });
+        backup.held.is_some()
+    });
+    Ok(found)
+}
 
 type Shown = BTreeMap<SnapshotName, SnapshotSeen>;
 

@@ -69,7 +69,7 @@ async fn r40_a_key_that_opens_nothing_any_more_is_a_page_now_and_not_at_the_rest
 }
 
 #[tokio::test]
-async fn r03_a_quota_is_told_at_four_fifths_and_pages_when_it_is_full() {
+async fn a_quota_is_told_at_four_fifths_and_pages_when_it_is_full() {
     let world = snapshotted().await;
     for (used, severity) in [(79, None), (80, Some(Severity::Warning)), (100, Some(Severity::Critical))] {
         let posture = Posture { snapshots: Some(Quota { used, most: 100 }), ..as_it_should_be(&world) };

@@ -157,7 +157,7 @@ fn state(finding: &Finding) -> State {
         F::CopyMissing if critical => State::Stale,
         F::BackupCorrupt | F::RecordedButMissing | F::DrillFailed | F::SizeAnomaly | F::ClockImplausible | F::KeyUnusable if critical => {
             State::Failing
-        },
+        }
         F::DrillCouldNotVerify | F::CouldNotObserve => State::Unknown,
         F::BackupFailed
         | F::ScheduleSilent
