@@ -77,7 +77,8 @@ fn unknown(call: &Call) -> Option<Refusal> {
     let query = !call.params.is_empty();
     let of_rds = call.params.get("Version").is_some_and(|version| version == "2014-10-31");
     if query && of_rds != (call.service == "rds") {
-        let refusal = Refusal::new("SignatureDoesNotMatch", format!("Credential should be scoped to correct service, not {}", call.service));
+        let refusal =
+            Refusal::new("SignatureDoesNotMatch", format!("Credential should be scoped to correct service, not {}", call.service));
         return Some(refusal.with_status(403));
     }
     let regional = call.region.split('-').count() >= 3;

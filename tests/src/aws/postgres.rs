@@ -1,5 +1,6 @@
 //! The real Postgres behind an emulated instance: TLS only, a master user who is no superuser, data that can be frozen.
 
+use super::street::{Address, Street};
 use crate::pg::{self, Cluster};
 use std::{
     os::unix::fs::PermissionsExt,
@@ -20,6 +21,7 @@ const ACCESS: &str = "local all all trust\nlocal replication all trust\nhostssl 
 #[derive(Debug)]
 pub struct Certificates {
     home: TempDir,
+    street: Street,
 }
 
 impl Certificates {
@@ -27,7 +29,9 @@ impl Certificates {
     pub fn make() -> Self {
         let home = tempfile::Builder::new().prefix("lgtls-").tempdir().expect("a folder for certificates");
         let folder = home.path();
-        let names = "basicConstraints=CA:FALSE\nsubjectAltName=IP:127.0.0.1,DNS:localhost\nextendedKeyUsage=serverAuth\n";
+        let street = Street::open();
+        let houses: Vec<_> = (1..=Street::LONG).map(|house| format!("IP:{}", street.at(house))).collect();
+        let names = format!("basicConstraints=CA:FALSE\nsubjectAltName={}\nextendedKeyUsage=serverAuth\n", houses.join(","));
         std::fs::write(folder.join("names"), names).expect("the certificate's names");
         std::fs::write(folder.join("access"), ACCESS).expect("who is let in");
         let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
@@ -37,7 +41,12 @@ impl Certificates {
         std::fs::set_permissions(folder.join("server.key"), std::fs::Permissions::from_mode(0o600)).expect("permissions");
         std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755)).expect("permissions");
         pg::give_away(folder);
-        Self { home }
+        Self { home, street }
+    }
+
+    /// Gives a running server an address of its own, at the same port as all others.
+    pub fn address(&self, server: &Socket) -> Address {
+        self.street.let_out(server.port)
     }
 
     /// The file with the authority's certificate: what `global-bundle.pem` is for RDS.

@@ -38,7 +38,8 @@ impl Call {
             return None;
         }
         let form = headers.get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"application/x-www-form-urlencoded"));
-        let params: BTreeMap<String, String> = if form { url::form_urlencoded::parse(body).into_owned().collect() } else { BTreeMap::new() };
+        let params: BTreeMap<String, String> =
+            if form { url::form_urlencoded::parse(body).into_owned().collect() } else { BTreeMap::new() };
         let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()?.rsplit('.').next());
         let action = params.get("Action").map(String::as_str).or(target).unwrap_or_else(|| method.as_str()).to_owned();
         Some(Self { service: service.to_owned(), region: region.to_owned(), key_id: key_id.to_owned(), action, params })
@@ -90,10 +91,7 @@ impl Refusal {
         let (kind, body) = if json {
             ("application/x-amz-json-1.1", format!("{{\"__type\":{code:?},\"message\":{message:?}}}"))
         } else {
-            let error = Node::with(
-                "Error",
-                vec![Node::new("Type", "Sender"), Node::new("Code", code), Node::new("Message", message)],
-            );
+            let error = Node::with("Error", vec![Node::new("Type", "Sender"), Node::new("Code", code), Node::new("Message", message)]);
             let whole = if service == "s3" { error } else { Node::with("ErrorResponse", vec![error, Node::new("RequestId", "0")]) };
             ("text/xml", whole.write())
         };

@@ -53,6 +53,14 @@ async fn until_available(rds: &Client, name: &str) -> (Vec<String>, DbInstance) 
     }
 }
 
+/// The same after a change, which RDS is not busy with at first.
+async fn until_changed(rds: &Client, name: &str) -> DbInstance {
+    for _ in 0..3 {
+        instance(rds, name).await.expect("an instance");
+    }
+    until_available(rds, name).await.1
+}
+
 async fn until_snapshot(rds: &Client, name: &str) -> (Vec<String>, DbSnapshot) {
     let mut states = Vec::new();
     loop {
@@ -102,7 +110,8 @@ async fn a_snapshot_freezes_data_a_copy_carries_them_and_a_restore_is_a_server_t
     assert_eq!(taken.tag_list()[0].value(), Some("orders"));
 
     // To another region it goes only under a key of that region.
-    let copy = || far.copy_db_snapshot().source_db_snapshot_identifier(taken.db_snapshot_arn().unwrap()).target_db_snapshot_identifier("night");
+    let copy =
+        || far.copy_db_snapshot().source_db_snapshot_identifier(taken.db_snapshot_arn().unwrap()).target_db_snapshot_identifier("night");
     assert_eq!(copy().send().await.unwrap_err().code(), Some("InvalidParameterValue"));
     let key = aws.key(FAR, "alias/dr").await;
     copy().kms_key_id("alias/dr").copy_tags(true).send().await.unwrap();
@@ -134,21 +143,26 @@ async fn a_snapshot_freezes_data_a_copy_carries_them_and_a_restore_is_a_server_t
     assert!(plain.contains("no encryption"), "{plain}");
 
     // A new password takes a while, then the old one is of no use.
-    far.modify_db_instance().db_instance_identifier("drill").master_user_password("a-new-one-9").apply_immediately(true).send().await.unwrap();
-    let again = far.modify_db_instance().db_instance_identifier("drill").deletion_protection(true).send().await;
-    assert!(again.is_ok() || again.unwrap_err().code() == Some("InvalidDBInstanceState"));
-    let (_, drill) = until_available(&far, "drill").await;
+    far.modify_db_instance()
+        .db_instance_identifier("drill")
+        .master_user_password("a-new-one-9")
+        .apply_immediately(true)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(ask(&aws, &drill, MASTER_PASSWORD, "verify-full", "select 1").unwrap(), "1", "not yet");
+    let drill = until_changed(&far, "drill").await;
     assert_eq!(ask(&aws, &drill, "a-new-one-9", "verify-full", "select 1").unwrap(), "1");
     assert!(ask(&aws, &drill, MASTER_PASSWORD, "verify-full", "select 1").unwrap_err().contains("authentication failed"));
     assert_eq!(ask(&aws, &source, MASTER_PASSWORD, "verify-full", "select 1").unwrap(), "1", "the source keeps its own");
 
     // Protection holds; without it the server goes, after a while.
     far.modify_db_instance().db_instance_identifier("drill").deletion_protection(true).send().await.unwrap();
-    until_available(&far, "drill").await;
+    until_changed(&far, "drill").await;
     let delete = || far.delete_db_instance().db_instance_identifier("drill");
     assert_eq!(delete().skip_final_snapshot(true).send().await.unwrap_err().code(), Some("InvalidParameterCombination"));
     far.modify_db_instance().db_instance_identifier("drill").deletion_protection(false).send().await.unwrap();
-    until_available(&far, "drill").await;
+    until_changed(&far, "drill").await;
     assert_eq!(delete().send().await.unwrap_err().code(), Some("InvalidParameterCombination"), "a final snapshot, or none?");
     delete().skip_final_snapshot(true).send().await.unwrap();
     assert_eq!(delete().skip_final_snapshot(true).send().await.unwrap_err().code(), Some("InvalidDBInstanceState"));
@@ -179,6 +193,7 @@ async fn faults_are_what_the_sdk_meets_and_every_call_is_counted() {
     assert_eq!(create("lost").await.unwrap_err().code(), Some("DBSnapshotAlreadyExists"));
     assert_eq!(aws.calls("CreateDBSnapshot"), 2);
     until_snapshot(&home, "lost").await;
+    until_available(&home, "orders-prod").await;
 
     aws.faults().throttle_every(2);
     for _ in 0..3 {
@@ -196,6 +211,7 @@ async fn faults_are_what_the_sdk_meets_and_every_call_is_counted() {
     create("broken").await.unwrap();
     let (states, broken) = until_snapshot(&home, "broken").await;
     assert_eq!((states.len(), broken.status()), (2, Some("failed")));
+    until_available(&home, "orders-prod").await;
 
     aws.faults().rules(|rules| rules.manual_snapshots = 2);
     let full = create("third").await.unwrap_err();
@@ -210,7 +226,9 @@ async fn faults_are_what_the_sdk_meets_and_every_call_is_counted() {
     aws.faults().refuse_key("alias/dr");
     let far = rds(&aws, FAR);
     let arn = snapshot(&home, "lost").await.unwrap().db_snapshot_arn.unwrap();
-    let copy = |name: &str| far.copy_db_snapshot().source_db_snapshot_identifier(&arn).target_db_snapshot_identifier(name).kms_key_id("alias/dr").send();
+    let copy = |name: &str| {
+        far.copy_db_snapshot().source_db_snapshot_identifier(&arn).target_db_snapshot_identifier(name).kms_key_id("alias/dr").send()
+    };
     assert_eq!(copy("copy").await.unwrap_err().code(), Some("KMSKeyNotAccessibleFault"));
     aws.faults().accept_keys();
     aws.faults().rules(|rules| (rules.copies_at_once, rules.manual_snapshots) = (1, 100));
@@ -237,7 +255,9 @@ async fn a_request_that_is_not_signed_for_its_service_is_refused() {
     };
     let signed = |who: &str, region: &str, service: &str| {
         let signature = "0".repeat(64);
-        Some(format!("AWS4-HMAC-SHA256 Credential={who}/20261120/{region}/{service}/aws4_request, SignedHeaders=host, Signature={signature}"))
+        Some(format!(
+            "AWS4-HMAC-SHA256 Credential={who}/20261120/{region}/{service}/aws4_request, SignedHeaders=host, Signature={signature}"
+        ))
     };
     let ours = lastgood_tests::s3::KEY_ID;
     assert_eq!(ask(None).await, 403);

@@ -1,13 +1,12 @@
 //! The way to AWS that all of its clients share: credentials, endpoint, retries, time limits, TLS. Lazy: nothing happens
 //! before the first call.
 
-use super::Settings;
 use crate::{error::Result, ports::Secret};
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, sts::AssumeRoleProvider, timeout::TimeoutConfig};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider, SharedHttpClient};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
-use std::time::Duration;
-use tokio::sync::OnceCell;
+use std::{collections::HashMap, time::Duration};
+use tokio::sync::{Mutex, OnceCell};
 
 /// Where AWS is reached, where that is not as the environment says.
 ///
@@ -29,12 +28,13 @@ const TRIES: u32 = 7;
 pub struct Aws {
     access: Access,
     loaded: OnceCell<SdkConfig>,
+    accounts: Mutex<HashMap<(String, String), SdkConfig>>,
 }
 
 impl Aws {
     /// Reaches nothing yet.
     pub fn new(access: Access) -> Self {
-        Self { access, loaded: OnceCell::new() }
+        Self { access, ..Self::default() }
     }
 
     /// Returns what a client in this region is made from; a reply may take as long as `patience`.
@@ -45,14 +45,21 @@ impl Aws {
 
     /// The same in another account, as the role [`ROLE`] there, which must trust the one that this runs with.
     pub(super) async fn in_account(&self, region: &str, account: &str, patience: Duration) -> Result<SdkConfig> {
+        let mut accounts = self.accounts.lock().await;
+        let there = (region.to_owned(), account.to_owned());
+        if let Some(config) = accounts.get(&there) {
+            return Ok(config.clone());
+        }
         let ours = self.in_region(region, patience).await;
         let role = AssumeRoleProvider::builder(role(region, account)?).session_name("lastgood").configure(&ours).build().await;
-        Ok(ours.to_builder().credentials_provider(SharedCredentialsProvider::new(role)).build())
+        let config = ours.to_builder().credentials_provider(SharedCredentialsProvider::new(role)).build();
+        accounts.insert(there, config.clone());
+        Ok(config)
     }
 }
 
 /// The role that other accounts keep for us.
-const ROLE: &str = "lastgood-copies";
+pub(super) const ROLE: &str = "lastgood-copies";
 
 fn role(region: &str, account: &str) -> Result<String> {
     if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -84,12 +91,6 @@ pub(super) async fn load(access: &Access, region: Option<&str>, patience: Durati
         loader = loader.credentials_provider(Credentials::new(id, secret.expose(), None, None, "settings"));
     }
     loader.load().await
-}
-
-/// The same from the settings of one client, for services that answer at once.
-pub(super) async fn session(settings: &Settings) -> SdkConfig {
-    let access = Access { endpoint: settings.endpoint.clone(), credentials: settings.credentials.clone() };
-    load(&access, settings.region.as_deref(), Duration::from_secs(20)).await
 }
 
 fn patience_of(patience: Duration) -> TimeoutConfig {

@@ -9,6 +9,7 @@ use crate::{
     aws::{
         InstanceSeen,
         postgres::{MASTER, Socket},
+        street::Address,
         wire::{Call, Refusal, ask},
         xml::Node,
     },
@@ -22,6 +23,7 @@ pub struct Instance {
     pub(super) under_way: UnderWay,
     identity: String,
     server: Socket,
+    address: Address,
     /// The server itself, if it is ours to stop.
     _owned: Option<Cluster>,
     /// The master's password that takes effect once nothing is under way.
@@ -30,17 +32,17 @@ pub struct Instance {
 
 impl Instance {
     /// One that has long been running.
-    pub fn running(name: &str, region: &str, server: Socket) -> Self {
+    pub fn running(name: &str, region: &str, server: Socket, address: Address) -> Self {
         let under_way = UnderWay::new("available", 0, End::Available);
-        Self { under_way, identity: identity(name, region, server.port), server, _owned: None, password: None }
+        Self { under_way, identity: identity(name, region, server.port), server, address, _owned: None, password: None }
     }
 
     /// One that was just restored: RDS backs it up before it hands it over.
-    fn restored(name: &str, region: &str, looks: usize, cluster: Cluster) -> Self {
+    fn restored(name: &str, region: &str, looks: usize, cluster: Cluster, address: Address) -> Self {
         let server = Socket::of(&cluster);
         let mut under_way = UnderWay::new("creating", looks, End::Available);
         under_way.shows(&["backing-up"]);
-        Self { under_way, identity: identity(name, region, server.port), server, _owned: Some(cluster), password: None }
+        Self { under_way, identity: identity(name, region, server.port), server, address, _owned: Some(cluster), password: None }
     }
 
     pub(super) fn identity(&self) -> &str {
@@ -62,8 +64,8 @@ impl Instance {
         node.set("DbiResourceId", &self.identity);
         node.remove("Endpoint");
         if state != "creating" {
-            let port = self.server.port.to_string();
-            node.put(Node::with("Endpoint", vec![Node::new("Address", "127.0.0.1"), Node::new("Port", &port)]));
+            let Address { host, port, .. } = &self.address;
+            node.put(Node::with("Endpoint", vec![Node::new("Address", &host.to_string()), Node::new("Port", &port.to_string())]));
         }
         if self.password.is_some() {
             node.put(Node::with("PendingModifiedValues", vec![Node::new("MasterUserPassword", "****")]));
@@ -141,7 +143,8 @@ impl Rds {
         let otherwise: Vec<_> = otherwise.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let modified = self.moto(&call.region, "ModifyDBInstance", &otherwise).await?;
         let cluster = self.certificates.restored(&snapshot.frozen.path().join("data")).await;
-        let instance = Instance::restored(&name, &call.region, self.faults.rules_now().looks, cluster);
+        let address = self.certificates.address(&Socket::of(&cluster));
+        let instance = Instance::restored(&name, &call.region, self.faults.rules_now().looks, cluster, address);
         let mut node = modified.find("DBInstance").cloned().unwrap_or_default();
         instance.dress(&mut node);
         region.instances.insert(name, instance);

@@ -95,7 +95,8 @@ impl Rds {
             ("Tags.Tag.1.Value", "production"),
         ];
         self.moto(region, "CreateDBInstance", &params).await.expect("an instance");
-        let instance = Instance::running(name, region, server);
+        let address = self.certificates.address(&server);
+        let instance = Instance::running(name, region, server, address);
         self.regions.lock().await.entry(region.to_owned()).or_default().instances.insert(name.to_owned(), instance);
     }
 
