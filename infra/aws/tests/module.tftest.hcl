@@ -14,6 +14,7 @@ variables {
   alert_emails = ["oncall@example.com"]
   operators    = ["arn:aws:iam::123456789012:role/oncall"]
   alarm_assets = { orders-free-storage = "orders" }
+  wake_topics  = ["arn:aws:sns:eu-west-1:123456789012:rds-events"]
 }
 
 run "functions" {
@@ -89,6 +90,17 @@ run "wakes" {
   assert {
     condition     = alltrue([for permission in aws_lambda_permission.wake : permission.source_account == "123456789012" && startswith(permission.source_arn, "arn:aws:events:")])
     error_message = "only the rules of this account may invoke"
+  }
+}
+
+run "notices" {
+  assert {
+    condition     = { for name, permission in aws_lambda_permission.topic : name => [permission.source_arn, permission.source_account] } == { for function in ["snapshot-trigger", "freshness-checker"] : "arn:aws:sns:eu-west-1:123456789012:rds-events.${function}" => ["arn:aws:sns:eu-west-1:123456789012:rds-events", "123456789012"] }
+    error_message = "a topic of this account may wake, and no other"
+  }
+  assert {
+    condition     = jsondecode(aws_cloudwatch_event_rule.state_change.event_pattern).account == ["123456789012"] && toset(keys(aws_cloudwatch_event_target.state_change)) == toset(["cross-region-copy", "freshness-checker"])
+    error_message = "our own events wake the copier and the checker"
   }
 }
 
