@@ -1,4 +1,6 @@
-# Our own events, from a pipeline or another account's bus: the function looks the asset up by itself.
+# Notices that go to a function as they are: which asset they are about it looks up in the config by itself.
+
+# Our own events, put on this account's bus by whoever changed a backup.
 resource "aws_cloudwatch_event_rule" "state_change" {
   name          = "${var.name}.state-change"
   description   = "A backup changed: copies and the checker look at once"
