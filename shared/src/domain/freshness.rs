@@ -7,6 +7,7 @@ mod age;
 mod copies;
 mod function;
 mod objects;
+mod posture;
 mod proof;
 mod runs;
 mod seen;
@@ -38,7 +39,7 @@ pub fn judge(asset: &Asset, seen: &Seen, now: Timestamp, runbook: &str) -> Asset
     let case = Case::new(asset, seen, now);
     let mut findings = Vec::new();
     for rule in
-        [age::findings, runs::findings, copies::findings, objects::findings, proof::findings, size::findings, unknown, refused_prune]
+        [age::findings, runs::findings, copies::findings, objects::findings, proof::findings, size::findings, posture::findings, unknown, refused_prune]
     {
         findings.extend(rule(&case));
     }

@@ -11,6 +11,7 @@ mod error;
 mod look;
 mod names;
 mod order;
+mod posture;
 mod presign;
 mod ready;
 mod replicas;
