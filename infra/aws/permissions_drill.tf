@@ -71,6 +71,12 @@ locals {
     },
   ]
 
+  # How the provider keeps a database: whether its key can be used, and how many snapshots may still be taken.
+  look_at_posture = [for statement in [
+    { Sid = "LookAtKeys", Effect = "Allow", Action = ["kms:DescribeKey"], Resource = local.database_keys },
+    { Sid = "LookAtQuotas", Effect = "Allow", Action = ["rds:DescribeAccountAttributes"], Resource = ["*"] },
+  ] : statement if length(local.rds) > 0]
+
   # The checker tells what it found; every function tells of an event that it does not believe.
   tell = [
     { Sid = "TellTheTopic", Effect = "Allow", Action = ["sns:Publish"], Resource = local.topics },

@@ -129,7 +129,7 @@ run "roles" {
   }
   assert {
     condition = toset(flatten([for statements in local.permissions : [for statement in statements :
-    statement.Sid if statement.Effect == "Allow" && contains(statement.Resource, "*")]])) == toset(["LookAtDatabases", "JoinNetwork", "RestoreBeside"])
+    statement.Sid if statement.Effect == "Allow" && contains(statement.Resource, "*")]])) == toset(["LookAtDatabases", "LookAtQuotas", "JoinNetwork", "RestoreBeside"])
     error_message = "only what has no narrower resource is allowed on everything"
   }
   assert {

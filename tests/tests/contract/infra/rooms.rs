@@ -60,6 +60,8 @@ pub fn hold(policies: &BTreeMap<String, Value>) {
         ("restore-drill", "s3:PutObject", EXPORT, NONE, false),
         // The checker looks, and tells.
         ("freshness-checker", "rds:DescribeDBSnapshots", "*", NONE, true),
+        ("freshness-checker", "rds:DescribeAccountAttributes", "*", NONE, true),
+        ("freshness-checker", "kms:DescribeKey", "arn:aws:kms:eu-west-1:123456789012:key/database", NONE, true),
         ("freshness-checker", "s3:GetObject", MANIFEST, NONE, true),
         ("freshness-checker", "s3:GetObject", EXPORT, NONE, false),
         ("freshness-checker", "s3:PutObject", TOLD, NONE, true),
