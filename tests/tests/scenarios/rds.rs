@@ -34,8 +34,8 @@ async fn a_night_on_amazon_is_snapshotted_copied_proven_from_both_places_and_pru
     let report = CrossRegionCopy::default().run(env).await.unwrap();
     let Outcome::Done(copied) = &report.entries[0].outcome else { panic!("{report:?}") };
     assert_eq!((copied.places[0].copied.as_slice(), &copied.problems[..]), (&[taken.backup][..], &[][..]));
-    assert_eq!(estate.snapshots(HOME).await, [held.name.0.clone()]);
-    assert_eq!(estate.snapshots(FAR).await, [held.name.0.clone()]);
+    assert_eq!(estate.snapshots(HOME).await, [held.name.0.as_str()]);
+    assert_eq!(estate.snapshots(FAR).await, [held.name.0.as_str()]);
 
     // What is written afterwards is in neither.
     estate.production.sql("postgres", "insert into orders select n, now() from generate_series(301, 400) n").await;
