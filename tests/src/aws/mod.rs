@@ -132,7 +132,12 @@ impl Aws {
     /// available at once.
     pub async fn database(&self, cluster: &Cluster, name: &str, region: &str) {
         let key = self.key(region, &format!("alias/{name}")).await;
-        self.behind.rds.found(region, name, &key, Socket::of(cluster)).await;
+        self.database_under(cluster, name, region, &key).await;
+    }
+
+    /// The same under a certain key, such as Amazon's own `alias/aws/rds`.
+    pub async fn database_under(&self, cluster: &Cluster, name: &str, region: &str, key: &str) {
+        self.behind.rds.found(region, name, key, Socket::of(cluster)).await;
     }
 
     /// Makes a parameter group, as an instance of the same name at home has one.

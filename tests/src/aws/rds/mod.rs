@@ -1,6 +1,7 @@
 //! RDS: moto keeps the books, this layer keeps the truth. What is under way takes looks; what runs is a real server.
 
 mod clusters;
+mod exports;
 mod instances;
 mod paging;
 mod snapshots;
@@ -20,6 +21,7 @@ use lastgood_core::clock::{Clock, Timestamp};
 use snapshots::Snapshot;
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 use tokio::sync::Mutex;
+use under_way::UnderWay;
 
 /// RDS in every region.
 pub struct Rds {
@@ -39,6 +41,7 @@ struct Region {
     snapshots: BTreeMap<String, Snapshot>,
     clusters: BTreeMap<String, Cluster>,
     cluster_snapshots: BTreeMap<String, Snapshot>,
+    exports: BTreeMap<String, UnderWay>,
 }
 
 impl Rds {
@@ -60,6 +63,8 @@ impl Rds {
             "RestoreDBInstanceFromDBSnapshot" => self.restore_instance(&mut regions, call).await,
             "ModifyDBInstance" => self.modify_instance(&mut regions, call).await,
             "DeleteDBInstance" => self.delete_instance(&mut regions, call).await,
+            "StartExportTask" => self.start_export(&mut regions, call).await,
+            "DescribeExportTasks" => self.describe_exports(&mut regions, call).await,
             "CreateDBInstance" => self.create_instance(&mut regions, call).await,
             "CreateDBClusterSnapshot" => self.create_cluster_snapshot(&mut regions, call).await,
             "CopyDBClusterSnapshot" => self.copy_cluster_snapshot(&mut regions, call).await,
