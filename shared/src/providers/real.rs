@@ -76,7 +76,8 @@ impl Real {
     #[cfg(feature = "aws")]
     fn in_rds(&self, asset: &Asset, drill: &RdsDrill) -> Result<Arc<dyn Replicas>> {
         let (aws, clock, tools) = (self.aws.clone(), self.clock.clone(), self.tools.clone());
-        Ok(Arc::new(super::aws::rds::RdsReplicas::new(aws, asset, drill.clone(), clock, tools)?))
+        let replicas = super::aws::rds::RdsReplicas::new(aws, asset, drill.clone(), clock, tools)?;
+        Ok(Arc::new(replicas.sparing(self.config.assets.values().filter_map(|asset| asset.source.instance()))))
     }
 
     #[cfg(not(feature = "aws"))]

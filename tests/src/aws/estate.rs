@@ -11,7 +11,7 @@ use lastgood_core::{
     env::Env,
     id::AssetName,
     providers::postgres::Tools,
-    testing::ManualClock,
+    testing::{ManualClock, MemoryBucket},
 };
 use std::{sync::Arc, time::Duration};
 use tempfile::TempDir;
@@ -35,12 +35,19 @@ pub struct Estate {
     pub production: Cluster,
     /// The drill network at home.
     pub network: Network,
+    /// The vault, dated by the same clock.
+    pub vault: MemoryBucket,
     _home: TempDir,
 }
 
 impl Estate {
     /// Builds an estate at three in the morning, or says that the test is skipped because there is no moto.
     pub async fn build(test: &str) -> Option<Self> {
+        Self::build_around(test, PRODUCTION).await
+    }
+
+    /// The same, whose production instance has this name.
+    pub async fn build_around(test: &str, instance: &str) -> Option<Self> {
         let clock = ManualClock::at("2026-11-20T03:00:00Z".parse().expect("a moment"));
         let aws = Aws::start_at(test, Arc::new(clock.clone())).await?;
         let production = aws.cluster().await;
@@ -48,22 +55,21 @@ impl Estate {
                       insert into orders select n, '2026-11-20T02:00:00Z'::timestamptz - n * interval '1 minute' from generate_series(1, 300) n;
                       alter table orders owner to dba";
         production.sql("postgres", orders).await;
-        aws.database(&production, PRODUCTION, HOME).await;
+        aws.database(&production, instance, HOME).await;
+        aws.parameters(&format!("{instance}-parameters"), FAR).await;
         aws.key(FAR, "alias/dr").await;
         let (network, far) = (aws.drill_network(HOME).await, aws.drill_network(FAR).await);
         let home = tempfile::Builder::new().prefix("lgestate-").tempdir().expect("a temporary folder");
-        for folder in ["vault", "scratch"] {
-            std::fs::create_dir(home.path().join(folder)).expect("a folder");
-        }
+        std::fs::create_dir(home.path().join("scratch")).expect("a folder");
         let yaml = format!(
             r#"
-vault: file://{vault}
+vault: file:///lastgood
 runbook: https://example.com/runbook
 defaults: {{ rpo: 26h, rto: 4h, retention: {{ daily: 2 }} }}
 assets:
   orders-rds:
     kind: rds
-    instance: {PRODUCTION}
+    instance: {instance}
     region: {HOME}
     snapshot: {{ schedule: "0 3 * * *" }}
     copies: [ {{ region: {FAR}, kms_key: alias/dr }} ]
@@ -79,7 +85,6 @@ assets:
         - {{ sql: "select count(*) from orders", expect: "= 300" }}
         - {{ table: orders, newest: placed, within: 26h }}
 "#,
-            vault = home.path().join("vault").display(),
             group = network.subnet_group,
             sg = network.security_group,
             ca = aws.ca().display(),
@@ -87,8 +92,10 @@ assets:
             far_sg = far.security_group,
         );
         let config = Config::parse(&yaml, "lastgood.yaml").unwrap_or_else(|error| panic!("{error:?}\n{yaml}"));
-        let env = world_on(aws.access(), config, &clock, home.path().join("scratch"), Tools::of_this_machine());
-        Some(Self { env, clock, aws, production, network, _home: home })
+        let vault = MemoryBucket::new(config.vault.clone(), clock.clone());
+        let scratch = home.path().join("scratch");
+        let env = world_on(aws.access(), Arc::new(vault.clone()), config, &clock, scratch, Tools::of_this_machine());
+        Some(Self { env, clock, aws, production, network, vault, _home: home })
     }
 
     /// The asset.

@@ -135,6 +135,11 @@ impl Aws {
         self.behind.rds.found(region, name, &key, Socket::of(cluster)).await;
     }
 
+    /// Makes a parameter group, as an instance of the same name at home has one.
+    pub async fn parameters(&self, group: &str, region: &str) {
+        self.behind.rds.parameters(region, group).await;
+    }
+
     /// What runs behind RDS in a region.
     pub async fn instances(&self, region: &str) -> Vec<InstanceSeen> {
         self.behind.rds.instances(region).await

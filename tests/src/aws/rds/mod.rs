@@ -72,8 +72,7 @@ impl Rds {
     /// Puts an instance there that has long been running.
     pub async fn found(&self, region: &str, name: &str, key: &str, server: Socket) {
         let group = format!("{name}-parameters");
-        let family = [("DBParameterGroupName", group.as_str()), ("DBParameterGroupFamily", "postgres15"), ("Description", "tuned")];
-        self.moto(region, "CreateDBParameterGroup", &family).await.expect("a parameter group");
+        self.parameters(region, &group).await;
         let params = [
             ("DBInstanceIdentifier", name),
             ("DBInstanceClass", "db.r6g.large"),
@@ -98,6 +97,12 @@ impl Rds {
         let address = self.certificates.address(&server);
         let instance = Instance::running(name, region, server, address);
         self.regions.lock().await.entry(region.to_owned()).or_default().instances.insert(name.to_owned(), instance);
+    }
+
+    /// Makes a parameter group.
+    pub async fn parameters(&self, region: &str, group: &str) {
+        let family = [("DBParameterGroupName", group), ("DBParameterGroupFamily", "postgres15"), ("Description", "tuned")];
+        self.moto(region, "CreateDBParameterGroup", &family).await.expect("a parameter group");
     }
 
     /// Lets an instance show these states before it is what it was.

@@ -45,6 +45,15 @@ impl Body {
         tags::replica(self.tags()).is_some_and(|(tagged, _)| tagged == *name)
     }
 
+    /// Its identifier.
+    pub(super) fn id(&self) -> &str {
+        let id = match self {
+            Self::Instance(instance) => instance.db_instance_identifier(),
+            Self::Cluster(cluster, _) => cluster.db_cluster_identifier(),
+        };
+        id.unwrap_or_default()
+    }
+
     /// RDS's own name of it that never passes to another.
     pub(super) fn identity(&self) -> Option<&str> {
         match self {

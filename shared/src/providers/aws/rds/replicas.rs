@@ -24,7 +24,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
     sync::Arc,
 };
@@ -35,6 +35,7 @@ pub struct RdsReplicas {
     aws: Arc<Aws>,
     pub(super) asset: AssetName,
     pub(super) source: String,
+    spared: BTreeSet<String>,
     home: Place,
     pub(super) drill: RdsDrill,
     places: Vec<Place>,
@@ -66,6 +67,7 @@ impl RdsReplicas {
             aws,
             asset: asset.name.clone(),
             source: instance.clone(),
+            spared: BTreeSet::from([instance.to_ascii_lowercase()]),
             home: home.clone(),
             drill,
             places,
@@ -75,6 +77,19 @@ impl RdsReplicas {
             at: Mutex::default(),
             passwords: Mutex::default(),
         })
+    }
+
+    /// Spares the sources of other assets too, whatever they are called and tagged: a replica that somebody kept and made
+    /// production of is one no more.
+    #[must_use]
+    pub fn sparing<'a>(mut self, sources: impl IntoIterator<Item = &'a str>) -> Self {
+        self.spared.extend(sources.into_iter().map(str::to_ascii_lowercase));
+        self
+    }
+
+    /// Whether this identifier is that of a source.
+    pub(super) fn spares(&self, id: &str) -> bool {
+        self.spared.contains(&id.to_ascii_lowercase())
     }
 
     pub(super) async fn region(&self, place: &Place) -> Result<Region> {
@@ -147,7 +162,7 @@ impl RdsReplicas {
         let region = self.region(place).await?;
         let mut found = BTreeMap::new();
         let mut add = |body: Body| {
-            if let Some((name, expires)) = tags::replica(body.tags()) {
+            if let Some((name, expires)) = tags::replica(body.tags()).filter(|_| !self.spares(body.id())) {
                 found.insert(name.clone(), Replica { name, expires, sighting: body.sighting() });
             }
         };
