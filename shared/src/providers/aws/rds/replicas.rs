@@ -23,6 +23,7 @@ use crate::{
     },
 };
 use async_trait::async_trait;
+use aws_sdk_rds::types::DbInstance;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
@@ -87,9 +88,9 @@ impl RdsReplicas {
         self
     }
 
-    /// Whether this identifier is that of a source.
-    pub(super) fn spares(&self, id: &str) -> bool {
-        self.spared.contains(&id.to_ascii_lowercase())
+    /// Whether a source bears this identifier, or that of a member.
+    pub(super) fn spares(&self, body: &Body) -> bool {
+        body.ids().any(|id| self.spared.contains(&id.to_ascii_lowercase()))
     }
 
     pub(super) async fn region(&self, place: &Place) -> Result<Region> {
@@ -162,11 +163,13 @@ impl RdsReplicas {
         let region = self.region(place).await?;
         let mut found = BTreeMap::new();
         let mut add = |body: Body| {
-            if let Some((name, expires)) = tags::replica(body.tags()).filter(|_| !self.spares(body.id())) {
+            if let Some((name, expires)) = tags::replica(body.tags()).filter(|_| !self.spares(&body)) {
                 found.insert(name.clone(), Replica { name, expires, sighting: body.sighting() });
             }
         };
-        for instance in region.instances().await? {
+        // A member comes and goes with its cluster, which is looked at below.
+        let single = |instance: &DbInstance| instance.db_cluster_identifier().is_none_or(str::is_empty);
+        for instance in region.instances().await?.into_iter().filter(single) {
             add(Body::Instance(Box::new(instance)));
         }
         for cluster in region.clusters().await?.into_iter().filter(|cluster| tags::replica(cluster.tag_list()).is_some()) {

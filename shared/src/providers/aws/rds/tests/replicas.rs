@@ -216,6 +216,27 @@ async fn r27_a_clusters_instances_go_before_it_and_what_is_busy_or_gone_is_no_fa
 }
 
 #[tokio::test]
+async fn r26_a_replica_that_became_production_is_neither_swept_nor_removed_even_by_a_members_name() {
+    let rds = Double::start().await;
+    let member = format!("{NAME}-1");
+    let ours = format!("<DBClusterIdentifier>{NAME}</DBClusterIdentifier>{}", our_tags(&[]));
+    let replicas = replicas(&rds).sparing([member.as_str()]);
+    rds.refuses("DescribeDBInstances", "DBInstanceNotFound", "");
+    rds.answers("DescribeDBClusters", &cluster("available", &[&member], &our_tags(&[])));
+    rds.answers("DescribeDBInstances", &instance(&member, "available", &ours));
+    assert_eq!(replicas.begin_teardown(&name()).await.unwrap_err().kind(), Kind::Refused);
+    // Listed first as an instance, then with its cluster.
+    rds.answers("DescribeDBInstances", &instance(&member, "available", &ours));
+    rds.answers("DescribeDBClusters", &cluster("available", &[&member], &our_tags(&[])));
+    rds.answers("DescribeDBInstances", &instance(&member, "available", &ours));
+    for _ in 0..2 {
+        rds.answers("DescribeDBInstances", "<DBInstances/>").answers("DescribeDBClusters", "<DBClusters/>");
+    }
+    assert_eq!(replicas.replicas().await.unwrap(), []);
+    assert_eq!(rds.changes(), Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn a_strangers_instance_in_our_cluster_stops_the_removal() {
     let rds = Double::start().await;
     rds.refuses("DescribeDBInstances", "DBInstanceNotFound", "");
