@@ -8,6 +8,7 @@ mod body;
 mod copy;
 mod difference;
 mod error;
+mod leftovers;
 mod look;
 mod names;
 mod order;
@@ -26,6 +27,7 @@ mod teardown;
 mod tests;
 mod wait;
 
+pub use leftovers::Leftovers;
 pub use replicas::RdsReplicas;
 pub use snapshots::RdsSnapshots;
 
