@@ -23,6 +23,13 @@ pub const FAR: &str = "us-east-1";
 /// The instance that is protected.
 pub const PRODUCTION: &str = "orders-prod";
 
+/// What production is.
+#[derive(Debug, Clone, Copy)]
+enum Shape {
+    Instance,
+    Cluster,
+}
+
 /// An estate. All of it is gone with the test.
 pub struct Estate {
     /// The world as functions see it.
@@ -46,8 +53,17 @@ impl Estate {
         Self::build_around(test, PRODUCTION).await
     }
 
+    /// The same, whose production is an Aurora cluster.
+    pub async fn build_aurora(test: &str) -> Option<Self> {
+        Self::build_of(test, PRODUCTION, Shape::Cluster).await
+    }
+
     /// The same, whose production instance has this name.
     pub async fn build_around(test: &str, instance: &str) -> Option<Self> {
+        Self::build_of(test, instance, Shape::Instance).await
+    }
+
+    async fn build_of(test: &str, instance: &str, shape: Shape) -> Option<Self> {
         let clock = ManualClock::at("2026-11-20T03:00:00Z".parse().expect("a moment"));
         let aws = Aws::start_at(test, Arc::new(clock.clone())).await?;
         let production = aws.cluster().await;
@@ -55,8 +71,13 @@ impl Estate {
                       insert into orders select n, '2026-11-20T02:00:00Z'::timestamptz - n * interval '1 minute' from generate_series(1, 300) n;
                       alter table orders owner to dba";
         production.sql("postgres", orders).await;
-        aws.database(&production, instance, HOME).await;
-        aws.parameters(&format!("{instance}-parameters"), FAR).await;
+        match shape {
+            Shape::Instance => {
+                aws.database(&production, instance, HOME).await;
+                aws.parameters(&format!("{instance}-parameters"), FAR).await;
+            }
+            Shape::Cluster => aws.aurora(&production, instance, HOME).await,
+        }
         aws.key(FAR, "alias/dr").await;
         let (network, far) = (aws.drill_network(HOME).await, aws.drill_network(FAR).await);
         let home = tempfile::Builder::new().prefix("lgestate-").tempdir().expect("a temporary folder");
@@ -143,6 +164,14 @@ assets:
         let mut names: Vec<_> = found.into_iter().filter_map(|instance| instance.db_instance_identifier).collect();
         names.sort();
         names
+    }
+
+    /// The names of the clusters in a region, as RDS itself says.
+    pub async fn clusters(&self, region: &str) -> Vec<String> {
+        let rds = aws_sdk_rds::Client::new(&self.aws.sdk(region));
+        let pages = rds.describe_db_clusters().into_paginator().items().send();
+        let found: Vec<_> = pages.collect::<Result<Vec<_>, _>>().await.expect("clusters");
+        found.into_iter().filter_map(|cluster| cluster.db_cluster_identifier).collect()
     }
 
     /// Fingerprints production: the same text means that nobody touched it.

@@ -145,6 +145,12 @@ impl Aws {
         self.behind.rds.instances(region).await
     }
 
+    /// Makes an encrypted, protected Aurora cluster with one instance in front of a running server, which it does not own.
+    pub async fn aurora(&self, cluster: &Cluster, name: &str, region: &str) {
+        let key = self.key(region, &format!("alias/{name}")).await;
+        self.behind.rds.found_cluster(region, name, &key, Socket::of(cluster)).await;
+    }
+
     /// Lets an instance show these states, one per look, before it is what it was: `["backing-up", "modifying"]`.
     pub async fn shows(&self, region: &str, name: &str, states: &[&'static str]) {
         self.behind.rds.shows(region, name, states).await;

@@ -1,5 +1,6 @@
 //! RDS: moto keeps the books, this layer keeps the truth. What is under way takes looks; what runs is a real server.
 
+mod clusters;
 mod instances;
 mod paging;
 mod snapshots;
@@ -13,6 +14,7 @@ use super::{
     xml::Node,
 };
 use crate::s3::KEY_ID;
+use clusters::Cluster;
 use instances::Instance;
 use lastgood_core::clock::{Clock, Timestamp};
 use snapshots::Snapshot;
@@ -35,6 +37,8 @@ type Regions = BTreeMap<String, Region>;
 struct Region {
     instances: BTreeMap<String, Instance>,
     snapshots: BTreeMap<String, Snapshot>,
+    clusters: BTreeMap<String, Cluster>,
+    cluster_snapshots: BTreeMap<String, Snapshot>,
 }
 
 impl Rds {
@@ -56,8 +60,15 @@ impl Rds {
             "RestoreDBInstanceFromDBSnapshot" => self.restore_instance(&mut regions, call).await,
             "ModifyDBInstance" => self.modify_instance(&mut regions, call).await,
             "DeleteDBInstance" => self.delete_instance(&mut regions, call).await,
-            "DescribeDBClusters" => self.page(call, "DBClusters").await,
-            "DescribeDBClusterSnapshots" => self.page(call, "DBClusterSnapshots").await,
+            "CreateDBInstance" => self.create_instance(&mut regions, call).await,
+            "CreateDBClusterSnapshot" => self.create_cluster_snapshot(&mut regions, call).await,
+            "CopyDBClusterSnapshot" => self.copy_cluster_snapshot(&mut regions, call).await,
+            "DescribeDBClusterSnapshots" => self.describe_cluster_snapshots(&mut regions, call).await,
+            "DeleteDBClusterSnapshot" => self.delete_cluster_snapshot(&mut regions, call).await,
+            "DescribeDBClusters" => self.describe_clusters(&mut regions, call).await,
+            "RestoreDBClusterFromSnapshot" => self.restore_cluster(&mut regions, call).await,
+            "ModifyDBCluster" => self.modify_cluster(&mut regions, call).await,
+            "DeleteDBCluster" => self.delete_cluster(&mut regions, call).await,
             _ => ask(self.moto, call).await,
         }
     }
