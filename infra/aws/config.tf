@@ -37,11 +37,14 @@ locals {
 
   rds         = { for name, asset in local.assets : name => asset if asset.kind == "rds" }
   rds_regions = distinct(concat([for asset in local.rds : asset.region], [for copy in local.copies_here : copy.region]))
-  production = flatten([for asset in local.rds : [
-    "arn:${local.partition}:rds:${asset.region}:${local.account}:db:${asset.instance}",
-    "arn:${local.partition}:rds:${asset.region}:${local.account}:cluster:${asset.instance}",
-  ]])
-  # A member of an Aurora cluster is named after it by habit only, so members are guarded by their tags: see permissions.tf.
+  # Whether a name is an instance's or a cluster's is found out by the functions, so both are meant. Where the config names a
+  # member of a cluster, its snapshots are of the cluster: `clusters` names it.
+  production = concat(
+    flatten([for asset in local.rds : [
+      for kind in ["db", "cluster"] : "arn:${local.partition}:rds:${asset.region}:${local.account}:${kind}:${asset.instance}"
+    ]]),
+    [for cluster in var.clusters : "arn:${local.partition}:rds:${local.region}:${local.account}:cluster:${cluster}"],
+  )
 
   drills     = { for name, asset in local.assets : name => asset.drill if can(asset.drill) }
   rds_drills = { for name, drill in local.drills : name => drill.into.rds if can(drill.into.rds.subnet_group) }

@@ -34,7 +34,7 @@ resource "aws_lambda_function" "function" {
   source_code_hash = contains(keys(var.images), each.key) ? null : try(filebase64sha256("${var.packages}/${each.key}/bootstrap.zip"), null)
   runtime          = contains(keys(var.images), each.key) ? null : "provided.al2023"
   handler          = contains(keys(var.images), each.key) ? null : "bootstrap"
-  layers           = contains(keys(var.images), each.key) ? null : var.layers
+  layers           = contains(keys(var.images), each.key) ? null : aws_lambda_layer_version.files[*].arn
 
   reserved_concurrent_executions = contains(local.alone, each.key) ? 1 : -1
 
@@ -63,6 +63,16 @@ resource "aws_lambda_function" "function" {
   }
   # The log group has the name that Lambda expects; made first, it is ours and has an end.
   depends_on = [aws_iam_role_policy.function, aws_cloudwatch_log_group.function]
+}
+
+# Files that the config names by their path below /opt.
+resource "aws_lambda_layer_version" "files" {
+  count                    = var.files == null ? 0 : 1
+  layer_name               = "${var.name}-files"
+  filename                 = var.files
+  source_code_hash         = filebase64sha256(var.files)
+  compatible_architectures = [var.architecture]
+  compatible_runtimes      = ["provided.al2023"]
 }
 
 resource "aws_cloudwatch_log_group" "function" {

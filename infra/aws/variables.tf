@@ -37,10 +37,10 @@ variable "images" {
   default     = {}
 }
 
-variable "layers" {
-  description = "Lambda layers for the functions that run from zips, such as one that holds OpenPGP public keys or RDS's certificates under /opt."
-  type        = list(string)
-  default     = []
+variable "files" {
+  description = "A zip with what the functions find below /opt: RDS's certificates, OpenPGP public keys."
+  type        = string
+  default     = null
 }
 
 variable "environment" {
@@ -100,6 +100,12 @@ variable "operators" {
 
 variable "database_keys" {
   description = "ARNs of the KMS keys that the databases are encrypted with; when empty, every key of this account, but only through RDS."
+  type        = list(string)
+  default     = []
+}
+
+variable "clusters" {
+  description = "Aurora clusters of which the config names a member."
   type        = list(string)
   default     = []
 }

@@ -13,7 +13,7 @@ use hyper_util::rt::TokioIo;
 use lastgood_core::{
     domain::place::Place,
     ports::Secret,
-    providers::aws::{S3, Settings},
+    providers::aws::{Access, S3, Settings},
 };
 use s3s::{auth::SimpleAuth, service::S3ServiceBuilder};
 use std::{net::SocketAddr, sync::Arc};
@@ -114,6 +114,11 @@ pub fn settings_for(address: SocketAddr) -> Settings {
         credentials: Some((KEY_ID.to_owned(), Secret::new(KEY))),
         ..Settings::default()
     }
+}
+
+/// The way to a server that doubles other services of AWS as well.
+pub fn access(address: SocketAddr) -> Access {
+    Access { endpoint: Some(format!("http://{address}")), credentials: Some((KEY_ID.to_owned(), Secret::new(KEY))) }
 }
 
 /// A place below the server's bucket.

@@ -202,6 +202,12 @@ run "alarms" {
 run "vault" {
   command = apply
   assert {
+    condition = alltrue([for statement in module.vault.bucket_statements :
+      jsondecode(jsonencode(statement)).Condition.Null["s3:x-amz-server-side-encryption${statement.Sid == "NoOtherKey" ? "-aws-kms-key-id" : ""}"] == "false"
+    if startswith(statement.Sid, "NoOther")])
+    error_message = "an object that says nothing of encryption is not refused: it gets the bucket's own"
+  }
+  assert {
     condition     = [for statement in module.vault.bucket_statements : statement.Sid if statement.Effect == "Deny"] == ["TlsOnly", "NoCallersKeys", "NoOtherKey", "NoOtherEncryption"]
     error_message = "the bucket refuses plain HTTP, callers' keys and other encryption"
   }

@@ -1,5 +1,8 @@
 # What the bucket itself refuses, whoever asks: plain HTTP, keys that the caller brings along (SSE-C: whoever steals a role
 # could lock us out of our own backups), and encryption with any other key. And what other accounts may do in it.
+#
+# A request that says nothing of encryption gets the bucket's own. IAM takes a negated condition on a header that is absent for
+# true, so these ask first whether it is there.
 
 locals {
   arn = var.bucket == null ? "" : "arn:${local.partition}:s3:::${var.bucket}"
@@ -27,7 +30,10 @@ locals {
         Principal = "*"
         Action    = "s3:PutObject"
         Resource  = "${local.arn}/*"
-        Condition = { StringNotEqualsIfExists = { "s3:x-amz-server-side-encryption-aws-kms-key-id" = aws_kms_key.key.arn } }
+        Condition = {
+          Null            = { "s3:x-amz-server-side-encryption-aws-kms-key-id" = "false" }
+          StringNotEquals = { "s3:x-amz-server-side-encryption-aws-kms-key-id" = aws_kms_key.key.arn }
+        }
       },
       {
         Sid       = "NoOtherEncryption"
@@ -35,7 +41,10 @@ locals {
         Principal = "*"
         Action    = "s3:PutObject"
         Resource  = "${local.arn}/*"
-        Condition = { StringNotEqualsIfExists = { "s3:x-amz-server-side-encryption" = "aws:kms" } }
+        Condition = {
+          Null            = { "s3:x-amz-server-side-encryption" = "false" }
+          StringNotEquals = { "s3:x-amz-server-side-encryption" = "aws:kms" }
+        }
       },
     ],
     length(var.writers) > 0 ? [

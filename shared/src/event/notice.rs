@@ -84,7 +84,7 @@ impl Notice {
     }
 
     /// Notes an account that it says it comes from, or that an ARN in it names.
-    fn from_account(mut self, text: Option<&str>) -> Self {
+    fn of_account(mut self, text: Option<&str>) -> Self {
         let account = text.map(|text| text.strip_prefix("arn:").map_or(text, |arn| arn.split(':').nth(3).unwrap_or_default()));
         self.accounts.extend(account.filter(|account| !account.is_empty()).map(|account| clip(account, 60)));
         self

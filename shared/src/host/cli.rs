@@ -126,13 +126,12 @@ async fn run<F: Function>(mut around: Surroundings, line: &Typed, request: Optio
     if let Some(config) = &line.config {
         around.config.clone_from(config);
     }
-    let (request, event) = match request {
-        Some(request) => (request, None),
+    let (request, event) = if let Some(request) = request {
+        (request, None)
+    } else {
         // Recorded triggers are old by nature: their age is not judged, and no schedule is taken to be alive.
-        None => {
-            let event = Event::parse(&read(line.event.as_deref())?)?;
-            (event.request()?, Some(event))
-        }
+        let event = Event::parse(&read(line.event.as_deref())?)?;
+        (event.request()?, Some(event))
     };
     let woken = match &line.event {
         _ if line.scheduled || around.job => Woken::BySchedule,

@@ -152,9 +152,10 @@ fn refused(error: &Error) -> Response {
     let status = match error.kind() {
         Kind::Busy => StatusCode::OK,
         Kind::Invalid => StatusCode::BAD_REQUEST,
+        Kind::Refused => StatusCode::FORBIDDEN,
         Kind::NotFound => StatusCode::NOT_FOUND,
         Kind::Retry | Kind::OutOfTime => StatusCode::SERVICE_UNAVAILABLE,
-        Kind::Conflict | Kind::NoSpace | Kind::Denied | Kind::Corrupt | Kind::Unsupported | Kind::Refused | Kind::Failed => {
+        Kind::Conflict | Kind::NoSpace | Kind::Denied | Kind::Corrupt | Kind::Unsupported | Kind::Failed => {
             StatusCode::INTERNAL_SERVER_ERROR
         }
     };

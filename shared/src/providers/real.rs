@@ -6,7 +6,7 @@ use crate::{
     domain::{backup::Form, place::Place},
     env::{Progress, keys},
     error::{Result, invalid, unsupported},
-    ports::{Bucket, Confirmation, Exporter, Providers, Replicas, RestoreTarget, Secret, Secrets, Snapshots, Target},
+    ports::{Bucket, Confirmation, Exporter, Providers, Replicas, RestoreTarget, Secret, Secrets, Target},
     providers::postgres::{
         self, PgUrl, Scratch, Server, Tools,
         target::{Means, NewDatabase, NewFolder},
@@ -117,7 +117,7 @@ impl Providers for Real {
     }
 
     #[cfg(feature = "aws")]
-    async fn snapshots(&self, asset: &Asset, at: &Place) -> Result<Arc<dyn Snapshots>> {
+    async fn snapshots(&self, asset: &Asset, at: &Place) -> Result<Arc<dyn crate::ports::Snapshots>> {
         Ok(Arc::new(super::aws::rds::RdsSnapshots::open(self.aws.clone(), asset, at, self.clock.clone()).await?))
     }
 

@@ -4,6 +4,7 @@
 
 mod eventbridge;
 mod iam;
+mod policy;
 mod terraform;
 
 use lastgood_core::{

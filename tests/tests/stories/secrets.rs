@@ -1,6 +1,7 @@
 //! `secret:aws:` over the wire, against moto: values, fields, regions, what is refused and what is never shown.
 
 use crate::hosts::Home;
+use aws_sdk_s3::config::Credentials;
 use aws_sdk_secretsmanager::{Client, config::Builder, primitives::Blob};
 use lastgood_core::{
     error::{Error, Kind, Result},
@@ -10,22 +11,28 @@ use lastgood_core::{
 };
 use lastgood_tests::{
     runtime_api::Answer,
-    s3::{KEY, KEY_ID, S3Server},
+    s3::{KEY, KEY_ID, S3Server, access},
 };
 use serde_json::json;
+use std::net::SocketAddr;
 
 const LOGIN: &str =
     r#"{"engine":"postgres","host":"127.0.0.1","port":1,"username":"app","password":"l0gin-canary-6613","dbname":"orders"}"#;
 
 /// A client past our own code.
 fn manager(moto: &S3Server, region: &str) -> Client {
-    let from = moto.client();
-    let mut config = Builder::new()
+    let config = Builder::new()
         .behavior_version(aws_config::BehaviorVersion::latest())
+        .http_client(lastgood_core::providers::aws::https())
         .endpoint_url(format!("http://{}", moto.address()))
-        .region(aws_config::Region::new(region.to_owned()));
-    config.set_credentials_provider(from.config().credentials_provider());
+        .region(aws_config::Region::new(region.to_owned()))
+        .credentials_provider(Credentials::new(KEY_ID, KEY, None, None, "tests"));
     Client::from_conf(config.build())
+}
+
+/// The secrets of one invocation.
+fn secrets(at: SocketAddr) -> AwsSecrets {
+    AwsSecrets::new(access(at), Some("us-east-1".to_owned()))
 }
 
 async fn create(moto: &S3Server, name: &str, text: &str) -> String {
@@ -35,7 +42,7 @@ async fn create(moto: &S3Server, name: &str, text: &str) -> String {
 
 /// What a new invocation finds.
 async fn value(moto: &S3Server, name: &str, field: Option<&str>) -> Result<Secret> {
-    AwsSecrets::new(moto.settings()).value(name, field).await
+    secrets(moto.address()).value(name, field).await
 }
 
 fn said(error: &Error) -> String {
@@ -57,7 +64,7 @@ async fn a_secret_is_its_current_value_or_one_field_of_it() {
 async fn a_value_is_asked_for_once_in_an_invocation_and_anew_in_the_next() {
     let Some(moto) = S3Server::moto("a_value_is_asked_for_once_in_an_invocation_and_anew_in_the_next").await else { return };
     create(&moto, "ops/db", "before-rotation").await;
-    let invocation = AwsSecrets::new(moto.settings());
+    let invocation = secrets(moto.address());
     assert_eq!(invocation.value("ops/db", None).await.unwrap().expose(), "before-rotation");
     let old = manager(&moto, "us-east-1").describe_secret().secret_id("ops/db").send().await.unwrap();
     let old = old.version_ids_to_stages().unwrap().keys().next().unwrap().clone();
@@ -84,7 +91,7 @@ async fn what_is_missing_deleted_binary_or_of_another_region_says_what_to_do() {
     for (name, field, kind, hint) in [
         ("ops/nowhere", None, Kind::NotFound, "by its ARN"),
         ("ops/abroad", None, Kind::NotFound, "by its ARN"),
-        ("ops/gone", None, Kind::NotFound, "restore-secret --secret-id ops/gone"),
+        ("ops/gone", None, Kind::NotFound, "restore-secret"),
         ("ops/binary", None, Kind::Unsupported, "--secret-string"),
         ("ops/db", Some("passwort"), Kind::NotFound, "secret:aws:ops/db#passwort"),
     ] {
@@ -99,8 +106,7 @@ async fn what_is_missing_deleted_binary_or_of_another_region_says_what_to_do() {
 
 #[tokio::test]
 async fn a_service_out_of_reach_is_a_passing_fault() {
-    let settings = lastgood_tests::s3::settings_for("127.0.0.1:9".parse().unwrap());
-    let error = AwsSecrets::new(settings).value("ops/db", None).await.unwrap_err();
+    let error = secrets("127.0.0.1:9".parse().unwrap()).value("ops/db", None).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Retry, "{}", said(&error));
 }
 

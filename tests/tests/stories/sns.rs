@@ -1,6 +1,7 @@
 //! SNS over the wire, against moto: what a subscriber gets, what filters see, and that a refused delivery is an error.
 
 use crate::hosts::Home;
+use aws_sdk_s3::config::Credentials;
 use aws_sdk_sns::{Client, config::Builder};
 use axum::{Router, body::Bytes, extract::State, routing::post};
 use lastgood_core::{
@@ -11,7 +12,7 @@ use lastgood_core::{
     providers::aws::Sns,
     testing::MemorySecrets,
 };
-use lastgood_tests::s3::{KEY, KEY_ID, S3Server};
+use lastgood_tests::s3::{KEY, KEY_ID, S3Server, access};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
@@ -24,8 +25,8 @@ use std::{
 struct Subscriber(Arc<Mutex<Vec<Value>>>);
 
 impl Subscriber {
-    /// Subscribes a server on this machine to a new topic in a region and returns the topic's ARN.
-    async fn to(moto: &S3Server, region: &str, topic: &str) -> (Self, String) {
+    /// Subscribes a server on this machine to a topic, for what a filter lets through.
+    async fn of(moto: &S3Server, topic: &str, filter: &Value) -> Self {
         async fn receive(State(subscriber): State<Subscriber>, body: Bytes) {
             subscriber.0.lock().unwrap().push(serde_json::from_slice(&body).unwrap());
         }
@@ -34,10 +35,11 @@ impl Subscriber {
         let url = format!("http://{}/topic", listener.local_addr().unwrap());
         let router = Router::new().route("/topic", post(receive)).with_state(subscriber.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
-        let client = client(moto, region);
-        let arn = client.create_topic().name(topic).send().await.unwrap().topic_arn().unwrap().to_owned();
-        client.subscribe().topic_arn(&arn).protocol("http").endpoint(url).send().await.unwrap();
-        (subscriber, arn)
+        let region = topic.split(':').nth(3).unwrap();
+        let subscribe = client(moto, region).subscribe().topic_arn(topic).protocol("http").endpoint(url);
+        let filter = filter.as_object().filter(|filter| !filter.is_empty()).map(|filter| json!(filter).to_string());
+        subscribe.set_attributes(filter.map(|filter| [("FilterPolicy".to_owned(), filter)].into())).send().await.unwrap();
+        subscriber
     }
 
     /// The notifications, once there are so many.
@@ -54,18 +56,25 @@ impl Subscriber {
 }
 
 fn client(moto: &S3Server, region: &str) -> Client {
-    let mut config = Builder::new()
+    let config = Builder::new()
         .behavior_version(aws_config::BehaviorVersion::latest())
+        .http_client(lastgood_core::providers::aws::https())
         .endpoint_url(format!("http://{}", moto.address()))
-        .region(aws_config::Region::new(region.to_owned()));
-    config.set_credentials_provider(moto.client().config().credentials_provider());
+        .region(aws_config::Region::new(region.to_owned()))
+        .credentials_provider(Credentials::new(KEY_ID, KEY, None, None, "tests"));
+
     Client::from_conf(config.build())
+}
+
+/// Creates a topic and returns its ARN.
+async fn topic(moto: &S3Server, region: &str) -> String {
+    client(moto, region).create_topic().name("alarms").send().await.unwrap().topic_arn().unwrap().to_owned()
 }
 
 fn notifier(moto: &S3Server, topic: &str, secrets: BTreeMap<String, String>) -> Sns {
     let secrets: Arc<dyn Secrets> = Arc::new(MemorySecrets(secrets));
     let topic: Topic = topic.parse().unwrap();
-    Sns::new("sns (1 of 1)".to_owned(), topic, secrets, moto.settings())
+    Sns::new("sns (1 of 1)".to_owned(), topic, secrets, access(moto.address()))
 }
 
 fn findings() -> Vec<Finding> {
@@ -83,7 +92,13 @@ fn findings() -> Vec<Finding> {
 async fn a_subscriber_reads_what_is_wrong_and_what_to_type_and_filters_see_about_whom() {
     let Some(moto) = S3Server::moto("a_subscriber_reads_what_is_wrong_and_what_to_type_and_filters_see_about_whom").await else { return };
     // The topic's region is not the environment's: its ARN counts.
-    let (subscriber, arn) = Subscriber::to(&moto, "eu-west-1", "alarms").await;
+    let arn = topic(&moto, "eu-west-1").await;
+    let critical = Subscriber::of(&moto, &arn, &json!({"severity": ["critical"], "function": ["freshness-checker"]})).await;
+    let users = Subscriber::of(&moto, &arn, &json!({"asset": ["users-db"]})).await;
+    let stale = Subscriber::of(&moto, &arn, &json!({"kind": ["backup-stale", "never-succeeded"]})).await;
+    let notes = Subscriber::of(&moto, &arn, &json!({"severity": ["note"]})).await;
+    let others = Subscriber::of(&moto, &arn, &json!({"asset": ["other-db"]})).await;
+    let subscriber = Subscriber::of(&moto, &arn, &json!({})).await;
     notifier(&moto, &arn, BTreeMap::new()).notify("freshness-checker", &findings()).await.unwrap();
     let got = subscriber.notifications(1).await;
     let message = &got[0];
@@ -94,11 +109,9 @@ async fn a_subscriber_reads_what_is_wrong_and_what_to_type_and_filters_see_about
         "{text}"
     );
     assert!(text.contains("  read: https://example.com/runbook#copy-missing\n"), "{text}");
-    let attribute = |name: &str| message["MessageAttributes"][name].clone();
-    assert_eq!(attribute("severity"), json!({"Type": "String", "Value": "critical"}));
-    assert_eq!(attribute("function"), json!({"Type": "String", "Value": "freshness-checker"}));
-    assert_eq!(attribute("asset"), json!({"Type": "String.Array", "Value": "[\"orders-db\",\"users-db\"]"}));
-    assert_eq!(attribute("kind"), json!({"Type": "String.Array", "Value": "[\"backup-stale\",\"copy-missing\"]"}));
+    // What filters see; the last two know nothing of it.
+    assert_eq!([&critical, &users, &stale].map(|subscriber| subscriber.0.lock().unwrap().len()), [1, 1, 1]);
+    assert_eq!([&notes, &others].map(|subscriber| subscriber.0.lock().unwrap().len()), [0, 0]);
 
     let referred = BTreeMap::from([("env:TOPIC".to_owned(), arn)]);
     notifier(&moto, "env:TOPIC", referred).notify("freshness-checker", &findings()[..1]).await.unwrap();
@@ -110,7 +123,7 @@ async fn r35_a_delivery_that_sns_does_not_take_is_an_error() {
     let Some(moto) = S3Server::moto("r35_a_delivery_that_sns_does_not_take_is_an_error").await else { return };
     let nowhere = notifier(&moto, "arn:aws:sns:us-east-1:123456789012:nowhere", BTreeMap::new());
     let error = nowhere.notify("freshness-checker", &findings()).await.unwrap_err();
-    assert!(error.full().contains("there is no topic arn:aws:sns:us-east-1:123456789012:nowhere"), "{}", error.full());
+    assert!(error.full().contains("sns:Publish on arn:aws:sns:us-east-1:123456789012:nowhere: there is no such topic"), "{}", error.full());
     assert!(error.advice().unwrap().contains("`topic`"), "{error:?}");
     let strange = BTreeMap::from([("env:TOPIC".to_owned(), "https://example.com/hook".to_owned())]);
     let error = notifier(&moto, "env:TOPIC", strange).notify("freshness-checker", &findings()).await.unwrap_err();
@@ -121,7 +134,8 @@ async fn r35_a_delivery_that_sns_does_not_take_is_an_error() {
 #[tokio::test]
 async fn the_checker_tells_a_topic_that_its_config_names_and_says_when_it_cannot() {
     let Some(moto) = S3Server::moto("the_checker_tells_a_topic_that_its_config_names_and_says_when_it_cannot").await else { return };
-    let (subscriber, arn) = Subscriber::to(&moto, "us-east-1", "alarms").await;
+    let arn = topic(&moto, "us-east-1").await;
+    let subscriber = Subscriber::of(&moto, &arn, &json!({})).await;
     let home = Home::of("freshness-checker");
     let config = home.path("lastgood.yaml");
     let plain = std::fs::read_to_string(&config).unwrap();
@@ -145,7 +159,7 @@ async fn the_checker_tells_a_topic_that_its_config_names_and_says_when_it_cannot
     assert_eq!(ran.exit, Some(1), "{ran:?}");
     let findings = ran.report()["findings"].to_string();
     assert!(
-        findings.contains("not-delivered") && findings.contains("sns (2 of 2)") && findings.contains("there is no topic"),
+        findings.contains("not-delivered") && findings.contains("sns (2 of 2)") && findings.contains("there is no such topic"),
         "{findings}"
     );
 }

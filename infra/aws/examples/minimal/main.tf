@@ -20,7 +20,14 @@ module "lastgood" {
 
   config       = "${path.module}/lastgood.yaml"
   packages     = var.packages
+  files        = var.files
   alert_emails = var.alert_emails
+}
+
+variable "files" {
+  description = "A zip with rds/global-bundle.pem, RDS's certificates; docs/deploy-aws.md makes it."
+  type        = string
+  default     = null
 }
 
 variable "packages" {

@@ -28,7 +28,14 @@ module "lastgood" {
   images           = { export-to-bucket = var.export_image }
   database_network = var.database_network
   object_lock_days = 7
+  files            = var.files
   operators        = var.operators
+}
+
+variable "files" {
+  description = "A zip with rds/global-bundle.pem, RDS's certificates; docs/deploy-aws.md makes it."
+  type        = string
+  default     = null
 }
 
 variable "packages" {

@@ -21,8 +21,8 @@ pub(super) fn told(message: &Map<String, Value>) -> Notice {
         dimensions.extend(listed(metric, "/MetricStat/Metric/Dimensions"));
     }
     about(field("AlarmName"), field("NewStateValue"), &dimensions)
-        .from_account(field("AWSAccountId"))
-        .from_account(field("AlarmArn").filter(|arn| arn.starts_with("arn:")))
+        .of_account(field("AWSAccountId"))
+        .of_account(field("AlarmArn").filter(|arn| arn.starts_with("arn:")))
 }
 
 /// Reads the `detail` of an alarm's `EventBridge` event.

@@ -10,7 +10,7 @@ pub(in crate::event) fn told(detail: &Value) -> Notice {
     let category = detail.pointer("/EventCategories/0").and_then(Value::as_str).map(|category| format!(" ({category})"));
     let subject = text(detail, "/SourceIdentifier").map(|name| subject(text(detail, "/SourceType").unwrap_or_default(), name));
     Notice::new(format!("{id}{}", category.unwrap_or_default()), subject.into_iter().collect())
-        .from_account(text(detail, "/SourceArn").filter(|arn| arn.starts_with("arn:")))
+        .of_account(text(detail, "/SourceArn").filter(|arn| arn.starts_with("arn:")))
 }
 
 /// Reads the message of an event subscription.
@@ -19,7 +19,7 @@ pub(super) fn subscribed(message: &Map<String, Value>) -> Notice {
     // A link to the documentation of the event, whose fragment is the event's id.
     let id = field("Event ID").map_or("an event of RDS", |link| link.rsplit_once('#').map_or(link, |(_, id)| id));
     let subject = field("Source ID").map(|name| subject(field("Event Source").unwrap_or_default(), name));
-    Notice::new(id, subject.into_iter().collect()).from_account(field("Source ARN").filter(|arn| arn.starts_with("arn:")))
+    Notice::new(id, subject.into_iter().collect()).of_account(field("Source ARN").filter(|arn| arn.starts_with("arn:")))
 }
 
 /// The kinds of source are `DB_INSTANCE`, `CLUSTER`, `SNAPSHOT`, `CLUSTER_SNAPSHOT` to `EventBridge`, and `db-instance`,

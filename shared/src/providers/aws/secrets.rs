@@ -5,12 +5,11 @@
 //! ARN in its own.
 
 use super::{
-    client::Settings,
-    error::{Asked, code},
-    shared::session,
+    error::{Answer, Asked, Meaning},
+    shared::{Access, load},
 };
 use crate::{
-    error::{Error, Result, denied, failed, invalid, not_found, retry, unsupported},
+    error::{Error, Kind, Result, invalid, not_found, unsupported},
     ports::Secret,
     redact,
 };
@@ -20,11 +19,17 @@ use serde_json::Value;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 use tokio::sync::OnceCell;
 
 /// The most bytes of a secret: what the service allows.
 const LONGEST: usize = 64 << 10;
+
+const GIVE: &str = "give it a value with `aws secretsmanager put-secret-value`";
+
+/// A reply takes no longer than this.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The only version that counts. It is named on purpose: what comes without a name is not the same everywhere.
 const CURRENT: &str = "AWSCURRENT";
@@ -36,15 +41,16 @@ const HARMLESS: [&str; 9] =
 /// The secrets of Secrets Manager, each asked for once.
 #[derive(Debug, Default)]
 pub struct AwsSecrets {
-    settings: Settings,
-    session: OnceCell<SdkConfig>,
+    access: Access,
+    region: Option<String>,
+    loaded: OnceCell<SdkConfig>,
     values: Mutex<HashMap<String, Arc<OnceCell<Secret>>>>,
 }
 
 impl AwsSecrets {
-    /// Secrets at an endpoint or with credentials that are not those of the environment.
-    pub fn new(settings: Settings) -> Self {
-        Self { settings, ..Self::default() }
+    /// Secrets that are reached in another way than the environment says, or in another region.
+    pub fn new(access: Access, region: Option<String>) -> Self {
+        Self { access, region, ..Self::default() }
     }
 
     /// Returns the current value of a secret, or one field of its JSON.
@@ -71,7 +77,7 @@ impl AwsSecrets {
         // As of a file: one final line break is the editor's, not the secret's.
         let text = text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
         if text.is_empty() {
-            return Err(not_found(format!("secret {name} is empty")).hint(give(name)));
+            return Err(not_found(format!("secret {name} is empty")).hint(GIVE));
         }
         let secret = Secret::new(text);
         if let Ok(json @ Value::Object(_)) = serde_json::from_str(text) {
@@ -81,11 +87,11 @@ impl AwsSecrets {
     }
 
     async fn client(&self, name: &str) -> Result<Client> {
-        let session = self.session.get_or_init(|| session(&self.settings)).await;
-        let mut config = aws_sdk_secretsmanager::config::Builder::from(session);
+        let loaded = self.loaded.get_or_init(|| load(&self.access, self.region.as_deref(), PATIENCE)).await;
+        let mut config = aws_sdk_secretsmanager::config::Builder::from(loaded);
         match region_of(name)? {
             Some(region) => config = config.region(Region::new(region.to_owned())),
-            None if session.region().is_none() => {
+            None if loaded.region().is_none() => {
                 return Err(invalid(format!("no region is set in which to look for secret {name}"))
                     .hint("set AWS_REGION, or name the secret by its ARN, which says its region"));
             }
@@ -122,7 +128,7 @@ fn pick(whole: &Secret, name: &str, field: &str) -> Result<Secret> {
         Some(Value::Bool(_) | Value::Array(_) | Value::Object(_)) => {
             Err(invalid(format!("field {field:?} of secret {name} is neither text nor a number")))
         }
-        Some(Value::Null | Value::String(_)) => Err(not_found(format!("field {field:?} of secret {name} is empty")).hint(give(name))),
+        Some(Value::Null | Value::String(_)) => Err(not_found(format!("field {field:?} of secret {name} is empty")).hint(GIVE)),
         None => Err(not_found(format!("secret {name} has no field {field:?}"))
             .hint(format!("mend the field in the config, or add it to the secret; it is the part after # in secret:aws:{name}#{field}"))),
     }
@@ -140,41 +146,33 @@ fn remember(json: &Value) {
     }
 }
 
-fn give(name: &str) -> String {
-    format!("give it a value: aws secretsmanager put-secret-value --secret-id {name} --secret-string file://…")
+/// Tells an error of Secrets Manager as ours.
+fn told(name: &str, error: &SdkError<GetSecretValueError, HttpResponse>) -> Error {
+    Asked { action: "secretsmanager:GetSecretValue", of: &format!("secret {name}") }.refused_by(table, error)
 }
 
-/// What the service says, as what to do next.
-fn told(name: &str, error: &SdkError<GetSecretValueError, HttpResponse>) -> Error {
-    const ROLE: &str = "to the role that this runs with";
-    let said = error.as_service_error().and_then(|service| service.meta().message()).unwrap_or_default();
-    let told = match code(error) {
-        "ResourceNotFoundException" if said.contains(CURRENT) => not_found(format!("secret {name} has no current value")).hint(give(name)),
-        "ResourceNotFoundException" => not_found(format!("there is no secret {name} in this account and region"))
-            .hint("create it, or mend its name in the config; a secret of another region is named by its ARN"),
-        "InvalidRequestException" if said.contains("delet") => not_found(format!("secret {name} is scheduled for deletion"))
-            .hint(format!("bring it back: aws secretsmanager restore-secret --secret-id {name}")),
-        "AccessDeniedException" | "AccessDenied" if said.contains("KMS") || said.contains("kms:") => {
-            denied(format!("kms:Decrypt for secret {name}: not allowed")).hint(format!("allow kms:Decrypt on its KMS key {ROLE}"))
+/// What Secrets Manager says. Every refusal has status 400, so the code decides, and where that is shared the words.
+fn table(answer: Answer<'_>) -> Option<Meaning> {
+    const ELSEWHERE: Option<&str> = Some("create it, or mend its name in the config; a secret of another region is named by its ARN");
+    const DELETED: Option<&str> = Some("bring it back with `aws secretsmanager restore-secret`");
+    const KEY: Option<&str> = Some("check that its KMS key is enabled, and allow kms:Decrypt on it to the role that this runs with");
+    let says = |word: &str| answer.message.contains(word);
+    Some(match answer.code {
+        "ResourceNotFoundException" if says(CURRENT) => (Kind::NotFound, "it has no current value", Some(GIVE)),
+        "ResourceNotFoundException" => (Kind::NotFound, "there is no such secret in this account and region", ELSEWHERE),
+        "InvalidRequestException" if says("delet") => (Kind::NotFound, "it is scheduled for deletion", DELETED),
+        "InvalidRequestException" => (Kind::Failed, "refused", None),
+        "AccessDeniedException" | "AccessDenied" if says("KMS") || says("kms:") => (Kind::Denied, "its KMS key may not be used", KEY),
+        "DecryptionFailure" => (Kind::Denied, "it cannot be decrypted", KEY),
+        "InvalidSignatureException" => {
+            (Kind::Denied, "the credentials were refused", Some("check the key that this runs with, and its secret"))
         }
-        "AccessDeniedException" | "AccessDenied" => denied(format!("secretsmanager:GetSecretValue on secret {name}: not allowed"))
-            .hint(format!("allow secretsmanager:GetSecretValue on it {ROLE}")),
-        "DecryptionFailure" => denied(format!("secret {name} cannot be decrypted"))
-            .hint(format!("check that its KMS key is enabled, and allow kms:Decrypt on it {ROLE}")),
-        "UnrecognizedClientException" | "InvalidSignatureException" | "InvalidClientTokenId" | "IncompleteSignature" => {
-            denied(format!("secretsmanager:GetSecretValue on secret {name}: the credentials were refused"))
-                .hint("check the account, role or key that this runs with")
-        }
-        "InternalServiceError" | "InternalFailure" | "LimitExceededException" => {
-            retry(format!("secretsmanager:GetSecretValue on secret {name}: the service is busy"))
-        }
+        "InternalServiceError" | "InternalServiceErrorException" => (Kind::Retry, "the service is busy or out of reach", None),
         "InvalidParameterException" | "ValidationException" => {
-            invalid(format!("secret {name} is not a name that the service takes")).hint("mend its name in the config")
+            (Kind::Invalid, "the service takes no such name", Some("mend its name in the config"))
         }
-        "InvalidRequestException" => failed(format!("secretsmanager:GetSecretValue on secret {name}: refused")),
-        _ => return Asked { action: "secretsmanager:GetSecretValue", of: &format!("secret {name}") }.refused_with(error),
-    };
-    if said.is_empty() { told } else { told.because(redact::clip(said, 300)) }
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

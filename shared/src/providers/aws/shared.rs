@@ -1,7 +1,6 @@
 //! The way to AWS that all of its clients share: credentials, endpoint, retries, time limits, TLS. Lazy: nothing happens
 //! before the first call.
 
-use super::Settings;
 use crate::{error::Result, ports::Secret};
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, sts::AssumeRoleProvider, timeout::TimeoutConfig};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider, SharedHttpClient};
@@ -30,6 +29,8 @@ pub struct Aws {
     access: Access,
     loaded: OnceCell<SdkConfig>,
     accounts: Mutex<HashMap<(String, String), SdkConfig>>,
+    /// What drills left behind, as it was last seen.
+    pub(super) leftovers: super::rds::Leftovers,
 }
 
 impl Aws {
@@ -92,12 +93,6 @@ pub(super) async fn load(access: &Access, region: Option<&str>, patience: Durati
         loader = loader.credentials_provider(Credentials::new(id, secret.expose(), None, None, "settings"));
     }
     loader.load().await
-}
-
-/// The same from the settings of one client, for services that answer at once.
-pub(super) async fn session(settings: &Settings) -> SdkConfig {
-    let access = Access { endpoint: settings.endpoint.clone(), credentials: settings.credentials.clone() };
-    load(&access, settings.region.as_deref(), Duration::from_secs(20)).await
 }
 
 fn patience_of(patience: Duration) -> TimeoutConfig {

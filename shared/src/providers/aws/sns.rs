@@ -3,24 +3,23 @@
 //! A delivery that SNS does not take is an error. What subscribers do with it afterwards is theirs.
 
 use super::{
-    client::Settings,
-    error::{Asked, code},
-    shared::session,
+    error::{Answer, Asked, Meaning},
+    shared::{Access, load},
 };
 use crate::{
     config::{Topic, TopicArn},
     domain::finding::{Finding, Severity},
-    error::{During, Error, Result, denied, failed, invalid, retry},
+    error::{During, Error, Kind, Result, failed},
     ports::{Notifier, Secrets},
     providers::notify::letter,
-    redact,
 };
 use async_trait::async_trait;
-use aws_config::Region;
 use aws_sdk_sns::{Client, config::http::HttpResponse, error::SdkError, operation::publish::PublishError, types::MessageAttributeValue};
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tokio::sync::OnceCell;
 
+/// A reply takes no longer than this.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// The most values of one attribute: a filter needs a few, and all attributes together count towards a message's size.
 const VALUES: usize = 100;
 
@@ -30,14 +29,14 @@ pub struct Sns {
     channel: String,
     topic: Topic,
     secrets: Arc<dyn Secrets>,
-    settings: Settings,
+    access: Access,
     client: OnceCell<(Client, TopicArn)>,
 }
 
 impl Sns {
     /// A topic, reached at the first delivery.
-    pub fn new(channel: String, topic: Topic, secrets: Arc<dyn Secrets>, settings: Settings) -> Self {
-        Self { channel, topic, secrets, settings, client: OnceCell::new() }
+    pub fn new(channel: String, topic: Topic, secrets: Arc<dyn Secrets>, access: Access) -> Self {
+        Self { channel, topic, secrets, access, client: OnceCell::new() }
     }
 
     async fn open(&self) -> Result<(Client, TopicArn)> {
@@ -45,8 +44,8 @@ impl Sns {
             Topic::Named(arn) => arn.clone(),
             Topic::Referred(reference) => self.secrets.resolve(reference).await?.expose().parse::<TopicArn>().during(reference)?,
         };
-        let config = aws_sdk_sns::config::Builder::from(&session(&self.settings).await).region(Region::new(arn.region().to_owned()));
-        Ok((Client::from_conf(config.build()), arn))
+        let loaded = load(&self.access, Some(arn.region()), PATIENCE).await;
+        Ok((Client::new(&loaded), arn))
     }
 }
 
@@ -91,40 +90,33 @@ fn attribute(kind: &str, value: String) -> Result<MessageAttributeValue> {
     built.map_err(|error| failed("writing the message's attributes").because(error))
 }
 
-/// What the service says, as what to do next.
+/// Tells an error of SNS as ours.
 fn told(arn: &TopicArn, error: &SdkError<PublishError, HttpResponse>) -> Error {
-    const ROLE: &str = "to the role that this runs with";
-    let said = error.as_service_error().and_then(|service| service.meta().message()).unwrap_or_default();
-    let told = match code(error) {
-        "NotFound" | "NotFoundException" => {
-            Error::new(crate::error::Kind::Failed, format!("there is no topic {arn}")).hint("create it, or mend `topic` in the config")
-        }
-        "AuthorizationError" | "AccessDenied" | "AccessDeniedException" => {
-            denied(format!("sns:Publish to {arn}: not allowed")).hint(format!("allow sns:Publish on it {ROLE}"))
-        }
-        "KMSAccessDenied" | "KMSAccessDeniedException" => denied(format!("kms:GenerateDataKey for topic {arn}: not allowed"))
-            .hint(format!("allow kms:GenerateDataKey and kms:Decrypt on its KMS key {ROLE}")),
-        "KMSDisabled" | "KMSInvalidState" | "KMSNotFound" | "KMSOptInRequired" => {
-            denied(format!("the KMS key of topic {arn} cannot be used")).hint("enable the key, or give the topic another")
-        }
-        "KMSThrottling" | "InternalError" | "Throttled" | "ThrottledException" => {
-            retry(format!("sns:Publish to {arn}: the service is busy"))
-        }
-        "InvalidClientTokenId" | "InvalidSecurity" | "IncompleteSignature" | "MissingAuthenticationToken" => {
-            denied(format!("sns:Publish to {arn}: the credentials were refused")).hint("check the account, role or key that this runs with")
-        }
+    Asked { action: "sns:Publish", of: arn.as_str() }.refused_by(table, error)
+}
+
+/// What SNS says.
+fn table(answer: Answer<'_>) -> Option<Meaning> {
+    const TOPIC: Option<&str> = Some("create it, or mend `topic` in the config");
+    const RIGHTS: Option<&str> = Some("allow kms:GenerateDataKey and kms:Decrypt on its KMS key to the role that this runs with");
+    const KEY: Option<&str> = Some("enable the key, or give the topic another");
+    Some(match answer.code {
+        // Not `NotFound`: that a channel is missing is a failure of the delivery, not an answer.
+        "NotFound" | "NotFoundException" => (Kind::Failed, "there is no such topic", TOPIC),
+        "KMSAccessDenied" | "KMSAccessDeniedException" => (Kind::Denied, "the topic's KMS key may not be used", RIGHTS),
+        "KMSDisabled" | "KMSInvalidState" | "KMSNotFound" | "KMSOptInRequired" => (Kind::Denied, "the topic's KMS key cannot be used", KEY),
+        "KMSThrottling" | "KMSThrottlingException" | "Throttled" => (Kind::Retry, "the service is busy or out of reach", None),
+        "InvalidSecurity" => (Kind::Denied, "the credentials were refused", Some("check the key that this runs with, and its secret")),
         "InvalidParameter" | "ParameterValueInvalid" | "InvalidParameterValue" | "ValidationError" => {
-            invalid(format!("sns:Publish to {arn}: the message was refused"))
+            (Kind::Invalid, "the message was refused", None)
         }
-        _ => return Asked { action: "sns:Publish", of: arn.as_str() }.refused_with(error),
-    };
-    if said.is_empty() { told } else { told.because(redact::clip(said, 300)) }
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Kind;
     use aws_sdk_s3::primitives::SdkBody;
     use aws_sdk_sns::error::ErrorMetadata;
 

@@ -32,7 +32,7 @@ pub fn notifiers(config: &Config, secrets: &Arc<dyn Secrets>, clock: &Arc<dyn Cl
                 name("sns"),
                 topic.clone(),
                 secrets.clone(),
-                crate::providers::aws::Settings::default(),
+                crate::providers::aws::Access::default(),
             )),
             #[cfg(not(feature = "aws"))]
             Channel::Sns { .. } => Arc::new(Unopened(name("sns"))),

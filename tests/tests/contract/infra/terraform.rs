@@ -2,13 +2,17 @@
 //!
 //! Terraform and its AWS provider come from no package registry, so a machine without them skips these, and says so.
 
-use super::{eventbridge::Expression, root};
+use super::{
+    eventbridge::Expression,
+    policy::{Call, allows},
+    root,
+};
 use lastgood_core::{clock::Timestamp, domain::due::Schedule};
 use lastgood_tests::s3::S3Server;
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use serde_json::{Value, json};
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     process::{Command, Output},
     sync::{Mutex, MutexGuard, PoisonError},
@@ -197,8 +201,8 @@ fn eventbridge_fires_exactly_when_our_schedules_do() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_minimal_example_is_applied_for_real() {
-    const TEST: &str = "the_minimal_example_is_applied_for_real";
+async fn r26_the_minimal_example_is_applied_and_its_roles_keep_to_their_room() {
+    const TEST: &str = "r26_the_minimal_example_is_applied_and_its_roles_keep_to_their_room";
     let Some(terraform) = tokio::task::block_in_place(|| Terraform::with_provider(TEST)) else { return };
     let Some(aws) = S3Server::moto(TEST).await else { return };
     let settings = format!(
@@ -209,13 +213,14 @@ async fn the_minimal_example_is_applied_for_real() {
     // moto denies whatever a `Deny` is about, without a look at its conditions: here the bucket gets the rest of its policy.
     std::fs::write(terraform.folder("vault/emulator_override.tf"), WITHOUT_DENIES).unwrap();
     let packages = format!("-var=packages={}", terraform.folder("tests/packages").display());
-    let (stood, again, config) = tokio::task::block_in_place(|| {
+    let (stood, again, config, state) = tokio::task::block_in_place(|| {
         let below = "examples/minimal";
         terraform.begin(below);
         terraform.done(below, &["apply", "-auto-approve", "-no-color", "-input=false", &packages]);
         let stood: Value = serde_json::from_str(&terraform.done(below, &["output", "-json", "lastgood"])).unwrap();
         let again = terraform.run(below, &["plan", "-detailed-exitcode", "-no-color", "-input=false", &packages]);
-        (stood, again, std::fs::read(terraform.folder("examples/minimal/lastgood.yaml")).unwrap())
+        let state: Value = serde_json::from_str(&terraform.done(below, &["show", "-json"])).unwrap();
+        (stood, again, std::fs::read(terraform.folder("examples/minimal/lastgood.yaml")).unwrap(), state)
     });
     assert_eq!(stood["config_url"], "s3://acme-lastgood/lastgood/lastgood.yaml");
     let read = aws.client().get_object().bucket("acme-lastgood").key("lastgood/lastgood.yaml").send().await.unwrap();
@@ -225,6 +230,88 @@ async fn the_minimal_example_is_applied_for_real() {
     assert_eq!(stood["drill_into"]["rds"]["subnet_group"], "lastgood-drill");
     let said = String::from_utf8_lossy(&again.stdout);
     assert_eq!(again.status.code(), Some(0), "a second apply would change something:\n{said}");
+    roles_keep_to_their_room(&role_policies(&state));
+}
+
+/// The policies that stand, by role.
+fn role_policies(state: &Value) -> BTreeMap<String, Value> {
+    let resources = state["values"]["root_module"]["child_modules"][0]["resources"].as_array().unwrap();
+    let policies = resources.iter().filter(|resource| resource["type"] == "aws_iam_role_policy" && resource["name"] == "function");
+    policies
+        .map(|resource| {
+            let policy = serde_json::from_str(resource["values"]["policy"].as_str().unwrap()).unwrap();
+            (resource["index"].as_str().unwrap().to_owned(), policy)
+        })
+        .collect()
+}
+
+/// What each role may and may not do, asked of the policies that were really attached, by IAM's rules.
+fn roles_keep_to_their_room(policies: &BTreeMap<String, Value>) {
+    const PRODUCTION: &str = "arn:aws:rds:eu-west-1:123456789012:db:orders-prod";
+    const SNAPSHOT: &str = "arn:aws:rds:eu-west-1:123456789012:snapshot:lastgood-orders-20261120t030000z";
+    const PEOPLES: &str = "arn:aws:rds:eu-west-1:123456789012:snapshot:before-the-migration";
+    const REPLICA: &str = "arn:aws:rds:eu-west-1:123456789012:db:lastgood-drill-orders-20261120t060000z";
+    const STRANGER: &str = "arn:aws:rds:eu-west-1:123456789012:db:billing-prod";
+    const EXPORT: &str = "arn:aws:s3:::acme-lastgood/lastgood/exports/orders/x.dump.zst";
+    const MANIFEST: &str = "arn:aws:s3:::acme-lastgood/lastgood/catalog/v1/assets/orders/backups/x.json";
+    const RUN: &str = "arn:aws:s3:::acme-lastgood/lastgood/catalog/v1/assets/orders/runs/restore-drill/x.json";
+    const TOLD: &str = "arn:aws:s3:::acme-lastgood/lastgood/catalog/v1/told.json";
+    const OURS: &[(&str, &str)] = &[("aws:RequestTag/lastgood:asset", "orders"), ("aws:RequestTag/lastgood:backup", "x")];
+    const OTHERS: &[(&str, &str)] = &[("aws:RequestTag/lastgood:asset", "billing"), ("aws:RequestTag/lastgood:backup", "x")];
+    const NEW: &[(&str, &str)] = &[("aws:RequestTag/lastgood:replica", "x"), ("aws:RequestTag/lastgood:expires", "x")];
+    const MADE: &[(&str, &str)] = &[("aws:ResourceTag/lastgood:replica", "x")];
+    const KEPT: &[(&str, &str)] = &[("aws:ResourceTag/lastgood:backup", "x")];
+    const NONE: &[(&str, &str)] = &[];
+    let table = [
+        // The writer takes snapshots of what the config names, under our tags, and lets go of its own.
+        ("snapshot-trigger", "rds:CreateDBSnapshot", PRODUCTION, OURS, true),
+        ("snapshot-trigger", "rds:CreateDBSnapshot", SNAPSHOT, OURS, true),
+        ("snapshot-trigger", "rds:CreateDBSnapshot", PRODUCTION, NONE, false),
+        ("snapshot-trigger", "rds:CreateDBSnapshot", PRODUCTION, OTHERS, false),
+        ("snapshot-trigger", "rds:CreateDBSnapshot", STRANGER, OURS, false),
+        ("snapshot-trigger", "rds:DeleteDBSnapshot", SNAPSHOT, KEPT, true),
+        ("snapshot-trigger", "rds:DeleteDBSnapshot", SNAPSHOT, NONE, false),
+        ("snapshot-trigger", "rds:DeleteDBSnapshot", PEOPLES, KEPT, false),
+        ("snapshot-trigger", "rds:AddTagsToResource", PEOPLES, OURS, false),
+        ("snapshot-trigger", "rds:DeleteDBInstance", PRODUCTION, MADE, false),
+        ("snapshot-trigger", "rds:ModifyDBInstance", PRODUCTION, NONE, false),
+        ("snapshot-trigger", "s3:PutObject", MANIFEST, NONE, true),
+        ("snapshot-trigger", "s3:DeleteObject", EXPORT, NONE, true),
+        ("snapshot-trigger", "s3:DeleteObjectVersion", EXPORT, NONE, false),
+        ("snapshot-trigger", "kms:Decrypt", "arn:aws:kms:eu-west-1:123456789012:key/other", NONE, false),
+        // The drill restores to replicas, changes and removes those, and nothing else.
+        ("restore-drill", "rds:RestoreDBInstanceFromDBSnapshot", REPLICA, NEW, true),
+        ("restore-drill", "rds:RestoreDBInstanceFromDBSnapshot", SNAPSHOT, NEW, true),
+        ("restore-drill", "rds:RestoreDBInstanceFromDBSnapshot", REPLICA, NONE, false),
+        ("restore-drill", "rds:RestoreDBInstanceFromDBSnapshot", STRANGER, NEW, false),
+        ("restore-drill", "rds:DeleteDBInstance", REPLICA, MADE, true),
+        ("restore-drill", "rds:ModifyDBInstance", REPLICA, MADE, true),
+        ("restore-drill", "rds:DeleteDBInstance", REPLICA, NONE, false),
+        ("restore-drill", "rds:DeleteDBInstance", PRODUCTION, MADE, false),
+        ("restore-drill", "rds:ModifyDBInstance", PRODUCTION, MADE, false),
+        ("restore-drill", "rds:AddTagsToResource", PRODUCTION, NEW, false),
+        ("restore-drill", "rds:AddTagsToResource", STRANGER, NEW, false),
+        ("restore-drill", "rds:DeleteDBInstance", STRANGER, MADE, false),
+        ("restore-drill", "rds:CreateDBSnapshot", PRODUCTION, OURS, false),
+        ("restore-drill", "rds:DeleteDBSnapshot", SNAPSHOT, KEPT, false),
+        ("restore-drill", "rds:ModifyDBSnapshotAttribute", SNAPSHOT, KEPT, false),
+        ("restore-drill", "s3:GetObject", EXPORT, NONE, true),
+        ("restore-drill", "s3:PutObject", RUN, NONE, true),
+        ("restore-drill", "s3:PutObject", MANIFEST, NONE, false),
+        ("restore-drill", "s3:PutObject", EXPORT, NONE, false),
+        // The checker looks, and tells.
+        ("freshness-checker", "rds:DescribeDBSnapshots", "*", NONE, true),
+        ("freshness-checker", "s3:GetObject", MANIFEST, NONE, true),
+        ("freshness-checker", "s3:GetObject", EXPORT, NONE, false),
+        ("freshness-checker", "s3:PutObject", TOLD, NONE, true),
+        ("freshness-checker", "s3:PutObject", MANIFEST, NONE, false),
+        ("freshness-checker", "rds:CreateDBSnapshot", PRODUCTION, OURS, false),
+        ("freshness-checker", "s3:PutBucketPolicy", "arn:aws:s3:::acme-lastgood", NONE, false),
+    ];
+    for (role, action, resource, known, allowed) in table {
+        let said = allows(&policies[role], Call { action, resource, known });
+        assert_eq!(said, allowed, "{role}: {action} on {resource} {known:?}");
+    }
 }
 
 /// What the module talks to.

@@ -32,7 +32,7 @@ use tokio::sync::Mutex;
 
 /// Throwaway instances and clusters of one asset, in every region that its policy touches.
 pub struct RdsReplicas {
-    aws: Arc<Aws>,
+    pub(super) aws: Arc<Aws>,
     pub(super) asset: AssetName,
     pub(super) source: String,
     spared: BTreeSet<String>,
@@ -87,9 +87,9 @@ impl RdsReplicas {
         self
     }
 
-    /// Whether this identifier is that of a source.
-    pub(super) fn spares(&self, id: &str) -> bool {
-        self.spared.contains(&id.to_ascii_lowercase())
+    /// Whether a source bears one of these identifiers: a replica's own and its members'.
+    pub(super) fn spares<'a>(&self, ids: impl IntoIterator<Item = &'a str>) -> bool {
+        ids.into_iter().any(|id| self.spared.contains(&id.to_ascii_lowercase()))
     }
 
     pub(super) async fn region(&self, place: &Place) -> Result<Region> {
@@ -156,24 +156,6 @@ impl RdsReplicas {
         let (region, body) = self.ours(name).await?;
         let (body, password) = self.opened(&region, name, body).await?;
         self.url_of(&body, &password)
-    }
-
-    async fn listed(&self, place: &Place) -> Result<Vec<Replica>> {
-        let region = self.region(place).await?;
-        let mut found = BTreeMap::new();
-        let mut add = |body: Body| {
-            if let Some((name, expires)) = tags::replica(body.tags()).filter(|_| !self.spares(body.id())) {
-                found.insert(name.clone(), Replica { name, expires, sighting: body.sighting() });
-            }
-        };
-        for instance in region.instances().await? {
-            add(Body::Instance(Box::new(instance)));
-        }
-        for cluster in region.clusters().await?.into_iter().filter(|cluster| tags::replica(cluster.tag_list()).is_some()) {
-            let members = region.members(&cluster).await?;
-            add(Body::Cluster(Box::new(cluster), members));
-        }
-        Ok(found.into_values().collect())
     }
 }
 

@@ -1,7 +1,6 @@
 //! What the service says and what a field is, row by row. The wire is tried in the stories, against moto.
 
 use super::*;
-use crate::error::Kind;
 use aws_sdk_s3::primitives::SdkBody;
 use aws_sdk_secretsmanager::error::ErrorMetadata;
 
@@ -21,7 +20,7 @@ fn every_refusal_says_what_to_do() {
             Kind::NotFound,
             "put-secret-value",
         ),
-        ("InvalidRequestException", "because it was marked for deletion", Kind::NotFound, "restore-secret --secret-id ops/db"),
+        ("InvalidRequestException", "because it was marked for deletion", Kind::NotFound, "restore-secret"),
         (
             "AccessDeniedException",
             "is not authorized to perform: secretsmanager:GetSecretValue",

@@ -67,6 +67,15 @@ impl Double {
         self
     }
 
+    /// Every request for this action is answered so.
+    pub(super) fn always_answers(&self, action: &str, inner: &str) -> &Self {
+        let body = format!("<{action}Response><{action}Result>{inner}</{action}Result></{action}Response>");
+        let action = action.to_owned();
+        let answer: Answer = Box::new(move |request| (request["Action"] == action).then(|| (200, body.clone())));
+        self.script.lock().unwrap().standing.push(answer);
+        self
+    }
+
     /// Every request for this action is refused so.
     pub(super) fn always_refuses(&self, action: &str, code: &str) -> &Self {
         let (action, body) = (action.to_owned(), fault(code, "no"));
