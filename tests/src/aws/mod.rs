@@ -32,7 +32,7 @@ use door::Behind;
 use lastgood_core::{
     clock::{Clock, SystemClock},
     ports::Secret,
-    providers::aws::{Access, Settings},
+    providers::aws::{Access, Settings, https},
 };
 use postgres::{Certificates, Socket};
 use rds::Rds;
@@ -91,7 +91,7 @@ impl Aws {
     pub fn sdk(&self, region: &str) -> SdkConfig {
         let credentials = Credentials::new(KEY_ID, KEY, None, None, "tests");
         SdkConfig::builder()
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .http_client(https())
             .behavior_version(BehaviorVersion::latest())
             .endpoint_url(self.endpoint())
             .region(Region::new(region.to_owned()))
