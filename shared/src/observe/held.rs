@@ -9,6 +9,7 @@ use crate::{
         freshness::{CopySeen, Objects},
         held::{Held, SnapshotName, SnapshotSeen, SnapshotState},
         place::Place,
+        posture::Posture,
     },
     env::Env,
     error::Result,
@@ -21,6 +22,13 @@ type Shown = BTreeMap<SnapshotName, SnapshotSeen>;
 pub(super) async fn at_home(env: &Env, asset: &Asset, backups: &[Manifest], blind: &mut Vec<(String, String)>) -> Option<Shown> {
     let home = asset.source.home().filter(|_| backups.iter().any(|backup| backup.held.is_some()))?;
     shown(env, asset, home).await.inspect_err(|error| blind.push((home.to_string(), error.full()))).ok()
+}
+
+/// Returns how the provider keeps the asset. What it does not tell is told in `blind`.
+pub(super) async fn posture(env: &Env, asset: &Asset, blind: &mut Vec<(String, String)>) -> Option<Posture> {
+    let home = asset.source.home()?;
+    let look = async { env.providers.snapshots(asset, home).await?.posture().await };
+    look.await.inspect_err(|error| blind.push((format!("how {home} keeps it"), error.full()))).ok().flatten()
 }
 
 async fn shown(env: &Env, asset: &Asset, at: &Place) -> Result<Shown> {

@@ -12,6 +12,7 @@ mod leftovers;
 mod look;
 mod names;
 mod order;
+mod posture;
 mod presign;
 mod ready;
 mod replicas;
