@@ -7,7 +7,7 @@ use lastgood_core::{
     config::Config,
     domain::backup::Manifest,
     env::{Env, Progress, Quiet},
-    ports::{Providers, Secrets},
+    ports::{Bucket, Providers, Secrets},
     providers::{
         Real,
         aws::{Access, Aws},
@@ -138,11 +138,12 @@ impl House {
 
 /// Makes the world of one invocation with real adapters.
 pub fn world(config: Config, clock: &ManualClock, scratch: PathBuf, tools: Tools) -> Env {
-    world_on(Access::default(), config, clock, scratch, tools)
+    let vault = lastgood_core::providers::open_bucket(&config.vault).expect("the vault");
+    world_on(Access::default(), vault, config, clock, scratch, tools)
 }
 
-/// Makes the world of one invocation with real adapters, which reach AWS so.
-pub fn world_on(access: Access, config: Config, clock: &ManualClock, scratch: PathBuf, tools: Tools) -> Env {
+/// Makes the world of one invocation with real adapters, which reach AWS so, and this vault.
+pub fn world_on(access: Access, vault: Arc<dyn Bucket>, config: Config, clock: &ManualClock, scratch: PathBuf, tools: Tools) -> Env {
     let config = Arc::new(config);
     let clock: Arc<dyn Clock> = Arc::new(clock.clone());
     let secrets: Arc<dyn Secrets> = Arc::new(LocalSecrets);
@@ -150,9 +151,8 @@ pub fn world_on(access: Access, config: Config, clock: &ManualClock, scratch: Pa
     let mut real = Real::new(secrets.clone(), clock.clone(), progress.clone(), scratch.clone(), config.clone());
     real.tools = tools;
     real.aws = Arc::new(Aws::new(access));
-    let bucket = lastgood_core::providers::open_bucket(&config.vault).expect("the vault");
     let providers: Arc<dyn Providers> = Arc::new(real);
-    let vault = Vault::new(bucket);
+    let vault = Vault::new(vault);
     Env { config, vault, clock, secrets, providers, notifiers: Vec::new(), progress, holder: "test".to_owned(), deadline: None, scratch }
 }
 

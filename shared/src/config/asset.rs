@@ -101,6 +101,19 @@ impl Source {
         }
     }
 
+    /// The identifier of the RDS instance or cluster that it is.
+    pub fn instance(&self) -> Option<&str> {
+        match self {
+            Self::Rds { instance, .. } => Some(instance),
+            Self::Postgres { .. }
+            | Self::Cloudsql { .. }
+            | Self::Bucket { .. }
+            | Self::Redis { .. }
+            | Self::Secrets { .. }
+            | Self::Volume { .. } => None,
+        }
+    }
+
     /// The kind as the config writes it.
     pub const fn kind(&self) -> &'static str {
         match self {

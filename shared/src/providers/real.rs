@@ -6,7 +6,7 @@ use crate::{
     domain::{backup::Form, place::Place},
     env::{Progress, keys},
     error::{Result, invalid, unsupported},
-    ports::{Bucket, Confirmation, Exporter, NewInstance, Providers, Replicas, RestoreTarget, Secret, Secrets, Snapshots, Target},
+    ports::{Bucket, Confirmation, Exporter, NewInstance, Providers, Replicas, RestoreTarget, Secret, Secrets, Target},
     providers::postgres::{
         self, PgUrl, Scratch, Server, Tools,
         target::{Means, NewDatabase, NewFolder},
@@ -76,7 +76,8 @@ impl Real {
     #[cfg(feature = "aws")]
     fn in_rds(&self, asset: &Asset, drill: &RdsDrill) -> Result<Arc<dyn Replicas>> {
         let (aws, clock, tools) = (self.aws.clone(), self.clock.clone(), self.tools.clone());
-        Ok(Arc::new(super::aws::rds::RdsReplicas::new(aws, asset, drill.clone(), clock, tools)?))
+        let replicas = super::aws::rds::RdsReplicas::new(aws, asset, drill.clone(), clock, tools)?;
+        Ok(Arc::new(replicas.sparing(self.config.assets.values().filter_map(|asset| asset.source.instance()))))
     }
 
     #[cfg(feature = "aws")]
@@ -130,7 +131,7 @@ impl Providers for Real {
     }
 
     #[cfg(feature = "aws")]
-    async fn snapshots(&self, asset: &Asset, at: &Place) -> Result<Arc<dyn Snapshots>> {
+    async fn snapshots(&self, asset: &Asset, at: &Place) -> Result<Arc<dyn crate::ports::Snapshots>> {
         Ok(Arc::new(super::aws::rds::RdsSnapshots::open(self.aws.clone(), asset, at, self.clock.clone()).await?))
     }
 

@@ -11,7 +11,7 @@ use lastgood_core::{
     env::Env,
     id::AssetName,
     providers::postgres::Tools,
-    testing::ManualClock,
+    testing::{ManualClock, MemoryBucket},
 };
 use std::{sync::Arc, time::Duration};
 use tempfile::TempDir;
@@ -22,6 +22,13 @@ pub const HOME: &str = "eu-west-1";
 pub const FAR: &str = "us-east-1";
 /// The instance that is protected.
 pub const PRODUCTION: &str = "orders-prod";
+
+/// What production is.
+#[derive(Debug, Clone, Copy)]
+enum Shape {
+    Instance,
+    Cluster,
+}
 
 /// An estate. All of it is gone with the test.
 pub struct Estate {
@@ -35,12 +42,28 @@ pub struct Estate {
     pub production: Cluster,
     /// The drill network at home.
     pub network: Network,
+    /// The vault, dated by the same clock.
+    pub vault: MemoryBucket,
     _home: TempDir,
 }
 
 impl Estate {
     /// Builds an estate at three in the morning, or says that the test is skipped because there is no moto.
     pub async fn build(test: &str) -> Option<Self> {
+        Self::build_around(test, PRODUCTION).await
+    }
+
+    /// The same, whose production is an Aurora cluster.
+    pub async fn build_aurora(test: &str) -> Option<Self> {
+        Self::build_of(test, PRODUCTION, Shape::Cluster).await
+    }
+
+    /// The same, whose production instance has this name.
+    pub async fn build_around(test: &str, instance: &str) -> Option<Self> {
+        Self::build_of(test, instance, Shape::Instance).await
+    }
+
+    async fn build_of(test: &str, instance: &str, shape: Shape) -> Option<Self> {
         let clock = ManualClock::at("2026-11-20T03:00:00Z".parse().expect("a moment"));
         let aws = Aws::start_at(test, Arc::new(clock.clone())).await?;
         let production = aws.cluster().await;
@@ -48,22 +71,26 @@ impl Estate {
                       insert into orders select n, '2026-11-20T02:00:00Z'::timestamptz - n * interval '1 minute' from generate_series(1, 300) n;
                       alter table orders owner to dba";
         production.sql("postgres", orders).await;
-        aws.database(&production, PRODUCTION, HOME).await;
+        match shape {
+            Shape::Instance => {
+                aws.database(&production, instance, HOME).await;
+                aws.parameters(&format!("{instance}-parameters"), FAR).await;
+            }
+            Shape::Cluster => aws.aurora(&production, instance, HOME).await,
+        }
         aws.key(FAR, "alias/dr").await;
         let (network, far) = (aws.drill_network(HOME).await, aws.drill_network(FAR).await);
         let home = tempfile::Builder::new().prefix("lgestate-").tempdir().expect("a temporary folder");
-        for folder in ["vault", "scratch"] {
-            std::fs::create_dir(home.path().join(folder)).expect("a folder");
-        }
+        std::fs::create_dir(home.path().join("scratch")).expect("a folder");
         let yaml = format!(
             r#"
-vault: file://{vault}
+vault: file:///lastgood
 runbook: https://example.com/runbook
 defaults: {{ rpo: 26h, rto: 4h, retention: {{ daily: 2 }} }}
 assets:
   orders-rds:
     kind: rds
-    instance: {PRODUCTION}
+    instance: {instance}
     region: {HOME}
     snapshot: {{ schedule: "0 3 * * *" }}
     copies: [ {{ region: {FAR}, kms_key: alias/dr }} ]
@@ -79,7 +106,6 @@ assets:
         - {{ sql: "select count(*) from orders", expect: "= 300" }}
         - {{ table: orders, newest: placed, within: 26h }}
 "#,
-            vault = home.path().join("vault").display(),
             group = network.subnet_group,
             sg = network.security_group,
             ca = aws.ca().display(),
@@ -87,8 +113,10 @@ assets:
             far_sg = far.security_group,
         );
         let config = Config::parse(&yaml, "lastgood.yaml").unwrap_or_else(|error| panic!("{error:?}\n{yaml}"));
-        let env = world_on(aws.access(), config, &clock, home.path().join("scratch"), Tools::of_this_machine());
-        Some(Self { env, clock, aws, production, network, _home: home })
+        let vault = MemoryBucket::new(config.vault.clone(), clock.clone());
+        let scratch = home.path().join("scratch");
+        let env = world_on(aws.access(), Arc::new(vault.clone()), config, &clock, scratch, Tools::of_this_machine());
+        Some(Self { env, clock, aws, production, network, vault, _home: home })
     }
 
     /// The asset.
@@ -136,6 +164,14 @@ assets:
         let mut names: Vec<_> = found.into_iter().filter_map(|instance| instance.db_instance_identifier).collect();
         names.sort();
         names
+    }
+
+    /// The names of the clusters in a region, as RDS itself says.
+    pub async fn clusters(&self, region: &str) -> Vec<String> {
+        let rds = aws_sdk_rds::Client::new(&self.aws.sdk(region));
+        let pages = rds.describe_db_clusters().into_paginator().items().send();
+        let found: Vec<_> = pages.collect::<Result<Vec<_>, _>>().await.expect("clusters");
+        found.into_iter().filter_map(|cluster| cluster.db_cluster_identifier).collect()
     }
 
     /// Fingerprints production: the same text means that nobody touched it.

@@ -32,7 +32,7 @@ use door::Behind;
 use lastgood_core::{
     clock::{Clock, SystemClock},
     ports::Secret,
-    providers::aws::{Access, Settings},
+    providers::aws::{Access, Settings, https},
 };
 use postgres::{Certificates, Socket};
 use rds::Rds;
@@ -91,7 +91,7 @@ impl Aws {
     pub fn sdk(&self, region: &str) -> SdkConfig {
         let credentials = Credentials::new(KEY_ID, KEY, None, None, "tests");
         SdkConfig::builder()
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .http_client(https())
             .behavior_version(BehaviorVersion::latest())
             .endpoint_url(self.endpoint())
             .region(Region::new(region.to_owned()))
@@ -132,12 +132,28 @@ impl Aws {
     /// available at once.
     pub async fn database(&self, cluster: &Cluster, name: &str, region: &str) {
         let key = self.key(region, &format!("alias/{name}")).await;
-        self.behind.rds.found(region, name, &key, Socket::of(cluster)).await;
+        self.database_under(cluster, name, region, &key).await;
+    }
+
+    /// The same under a certain key, such as Amazon's own `alias/aws/rds`.
+    pub async fn database_under(&self, cluster: &Cluster, name: &str, region: &str, key: &str) {
+        self.behind.rds.found(region, name, key, Socket::of(cluster)).await;
+    }
+
+    /// Makes a parameter group, as an instance of the same name at home has one.
+    pub async fn parameters(&self, group: &str, region: &str) {
+        self.behind.rds.parameters(region, group).await;
     }
 
     /// What runs behind RDS in a region.
     pub async fn instances(&self, region: &str) -> Vec<InstanceSeen> {
         self.behind.rds.instances(region).await
+    }
+
+    /// Makes an encrypted, protected Aurora cluster with one instance in front of a running server, which it does not own.
+    pub async fn aurora(&self, cluster: &Cluster, name: &str, region: &str) {
+        let key = self.key(region, &format!("alias/{name}")).await;
+        self.behind.rds.found_cluster(region, name, &key, Socket::of(cluster)).await;
     }
 
     /// Lets an instance show these states, one per look, before it is what it was: `["backing-up", "modifying"]`.

@@ -6,7 +6,7 @@ use freshness_checker::FreshnessChecker;
 use lastgood_core::{
     catalog::{Copy, Key},
     clock::{Clock, after, since},
-    domain::drill::Verdict,
+    domain::{drill::Verdict, finding::FindingKind},
     env::Env,
     error::Kind,
     function::{Findings, Function, Outcome},
@@ -214,6 +214,9 @@ async fn r25_a_drill_killed_after_any_call_is_finished_and_leaves_nothing() {
         for _ in 0..3 {
             estate.clock.set(after(estate.clock.now(), Duration::from_mins(5)));
             RestoreDrill::default().run(&estate.another("janitor")).await.unwrap();
+            if estate.instances(HOME).await == [PRODUCTION] {
+                break;
+            }
         }
         nothing_is_left(&estate, &moment).await;
         assert_eq!(estate.production_fingerprint().await, production, "{moment}: I4");
@@ -223,6 +226,60 @@ async fn r25_a_drill_killed_after_any_call_is_finished_and_leaves_nothing() {
             return;
         }
     }
+}
+
+/// A replica that somebody once kept and made production of: it bears our tags and the name of a drill, and its time is long
+/// over.
+async fn promoted(test: &str, name: &str) -> Option<Estate> {
+    let estate = Estate::build_around(test, name).await?;
+    let rds = aws_sdk_rds::Client::new(&estate.aws.sdk(HOME));
+    let seen = rds.describe_db_instances().db_instance_identifier(name).send().await.unwrap().db_instances.unwrap().remove(0);
+    let tag = |key: &str, value: &str| aws_sdk_rds::types::Tag::builder().key(key).value(value).build();
+    let tags = [
+        tag("lastgood:replica", "lastgood-drill-orders-rds-20261101t060000z"),
+        tag("lastgood:asset", "orders-rds"),
+        tag("lastgood:expires", "2026-11-01T10:00:00Z"),
+        tag("lastgood:ready", "true"),
+    ];
+    let call = rds.add_tags_to_resource().resource_name(seen.db_instance_arn().unwrap()).set_tags(Some(tags.to_vec()));
+    call.send().await.unwrap();
+    Some(estate)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r26_production_is_never_touched_by_a_drill_whatever_its_name_and_tags() {
+    for name in [PRODUCTION, "lastgood-drill-orders-rds-20261101t060000z"] {
+        let Some(estate) = promoted("rds_aws::r26", name).await else { return };
+        let production = estate.production_fingerprint().await;
+        quiet_night(&estate).await;
+        for _ in 0..2 {
+            let _ = drill(&estate.env).await;
+            estate.clock.set(after(estate.clock.now(), Duration::from_hours(1)));
+        }
+        for action in ["DeleteDBInstance", "ModifyDBInstance"] {
+            for call in estate.aws.faults().calls_of(action) {
+                assert_ne!(call.get("DBInstanceIdentifier"), name, "{action}");
+            }
+        }
+        assert_eq!(estate.instances(HOME).await, [name]);
+        assert_eq!(estate.production_fingerprint().await, production, "I4");
+        assert_eq!(estate.evidence().await[0].verdict, Verdict::Proven, "and it is proven all the same");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r26_a_strangers_instance_under_the_name_of_a_drill_is_refused_and_untouched() {
+    let Some(estate) = Estate::build("rds_aws::r26 stranger").await else { return };
+    quiet_night(&estate).await;
+    let theirs = "lastgood-drill-orders-rds-20261120t060000z";
+    estate.aws.database(&estate.production, theirs, HOME).await;
+    estate.clock.set("2026-11-20T06:00:00Z".parse().unwrap());
+    let report = RestoreDrill::default().run(&estate.env).await.unwrap();
+    let said = serde_json::to_string(&report).unwrap();
+    assert!(said.contains("nothing was touched"), "{said}");
+    assert!(estate.evidence().await.iter().all(|drill| drill.verdict != Verdict::Proven));
+    assert_eq!(estate.instances(HOME).await, [theirs, PRODUCTION]);
+    assert_eq!(estate.aws.calls("DeleteDBInstance") + estate.aws.calls("ModifyDBInstance"), 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -287,6 +344,10 @@ async fn r40_a_key_that_cannot_be_used_is_named_and_the_source_is_untouched() {
     assert_eq!(kind, Kind::Denied, "{reason}");
     assert!(reason.contains("alias/dr") && hint.contains("key"), "{reason} {hint}");
     assert_eq!((estate.snapshots(HOME).await, estate.snapshots(FAR).await), (vec![TONIGHT.to_owned()], Vec::new()));
+    // Red once the far place is older than the policy allows.
+    estate.clock.set(after(estate.clock.now(), Duration::from_hours(27)));
+    let status = FreshnessChecker::default().run(&estate.env).await.unwrap();
+    assert!(status.findings().iter().any(|finding| finding.kind == FindingKind::CopyMissing), "{:#?}", status.findings());
     estate.aws.faults().accept_keys();
     assert_eq!(done(&copy(&estate.env).await.entries[0].outcome).places[0].copied.len(), 1);
 }
@@ -355,9 +416,19 @@ async fn r48_a_replica_is_private_and_fenced_and_its_settings_are_compared() {
     let settings: Vec<_> =
         evidence.checks.iter().filter(|check| !check.name.contains("select") && !check.name.contains("orders")).collect();
     assert!(!settings.is_empty(), "{:#?}", evidence.checks);
+    // What a restore elsewhere cannot bring back is told, never passed over.
+    let far = aws_sdk_rds::Client::new(&estate.aws.sdk(FAR));
+    far.delete_db_parameter_group().db_parameter_group_name("orders-prod-parameters").send().await.unwrap();
+    let from = Some(format!("aws://{FAR}").parse().unwrap());
+    let elsewhere = RestoreDrill { asset: Some(estate.asset()), from, now: true, ..RestoreDrill::default() };
+    estate.clock.set(after(estate.clock.now(), Duration::from_mins(5)));
+    elsewhere.run(&estate.env).await.unwrap();
+    let drifted = estate.evidence().await.remove(0);
+    assert_ne!(drifted.verdict, Verdict::Proven);
+    assert!(drifted.reason.as_deref().unwrap().contains("expected orders-prod-parameters, found default.postgres15"), "{drifted:?}");
     // The master's password is not production's any more.
     assert_eq!(
         estate.aws.faults().calls_of("ModifyDBInstance").iter().filter(|call| !call.get("MasterUserPassword").is_empty()).count(),
-        1
+        2
     );
 }

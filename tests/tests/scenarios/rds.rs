@@ -34,8 +34,8 @@ async fn a_night_on_amazon_is_snapshotted_copied_proven_from_both_places_and_pru
     let report = CrossRegionCopy::default().run(env).await.unwrap();
     let Outcome::Done(copied) = &report.entries[0].outcome else { panic!("{report:?}") };
     assert_eq!((copied.places[0].copied.as_slice(), &copied.problems[..]), (&[taken.backup][..], &[][..]));
-    assert_eq!(estate.snapshots(HOME).await, [held.name.0.clone()]);
-    assert_eq!(estate.snapshots(FAR).await, [held.name.0.clone()]);
+    assert_eq!(estate.snapshots(HOME).await, [held.name.0.as_str()]);
+    assert_eq!(estate.snapshots(FAR).await, [held.name.0.as_str()]);
 
     // What is written afterwards is in neither.
     estate.production.sql("postgres", "insert into orders select n, now() from generate_series(301, 400) n").await;
@@ -75,12 +75,15 @@ async fn a_night_on_amazon_is_snapshotted_copied_proven_from_both_places_and_pru
     assert_eq!(orders.state, State::Good, "{:#?}", status.findings());
 
     // Three more nights: two days are kept, and the oldest go at both places.
+    let mut pruned = Vec::new();
     for day in ["2026-11-21", "2026-11-22", "2026-11-23"] {
         estate.clock.set(format!("{day}T03:00:00Z").parse().unwrap());
         let report = SnapshotTrigger::default().run(env).await.unwrap();
-        assert_eq!(report.exit(), Exit::Good, "{report:?}");
+        assert_eq!((report.exit(), report.findings()), (Exit::Good, Vec::new()), "{report:?}");
+        pruned.extend(report.pruned.into_iter().flat_map(|pruned| pruned.let_go));
         CrossRegionCopy::default().run(env).await.unwrap();
     }
+    assert_eq!(pruned.len(), 1, "{pruned:?}");
     let expected = ["lastgood-orders-rds-20261122t030000z", "lastgood-orders-rds-20261123t030000z"];
     let proven = "lastgood-orders-rds-20261120t030000z";
     for region in [HOME, FAR] {
@@ -91,10 +94,41 @@ async fn a_night_on_amazon_is_snapshotted_copied_proven_from_both_places_and_pru
     }
 
     // I5: production's password is in nothing that was written.
-    let written = lastgood_tests::house::files(std::path::Path::new(env.vault.place().bucket()));
+    let written = estate.vault.contents();
     assert!(!written.is_empty());
-    for path in written {
-        let text = std::fs::read(std::path::Path::new(env.vault.place().bucket()).join(&path)).unwrap();
-        assert!(!String::from_utf8_lossy(&text).contains(MASTER_PASSWORD), "{path}");
+    for (key, bytes) in written {
+        assert!(!String::from_utf8_lossy(&bytes).contains(MASTER_PASSWORD), "{key}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_aurora_cluster_is_snapshotted_copied_and_proven_from_both_places() {
+    let Some(estate) = Estate::build_aurora("rds::an_aurora_cluster").await else { return };
+    let env = &estate.env;
+    let production = estate.production_fingerprint().await;
+    let report = SnapshotTrigger::default().run(env).await.unwrap();
+    let Outcome::Done(taken) = &report.entries[0].outcome else { panic!("{report:?}") };
+    assert_eq!(estate.aws.calls("CreateDBSnapshot"), 0, "a cluster is backed up as one");
+    let held = estate.backups().await.remove(0).held.unwrap();
+    assert!(held.engine.starts_with("aurora-postgresql"), "{held:?}");
+    // A copy of a cluster's snapshot does not say itself which moment it holds.
+    estate.clock.set("2026-11-20T05:00:00Z".parse().unwrap());
+    let report = CrossRegionCopy::default().run(env).await.unwrap();
+    let Outcome::Done(copied) = &report.entries[0].outcome else { panic!("{report:?}") };
+    assert_eq!((copied.places[0].copied.as_slice(), &copied.problems[..]), (&[taken.backup][..], &[][..]));
+    for (morning, from) in [("2026-11-20T06:00:00Z", None), ("2026-11-21T01:00:00Z", Some(format!("aws://{FAR}")))] {
+        estate.clock.set(morning.parse().unwrap());
+        let now = from.is_some();
+        let drill =
+            RestoreDrill { asset: Some(estate.asset()), from: from.map(|from| from.parse().unwrap()), now, ..RestoreDrill::default() };
+        let report = drill.run(env).await.unwrap();
+        assert!(matches!(&report.entries[0].outcome, Outcome::Done(_)), "{report:?}");
+        let evidence = estate.evidence().await.remove(0);
+        assert_eq!((evidence.verdict, &evidence.reason), (Verdict::Proven, &None), "{:#?}", evidence.checks);
+        assert_eq!(estate.instances(HOME).await, [format!("{PRODUCTION}-one")]);
+        assert_eq!((estate.clusters(HOME).await, estate.clusters(FAR).await), (vec![PRODUCTION.to_owned()], Vec::new()));
+        assert_eq!(estate.instances(FAR).await, [""; 0]);
+    }
+    assert_eq!(estate.aws.calls("RestoreDBClusterFromSnapshot"), 2);
+    assert_eq!(estate.production_fingerprint().await, production, "I4: no drill touched production");
 }

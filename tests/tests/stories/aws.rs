@@ -240,6 +240,36 @@ async fn faults_are_what_the_sdk_meets_and_every_call_is_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_default_key_is_not_for_sharing_and_an_export_takes_its_time() {
+    let Some(aws) = Aws::start("aws::a_default_key").await else { return };
+    let orders = aws.cluster().await;
+    aws.database_under(&orders, "ours", HOME, "alias/aws/rds").await;
+    aws.database(&orders, "theirs", HOME).await;
+    let home = rds(&aws, HOME);
+    for name in ["ours", "theirs"] {
+        home.create_db_snapshot().db_instance_identifier(name).db_snapshot_identifier(name).send().await.unwrap();
+        until_snapshot(&home, name).await;
+    }
+    let share = |name: &str| {
+        let call = home.modify_db_snapshot_attribute().db_snapshot_identifier(name).attribute_name("restore");
+        call.values_to_add("210987654321").send()
+    };
+    assert_eq!(share("ours").await.unwrap_err().code(), Some("InvalidParameterCombination"));
+    share("theirs").await.unwrap();
+
+    let arn = snapshot(&home, "theirs").await.unwrap().db_snapshot_arn.unwrap();
+    let export = home.start_export_task().export_task_identifier("to-s3").source_arn(arn).s3_bucket_name("analytics");
+    let export = export.iam_role_arn("arn:aws:iam::123456789012:role/export").kms_key_id("alias/theirs").send().await.unwrap();
+    assert_eq!(export.status(), Some("STARTING"));
+    let mut states = Vec::new();
+    for _ in 0..4 {
+        let seen = home.describe_export_tasks().export_task_identifier("to-s3").send().await.unwrap().export_tasks.unwrap().remove(0);
+        states.push(seen.status.unwrap());
+    }
+    assert_eq!(states, ["STARTING", "IN_PROGRESS", "IN_PROGRESS", "COMPLETE"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_that_is_not_signed_for_its_service_is_refused() {
     let Some(aws) = Aws::start("aws::a_request_that_is_not_signed").await else { return };
     lastgood_core::providers::tls::settle();

@@ -29,6 +29,8 @@ pub struct Aws {
     access: Access,
     loaded: OnceCell<SdkConfig>,
     accounts: Mutex<HashMap<(String, String), SdkConfig>>,
+    /// What drills left behind, as it was last seen.
+    pub(super) leftovers: super::rds::Leftovers,
 }
 
 impl Aws {

@@ -27,6 +27,8 @@ pub struct Instance {
     address: Address,
     /// The server itself, if it is ours to stop.
     _owned: Option<Cluster>,
+    /// The cluster that it is a member of.
+    cluster: Option<String>,
     /// The master's password that takes effect once nothing is under way.
     password: Option<String>,
 }
@@ -35,7 +37,15 @@ impl Instance {
     /// One that has long been running.
     pub fn running(name: &str, region: &str, server: Socket, address: Address) -> Self {
         let under_way = UnderWay::new("available", 0, End::Available);
-        Self { under_way, identity: identity(name, region, server.port), server, address, _owned: None, password: None }
+        Self {
+            under_way,
+            identity: identity("db", name, region, server.port),
+            server,
+            address,
+            _owned: None,
+            cluster: None,
+            password: None,
+        }
     }
 
     /// One that was just restored: RDS backs it up before it hands it over.
@@ -43,7 +53,32 @@ impl Instance {
         let server = Socket::of(&cluster);
         let mut under_way = UnderWay::new("creating", looks, End::Available);
         under_way.shows(&["backing-up"]);
-        Self { under_way, identity: identity(name, region, server.port), server, address, _owned: Some(cluster), password: None }
+        Self {
+            under_way,
+            identity: identity("db", name, region, server.port),
+            server,
+            address,
+            _owned: Some(cluster),
+            cluster: None,
+            password: None,
+        }
+    }
+
+    /// An instance of a cluster, which answers for its storage.
+    pub(super) fn member(name: &str, cluster: &str, region: &str, looks: usize, server: Socket, address: Address) -> Self {
+        let under_way = UnderWay::new("creating", looks, End::Available);
+        let identity = identity("db", name, region, address.host.octets()[3].into());
+        Self { under_way, identity, server, address, _owned: None, cluster: Some(cluster.to_owned()), password: None }
+    }
+
+    /// Whether it is a member of a cluster.
+    pub(super) fn is_member(&self) -> bool {
+        self.cluster.is_some()
+    }
+
+    /// Whether it is a member of this one.
+    pub(super) fn is_of(&self, cluster: &str) -> bool {
+        self.cluster.as_deref() == Some(cluster)
     }
 
     pub(super) fn identity(&self) -> &str {
@@ -59,7 +94,7 @@ impl Instance {
     }
 
     /// Makes moto's description of it true.
-    fn dress(&self, node: &mut Node) {
+    pub(super) fn dress(&self, node: &mut Node) {
         let state = self.under_way.state();
         node.set("DBInstanceStatus", state);
         node.set("DbiResourceId", &self.identity);
@@ -75,9 +110,9 @@ impl Instance {
 }
 
 /// The lasting name of an instance: no other ever has it.
-fn identity(name: &str, region: &str, port: u16) -> String {
+pub(super) fn identity(kind: &str, name: &str, region: &str, port: u16) -> String {
     let digest = hex::encode_upper(Sha256::digest(format!("{region}/{name}/{port}")));
-    format!("db-{}", &digest[..26])
+    format!("{kind}-{}", &digest[..26])
 }
 
 fn state_refusal(name: &str, state: &str) -> Refusal {
@@ -200,7 +235,7 @@ impl Rds {
             let message = "Cannot delete protected DB Instance, please disable deletion protection and try again.";
             return Err(Refusal::new("InvalidParameterCombination", message));
         }
-        if call.get("SkipFinalSnapshot") != "true" {
+        if call.get("SkipFinalSnapshot") != "true" && !instance.is_member() {
             let message = "FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified.";
             return Err(Refusal::new("InvalidParameterCombination", message));
         }

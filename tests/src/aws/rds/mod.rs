@@ -1,5 +1,7 @@
 //! RDS: moto keeps the books, this layer keeps the truth. What is under way takes looks; what runs is a real server.
 
+mod clusters;
+mod exports;
 mod instances;
 mod paging;
 mod snapshots;
@@ -13,11 +15,13 @@ use super::{
     xml::Node,
 };
 use crate::s3::KEY_ID;
+use clusters::Cluster;
 use instances::Instance;
 use lastgood_core::clock::{Clock, Timestamp};
 use snapshots::Snapshot;
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 use tokio::sync::Mutex;
+use under_way::UnderWay;
 
 /// RDS in every region.
 pub struct Rds {
@@ -35,6 +39,9 @@ type Regions = BTreeMap<String, Region>;
 struct Region {
     instances: BTreeMap<String, Instance>,
     snapshots: BTreeMap<String, Snapshot>,
+    clusters: BTreeMap<String, Cluster>,
+    cluster_snapshots: BTreeMap<String, Snapshot>,
+    exports: BTreeMap<String, UnderWay>,
 }
 
 impl Rds {
@@ -56,8 +63,17 @@ impl Rds {
             "RestoreDBInstanceFromDBSnapshot" => self.restore_instance(&mut regions, call).await,
             "ModifyDBInstance" => self.modify_instance(&mut regions, call).await,
             "DeleteDBInstance" => self.delete_instance(&mut regions, call).await,
-            "DescribeDBClusters" => self.page(call, "DBClusters").await,
-            "DescribeDBClusterSnapshots" => self.page(call, "DBClusterSnapshots").await,
+            "StartExportTask" => self.start_export(&mut regions, call).await,
+            "DescribeExportTasks" => self.describe_exports(&mut regions, call).await,
+            "CreateDBInstance" => self.create_instance(&mut regions, call).await,
+            "CreateDBClusterSnapshot" => self.create_cluster_snapshot(&mut regions, call).await,
+            "CopyDBClusterSnapshot" => self.copy_cluster_snapshot(&mut regions, call).await,
+            "DescribeDBClusterSnapshots" => self.describe_cluster_snapshots(&mut regions, call).await,
+            "DeleteDBClusterSnapshot" => self.delete_cluster_snapshot(&mut regions, call).await,
+            "DescribeDBClusters" => self.describe_clusters(&mut regions, call).await,
+            "RestoreDBClusterFromSnapshot" => self.restore_cluster(&mut regions, call).await,
+            "ModifyDBCluster" => self.modify_cluster(&mut regions, call).await,
+            "DeleteDBCluster" => self.delete_cluster(&mut regions, call).await,
             "DescribeAccountAttributes" => Ok(self.account(&regions, call)),
             _ => ask(self.moto, call).await,
         }
@@ -86,8 +102,7 @@ impl Rds {
     /// Puts an instance there that has long been running.
     pub async fn found(&self, region: &str, name: &str, key: &str, server: Socket) {
         let group = format!("{name}-parameters");
-        let family = [("DBParameterGroupName", group.as_str()), ("DBParameterGroupFamily", "postgres15"), ("Description", "tuned")];
-        self.moto(region, "CreateDBParameterGroup", &family).await.expect("a parameter group");
+        self.parameters(region, &group).await;
         let params = [
             ("DBInstanceIdentifier", name),
             ("DBInstanceClass", "db.r6g.large"),
@@ -112,6 +127,12 @@ impl Rds {
         let address = self.certificates.address(&server);
         let instance = Instance::running(name, region, server, address);
         self.regions.lock().await.entry(region.to_owned()).or_default().instances.insert(name.to_owned(), instance);
+    }
+
+    /// Makes a parameter group.
+    pub async fn parameters(&self, region: &str, group: &str) {
+        let family = [("DBParameterGroupName", group), ("DBParameterGroupFamily", "postgres15"), ("Description", "tuned")];
+        self.moto(region, "CreateDBParameterGroup", &family).await.expect("a parameter group");
     }
 
     /// Lets an instance show these states before it is what it was.

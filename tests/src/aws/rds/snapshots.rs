@@ -20,10 +20,39 @@ pub struct Snapshot {
     identity: String,
     data_time: Timestamp,
     created_at: Timestamp,
-    copied: bool,
+    /// What it is a copy of.
+    source: Option<String>,
 }
 
 impl Snapshot {
+    /// One that begins now.
+    pub(super) fn begun(under_way: UnderWay, frozen: Arc<TempDir>, identity: String, now: Timestamp) -> Self {
+        Self { under_way, frozen, identity, data_time: now, created_at: now, source: None }
+    }
+
+    /// A copy that begins now: it holds the same moment.
+    pub(super) fn copied(&self, under_way: UnderWay, now: Timestamp, source: &str) -> Self {
+        let Self { frozen, identity, data_time, .. } = self;
+        let (frozen, identity, source) = (frozen.clone(), identity.clone(), Some(source.to_owned()));
+        Self { under_way, frozen, identity, data_time: *data_time, created_at: now, source }
+    }
+
+    /// Whether it is a copy that is not there yet.
+    pub(super) fn is_copying(&self) -> bool {
+        self.source.is_some() && !self.under_way.over()
+    }
+
+    /// Makes moto's description of a cluster's snapshot true: it never says whose moment a copy holds.
+    pub(super) fn dress_of_cluster(&self, node: &mut Node) {
+        node.set("Status", self.under_way.state());
+        node.set("DbClusterResourceId", &self.identity);
+        node.set("SnapshotCreateTime", &moment(self.created_at));
+        node.set("PercentProgress", if self.under_way.over() { "100" } else { "40" });
+        if let Some(source) = &self.source {
+            node.set("SourceDBClusterSnapshotArn", source);
+        }
+    }
+
     /// Makes moto's description of it true.
     fn dress(&self, node: &mut Node) {
         node.set("Status", self.under_way.state());
@@ -33,7 +62,10 @@ impl Snapshot {
         node.set("SnapshotCreateTime", &moment(self.created_at));
         let pending = !self.under_way.over() && self.under_way.end != End::Gone;
         node.set("PercentProgress", if pending { "40" } else { "100" });
-        if pending && !self.copied {
+        if let Some(source) = &self.source {
+            node.set("SourceDBSnapshotIdentifier", source);
+        }
+        if pending && self.source.is_none() {
             // RDS does not know these before the snapshot is there.
             node.remove("SnapshotCreateTime");
             node.remove("SnapshotDatabaseTime");
@@ -56,6 +88,10 @@ impl Rds {
         let Some(instance) = region.instances.get_mut(of).filter(|_| !region.snapshots.contains_key(&name)) else {
             return ask(self.moto, call).await;
         };
+        if instance.is_member() {
+            let message = "The specified instance is a member of a cluster and a snapshot cannot be created directly. Please use the CreateDBClusterSnapshot API instead.";
+            return Err(Refusal::new("InvalidParameterValue", message));
+        }
         let state = instance.under_way.state();
         if !matches!(state, "available" | "storage-optimization") {
             let message = format!("Cannot create a snapshot because the database instance {of} is not currently in the available state.");
@@ -66,14 +102,8 @@ impl Rds {
         let data_time = self.clock.now();
         let frozen = Arc::new(instance.freeze().await?);
         instance.under_way.shows(&vec!["backing-up"; rules.looks]);
-        let snapshot = Snapshot {
-            under_way: UnderWay::new("creating", rules.looks, self.how_it_ends()),
-            frozen,
-            identity: instance.identity().to_owned(),
-            data_time,
-            created_at: data_time,
-            copied: false,
-        };
+        let under_way = UnderWay::new("creating", rules.looks, self.how_it_ends());
+        let snapshot = Snapshot::begun(under_way, frozen, instance.identity().to_owned(), data_time);
         answer.each("DBSnapshot", &mut |node| snapshot.dress(node));
         region.snapshots.insert(name, snapshot);
         Ok(answer)
@@ -88,7 +118,7 @@ impl Rds {
         if here.snapshots.contains_key(&name) {
             return ask(self.moto, call).await;
         }
-        let under_way = here.snapshots.values().filter(|snapshot| snapshot.copied && !snapshot.under_way.over()).count();
+        let under_way = here.snapshots.values().filter(|snapshot| snapshot.is_copying()).count();
         if across && under_way >= rules.copies_at_once {
             let message = format!("Cannot copy more than {} snapshots across regions", rules.copies_at_once);
             return Err(Refusal::new("SnapshotQuotaExceeded", message));
@@ -109,18 +139,9 @@ impl Rds {
         self.usable(&described.get("KmsKeyId"))?;
         self.usable(key)?;
         let mut answer = ask(self.moto, call).await?;
-        let snapshot = Snapshot {
-            under_way: UnderWay::new(if across { "copying" } else { "creating" }, rules.looks, self.how_it_ends()),
-            frozen: original.frozen.clone(),
-            identity: original.identity.clone(),
-            data_time: original.data_time,
-            created_at: self.clock.now(),
-            copied: true,
-        };
-        answer.each("DBSnapshot", &mut |node| {
-            node.set("SourceDBSnapshotIdentifier", call.get("SourceDBSnapshotIdentifier"));
-            snapshot.dress(node);
-        });
+        let under_way = UnderWay::new(if across { "copying" } else { "creating" }, rules.looks, self.how_it_ends());
+        let snapshot = original.copied(under_way, self.clock.now(), call.get("SourceDBSnapshotIdentifier"));
+        answer.each("DBSnapshot", &mut |node| snapshot.dress(node));
         regions.entry(call.region.clone()).or_default().snapshots.insert(name, snapshot);
         Ok(answer)
     }
@@ -176,13 +197,13 @@ impl Rds {
         ask(self.moto, call).await
     }
 
-    fn room(&self, held: usize) -> Result<(), Refusal> {
+    pub(super) fn room(&self, held: usize) -> Result<(), Refusal> {
         let most = self.faults.rules_now().manual_snapshots;
         let full = || Refusal::new("SnapshotQuotaExceeded", format!("Cannot create more than {most} manual snapshots"));
         if held < most { Ok(()) } else { Err(full()) }
     }
 
-    fn how_it_ends(&self) -> End {
+    pub(super) fn how_it_ends(&self) -> End {
         if self.faults.takes_a_late_failure() { End::Failed } else { End::Available }
     }
 

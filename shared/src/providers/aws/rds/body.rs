@@ -45,6 +45,24 @@ impl Body {
         tags::replica(self.tags()).is_some_and(|(tagged, _)| tagged == *name)
     }
 
+    /// Its identifier.
+    pub(super) fn id(&self) -> &str {
+        let id = match self {
+            Self::Instance(instance) => instance.db_instance_identifier(),
+            Self::Cluster(cluster, _) => cluster.db_cluster_identifier(),
+        };
+        id.unwrap_or_default()
+    }
+
+    /// Its identifier, and those of its members.
+    pub(super) fn ids(&self) -> impl Iterator<Item = &str> {
+        let members = match self {
+            Self::Instance(_) => &[],
+            Self::Cluster(_, members) => members.as_slice(),
+        };
+        std::iter::once(self.id()).chain(members.iter().filter_map(|member| member.db_instance_identifier()))
+    }
+
     /// RDS's own name of it that never passes to another.
     pub(super) fn identity(&self) -> Option<&str> {
         match self {

@@ -9,6 +9,7 @@ mod body;
 mod copy;
 mod difference;
 mod error;
+mod leftovers;
 mod look;
 mod names;
 mod order;
@@ -29,6 +30,7 @@ mod tests;
 mod wait;
 
 pub use beside::RdsInstance;
+pub use leftovers::Leftovers;
 pub use replicas::RdsReplicas;
 pub use snapshots::RdsSnapshots;
 

@@ -7,6 +7,8 @@ use crate::{
     providers::aws::error::Asked,
 };
 
+use aws_sdk_kms::{operation::describe_key::DescribeKeyError, types::KeyState};
+
 /// What AWS calls the cap on snapshots of one's own.
 const MANUAL_SNAPSHOTS: &str = "ManualSnapshots";
 
@@ -45,7 +47,7 @@ pub(super) async fn of(region: &Region, source: &Source) -> Result<Posture> {
 async fn key_seen(region: &Region, name: &str) -> Result<KeySeen> {
     let found = aws_sdk_kms::Client::new(&region.config).describe_key().key_id(name).send().await;
     let unusable = match found {
-        Ok(found) => found.key_metadata().and_then(|key| match key.key_state().map(|state| state.as_str()) {
+        Ok(found) => found.key_metadata().and_then(|key| match key.key_state().map(KeyState::as_str) {
             Some("Enabled") | None => None,
             Some("Disabled") => Some("is disabled".to_owned()),
             Some("PendingDeletion") => Some(match moment(key.deletion_date()) {
@@ -54,8 +56,8 @@ async fn key_seen(region: &Region, name: &str) -> Result<KeySeen> {
             }),
             Some(other) => Some(format!("is in state {other}")),
         }),
-        Err(error) if error.as_service_error().is_some_and(|error| error.is_not_found_exception()) => Some("is gone".to_owned()),
-        Err(error) => return Err(Asked { action: "kms:DescribeKey", of: name }.refused_with(&error)),
+        Err(error) if error.as_service_error().is_some_and(DescribeKeyError::is_not_found_exception) => Some("is gone".to_owned()),
+        Err(error) => return Err(Asked { action: "kms:DescribeKey", of: name }.refused_by(|_| None, &error)),
     };
     Ok(KeySeen { name: name.to_owned(), unusable })
 }

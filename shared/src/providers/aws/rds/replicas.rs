@@ -24,7 +24,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
     sync::Arc,
 };
@@ -32,9 +32,10 @@ use tokio::sync::Mutex;
 
 /// Throwaway instances and clusters of one asset, in every region that its policy touches.
 pub struct RdsReplicas {
-    aws: Arc<Aws>,
+    pub(super) aws: Arc<Aws>,
     pub(super) asset: AssetName,
     pub(super) source: String,
+    spared: BTreeSet<String>,
     home: Place,
     pub(super) drill: RdsDrill,
     places: Vec<Place>,
@@ -66,6 +67,7 @@ impl RdsReplicas {
             aws,
             asset: asset.name.clone(),
             source: instance.clone(),
+            spared: BTreeSet::from([instance.to_ascii_lowercase()]),
             home: home.clone(),
             drill,
             places,
@@ -75,6 +77,19 @@ impl RdsReplicas {
             at: Mutex::default(),
             passwords: Mutex::default(),
         })
+    }
+
+    /// Spares the sources of other assets too, whatever they are called and tagged: a replica that somebody kept and made
+    /// production of is one no more.
+    #[must_use]
+    pub fn sparing<'a>(mut self, sources: impl IntoIterator<Item = &'a str>) -> Self {
+        self.spared.extend(sources.into_iter().map(str::to_ascii_lowercase));
+        self
+    }
+
+    /// Whether a source bears one of these identifiers: a replica's own and its members'.
+    pub(super) fn spares<'a>(&self, ids: impl IntoIterator<Item = &'a str>) -> bool {
+        ids.into_iter().any(|id| self.spared.contains(&id.to_ascii_lowercase()))
     }
 
     pub(super) async fn region(&self, place: &Place) -> Result<Region> {
@@ -141,24 +156,6 @@ impl RdsReplicas {
         let (region, body) = self.ours(name).await?;
         let (body, password) = self.opened(&region, name, body).await?;
         self.url_of(&body, &password)
-    }
-
-    async fn listed(&self, place: &Place) -> Result<Vec<Replica>> {
-        let region = self.region(place).await?;
-        let mut found = BTreeMap::new();
-        let mut add = |body: Body| {
-            if let Some((name, expires)) = tags::replica(body.tags()) {
-                found.insert(name.clone(), Replica { name, expires, sighting: body.sighting() });
-            }
-        };
-        for instance in region.instances().await? {
-            add(Body::Instance(Box::new(instance)));
-        }
-        for cluster in region.clusters().await?.into_iter().filter(|cluster| tags::replica(cluster.tag_list()).is_some()) {
-            let members = region.members(&cluster).await?;
-            add(Body::Cluster(Box::new(cluster), members));
-        }
-        Ok(found.into_values().collect())
     }
 }
 

@@ -114,6 +114,25 @@ impl RdsSnapshots {
         Ok(all)
     }
 
+    /// Every snapshot here of what the asset is. Where copies are, its own region is asked only if there seem to be none: that
+    /// region may be the one that is lost.
+    async fn narrowly(&self) -> Result<Vec<SnapshotSeen>> {
+        let away = self.here.place != self.home;
+        if away && self.named.get().is_none() {
+            let mut near = self.listed(Shape::Instance, Some(&self.id)).await?;
+            near.extend(self.listed(Shape::Cluster, Some(&self.id)).await?);
+            if !near.is_empty() {
+                return Ok(near);
+            }
+        }
+        match self.named().await {
+            Ok(Named::Instance(id)) => self.listed(Shape::Instance, Some(&id)).await,
+            Ok(Named::Cluster(id)) => self.listed(Shape::Cluster, Some(&id)).await,
+            Err(_) if away => self.all().await,
+            Err(error) => Err(error),
+        }
+    }
+
     /// Every snapshot of this asset, whatever it was when each was taken.
     async fn all(&self) -> Result<Vec<SnapshotSeen>> {
         let mut all = self.listed(Shape::Instance, None).await?;
@@ -195,15 +214,8 @@ impl Snapshots for RdsSnapshots {
     }
 
     async fn snapshots(&self) -> Result<Vec<SnapshotSeen>> {
-        // A region is asked for this asset's alone: others may hold thousands there. Where the asset itself is gone or out of
-        // reach, its snapshots are found by their tags.
-        let narrow = match self.named().await {
-            Ok(Named::Instance(id)) => self.listed(Shape::Instance, Some(&id)).await,
-            Ok(Named::Cluster(id)) => self.listed(Shape::Cluster, Some(&id)).await,
-            Err(error) if error.kind() == Kind::NotFound || self.here.place != self.home => return self.all().await,
-            Err(error) => return Err(error),
-        };
-        match narrow {
+        // A region is asked for this asset's alone: others may hold thousands there. What cannot be found so is found by tags.
+        match self.narrowly().await {
             Err(error) if error.kind() == Kind::NotFound => self.all().await,
             listed => listed,
         }

@@ -9,13 +9,20 @@ use super::{
     status::{Stage, stage},
     tags,
 };
-use crate::{domain::drill::ReplicaName, error::Result};
+use crate::{
+    domain::drill::ReplicaName,
+    error::{Result, refused},
+};
 use aws_sdk_rds::types::{DbCluster, DbInstance};
 
 impl RdsReplicas {
     /// Begins to remove a replica that is ours. What RDS does not take now, it takes when it is asked again.
     pub(super) async fn tear_down(&self, name: &ReplicaName) -> Result<()> {
         let Some((region, body)) = self.find(name).await? else { return Ok(()) };
+        if self.spares(body.ids()) {
+            return Err(refused(format!("{} is the source of an asset, whatever its tags say", body.id()))
+                .hint("remove the tags that begin with lastgood: from it"));
+        }
         if !body.is_ours(name) {
             return Err(stranger(name, &region));
         }
@@ -35,6 +42,7 @@ impl RdsReplicas {
             }
         }
         self.passwords.lock().await.remove(name);
+        self.aws.leftovers.forget(name).await;
         tracing::info!(asset = %self.asset, replica = %name, "{} at {} is being removed", names::of_replica(name), region.place);
         Ok(())
     }

@@ -11,7 +11,10 @@ use crate::{
     error::Kind,
     id::Slot,
     ports::Replicas,
-    providers::{aws::rds::RdsReplicas, postgres::Tools},
+    providers::{
+        aws::{Aws, rds::RdsReplicas},
+        postgres::Tools,
+    },
 };
 use serde_json::json;
 use std::{collections::BTreeMap, sync::Arc};
@@ -24,9 +27,13 @@ fn name() -> ReplicaName {
 }
 
 fn replicas(rds: &Double) -> RdsReplicas {
+    through(rds.aws())
+}
+
+fn through(aws: Arc<Aws>) -> RdsReplicas {
     let asset = asset();
     let Some(DrillTarget::Rds(drill)) = asset.policy.drill.as_ref().map(|policy| policy.into.clone()) else { panic!("an rds drill") };
-    RdsReplicas::new(rds.aws(), &asset, drill, Arc::new(Hasty), Tools::of_this_machine()).unwrap()
+    RdsReplicas::new(aws, &asset, drill, Arc::new(Hasty), Tools::of_this_machine()).unwrap()
 }
 
 fn backup(at: &str, kind: &str, engine: &str) -> Manifest {
@@ -216,6 +223,27 @@ async fn r27_a_clusters_instances_go_before_it_and_what_is_busy_or_gone_is_no_fa
 }
 
 #[tokio::test]
+async fn r26_a_replica_that_became_production_is_neither_swept_nor_removed_even_by_a_members_name() {
+    let rds = Double::start().await;
+    let member = format!("{NAME}-1");
+    let ours = format!("<DBClusterIdentifier>{NAME}</DBClusterIdentifier>{}", our_tags(&[]));
+    let replicas = replicas(&rds).sparing([member.as_str()]);
+    rds.refuses("DescribeDBInstances", "DBInstanceNotFound", "");
+    rds.answers("DescribeDBClusters", &cluster("available", &[&member], &our_tags(&[])));
+    rds.answers("DescribeDBInstances", &instance(&member, "available", &ours));
+    assert_eq!(replicas.begin_teardown(&name()).await.unwrap_err().kind(), Kind::Refused);
+    // Listed first as an instance, then with its cluster.
+    rds.answers("DescribeDBInstances", &instance(&member, "available", &ours));
+    rds.answers("DescribeDBClusters", &cluster("available", &[&member], &our_tags(&[])));
+    rds.answers("DescribeDBInstances", &instance(&member, "available", &ours));
+    for _ in 0..2 {
+        rds.answers("DescribeDBInstances", "<DBInstances/>").answers("DescribeDBClusters", "<DBClusters/>");
+    }
+    assert_eq!(replicas.replicas().await.unwrap(), []);
+    assert_eq!(rds.changes(), Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn a_strangers_instance_in_our_cluster_stops_the_removal() {
     let rds = Double::start().await;
     rds.refuses("DescribeDBInstances", "DBInstanceNotFound", "");
@@ -279,4 +307,25 @@ async fn leftovers_are_told_by_their_tags_in_every_region() {
     let seen = replicas(&rds).replicas().await.unwrap();
     assert_eq!(seen.iter().map(|replica| replica.name.0.as_str()).collect::<Vec<_>>(), [NAME]);
     assert_eq!(seen[0].expires, EXPIRES.parse().unwrap());
+}
+
+#[tokio::test]
+async fn one_look_serves_every_asset_and_what_is_removed_is_not_shown_again() {
+    let rds = Double::start().await;
+    let aws = rds.aws();
+    let seen = instance(NAME, "available", &our_tags(&[]));
+    rds.answers("DescribeDBInstances", &seen);
+    for _ in 0..2 {
+        rds.answers("DescribeDBInstances", "<DBInstances/>");
+    }
+    for _ in 0..3 {
+        rds.answers("DescribeDBClusters", "<DBClusters/>");
+    }
+    for _ in 0..5 {
+        assert_eq!(through(aws.clone()).replicas().await.unwrap().len(), 1);
+    }
+    assert_eq!(rds.asked("DescribeDBInstances").len(), 3, "once for each region");
+    rds.answers("DescribeDBInstances", &seen).answers("DeleteDBInstance", "");
+    through(aws.clone()).begin_teardown(&name()).await.unwrap();
+    assert_eq!(through(aws).replicas().await.unwrap(), []);
 }

@@ -161,6 +161,25 @@ async fn snapshots_are_found_by_their_tags_when_what_they_were_taken_of_is_gone(
 }
 
 #[tokio::test]
+async fn copies_are_listed_without_asking_the_region_that_may_be_lost() {
+    let rds = Double::start().await;
+    rds.answers("DescribeDBSnapshots", &snapshots(&snapshot(NAME, &our_tags())))
+        .answers("DescribeDBClusterSnapshots", "<DBClusterSnapshots/>");
+    let seen = at(&rds, "aws://us-east-1").await.snapshots().await.unwrap();
+    assert_eq!(seen.len(), 1);
+    assert!(rds.asked("DescribeDBInstances").is_empty());
+    // None of that name: the asset may be a member of a cluster, which only its own region knows, and that says no.
+    for action in ["DescribeDBSnapshots", "DescribeDBClusterSnapshots"] {
+        rds.answers(action, "");
+    }
+    rds.refuses("DescribeDBInstances", "AccessDenied", "no").answers("DescribeDBSnapshots", "");
+    rds.answers("DescribeDBClusterSnapshots", "");
+    assert_eq!(at(&rds, "aws://us-east-1").await.snapshots().await.unwrap(), []);
+    let last = rds.asked("DescribeDBSnapshots").pop().unwrap();
+    assert_eq!(last.get("DBInstanceIdentifier"), None, "then by their tags");
+}
+
+#[tokio::test]
 async fn a_copy_is_ordered_where_it_goes_under_that_places_key_and_with_permission_of_the_source_region() {
     let rds = Double::start().await;
     let moment = "<SnapshotDatabaseTime>2026-11-20T03:00:05Z</SnapshotDatabaseTime><OptionGroupName>default:postgres-15</OptionGroupName>";
