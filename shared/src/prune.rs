@@ -192,17 +192,29 @@ fn places(env: &Env, observed: &Observation, backup: &Candidate) -> Result<Vec<P
 async fn finish(env: &Env, unfinished: &[Tombstone], report: &mut Pruned) {
     for stone in unfinished {
         match finish_one(env, stone).await {
-            Ok(None) => report.finished.push(stone.backup),
-            Ok(Some(user)) => report.skipped.push((stone.backup, format!("in use by {user}"))),
+            Ok(Finished::All) => report.finished.push(stone.backup),
+            // The provider is at it: the next prune looks again.
+            Ok(Finished::Leaving) => {}
+            Ok(Finished::InUse(user)) => report.skipped.push((stone.backup, format!("in use by {user}"))),
             Err(error) => report.failed.push((stone.backup, error.full())),
         }
     }
 }
 
-async fn finish_one(env: &Env, stone: &Tombstone) -> Result<Option<String>> {
+/// How far a killed prune was finished.
+enum Finished {
+    All,
+    Leaving,
+    InUse(String),
+}
+
+async fn finish_one(env: &Env, stone: &Tombstone) -> Result<Finished> {
     let mut used = in_use(&env.vault, &stone.asset, &[stone.backup], env.clock.now()).await?;
     if let Some(user) = used.remove(&stone.backup) {
-        return Ok(Some(user));
+        return Ok(Finished::InUse(user));
     }
-    removal::remove(env, stone).await.map(|()| None)
+    Ok(match removal::remove(env, stone).await? {
+        Leaving::Gone => Finished::All,
+        Leaving::Begun => Finished::Leaving,
+    })
 }

@@ -8,7 +8,12 @@ use lastgood_core::{
     domain::backup::Manifest,
     env::{Env, Progress, Quiet},
     ports::{Providers, Secrets},
-    providers::{Real, local::LocalSecrets, postgres::Tools},
+    providers::{
+        Real,
+        aws::{Access, Aws},
+        local::LocalSecrets,
+        postgres::Tools,
+    },
     testing::ManualClock,
 };
 use std::{
@@ -133,12 +138,18 @@ impl House {
 
 /// Makes the world of one invocation with real adapters.
 pub fn world(config: Config, clock: &ManualClock, scratch: PathBuf, tools: Tools) -> Env {
+    world_on(Access::default(), config, clock, scratch, tools)
+}
+
+/// Makes the world of one invocation with real adapters, which reach AWS so.
+pub fn world_on(access: Access, config: Config, clock: &ManualClock, scratch: PathBuf, tools: Tools) -> Env {
     let config = Arc::new(config);
     let clock: Arc<dyn Clock> = Arc::new(clock.clone());
     let secrets: Arc<dyn Secrets> = Arc::new(LocalSecrets);
     let progress: Arc<dyn Progress> = Arc::new(Quiet);
     let mut real = Real::new(secrets.clone(), clock.clone(), progress.clone(), scratch.clone(), config.clone());
     real.tools = tools;
+    real.aws = Arc::new(Aws::new(access));
     let bucket = lastgood_core::providers::open_bucket(&config.vault).expect("the vault");
     let providers: Arc<dyn Providers> = Arc::new(real);
     let vault = Vault::new(bucket);

@@ -1,11 +1,13 @@
 //! What the tests share: real servers started for a test and stopped with it, and lifelike data.
 
+pub mod aws;
 pub mod bench;
 pub mod desk;
 pub mod drills;
 pub mod fault_proxy;
 pub mod hosts;
 pub mod house;
+pub mod moto;
 pub mod pg;
 pub mod runtime_api;
 pub mod s3;

@@ -3,6 +3,7 @@
 //! Two that have nothing in common: s3s-fs, in this process, which verifies every signature; and moto, a process of its
 //! own, which knows more of S3 and lets everybody in.
 
+use crate::moto::Moto;
 use aws_sdk_s3::{
     Client,
     config::{BehaviorVersion, Credentials, Region},
@@ -15,13 +16,7 @@ use lastgood_core::{
     providers::aws::{Access, S3, Settings},
 };
 use s3s::{auth::SimpleAuth, service::S3ServiceBuilder};
-use std::{
-    io::{BufRead, BufReader, Read},
-    net::SocketAddr,
-    path::PathBuf,
-    process::{Child, Command, Stdio},
-    sync::Arc,
-};
+use std::{net::SocketAddr, sync::Arc};
 use tokio::{net::TcpListener, sync::Mutex};
 
 /// The key id that the servers know.
@@ -37,16 +32,7 @@ pub struct S3Server {
 
 enum Alive {
     Folder { _root: tempfile::TempDir },
-    Process(Child),
-}
-
-impl Drop for Alive {
-    fn drop(&mut self) {
-        if let Self::Process(child) = self {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
+    Process { _moto: Moto },
 }
 
 impl S3Server {
@@ -81,33 +67,8 @@ impl S3Server {
 
     /// Starts moto, or says on stderr that the test is skipped because there is none.
     pub async fn moto(test: &str) -> Option<Self> {
-        let Some(program) = find_moto() else {
-            eprintln!("SKIPPED {test}: no moto_server on PATH nor in target/venv (pip install 'moto[server,s3]')");
-            return None;
-        };
-        let mut child = Command::new(program)
-            .args(["-H", "127.0.0.1", "-p", "0"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("moto starts");
-        let mut said = BufReader::new(child.stderr.take().expect("its stderr"));
-        let alive = Alive::Process(child);
-        let address = tokio::task::spawn_blocking(move || {
-            let mut line = String::new();
-            while said.read_line(&mut line).expect("moto's stderr") > 0 {
-                if let Some((_, address)) = line.split_once("Running on http://") {
-                    let address = address.split_whitespace().next().expect("an address").parse().expect("moto's address");
-                    // Its log must go on being read, or it stops.
-                    std::thread::spawn(move || std::io::copy(&mut said.by_ref(), &mut std::io::sink()));
-                    return address;
-                }
-                line.clear();
-            }
-            panic!("moto ended before it listened");
-        });
-        let server = Self { address: address.await.expect("moto's address"), _alive: alive };
+        let moto = Moto::start(test).await?;
+        let server = Self { address: moto.address(), _alive: Alive::Process { _moto: moto } };
         server.create_bucket("vault-test").await;
         Some(server)
     }
@@ -163,11 +124,4 @@ pub fn access(address: SocketAddr) -> Access {
 /// A place below the server's bucket.
 pub fn place(below: &str) -> Place {
     format!("s3://vault-test/{below}").parse().expect("a place")
-}
-
-#[expect(clippy::disallowed_methods, reason = "tests look for the machine's own tools")]
-fn find_moto() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let venv = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/venv/bin"));
-    std::env::split_paths(&path).chain([venv]).map(|folder| folder.join("moto_server")).find(|program| program.is_file())
 }

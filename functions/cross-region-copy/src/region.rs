@@ -2,7 +2,7 @@
 //! itself says: it is complete, as large, of the same engine and moment, and no less encrypted.
 
 use lastgood_core::{
-    backup::settle,
+    backup::{settle, standing},
     catalog::{Copy, Key, lease::Lease},
     domain::{
         backup::Manifest,
@@ -17,7 +17,7 @@ use lastgood_core::{
 pub async fn copy(env: &Env, to: &dyn Snapshots, backup: &Manifest, lease: &Lease) -> Result<u64> {
     let original = backup.held.as_ref().ok_or_else(|| failed("a region holds no copies of what is stored in a vault"))?;
     let label = Label { name: original.name.clone(), asset: backup.asset.clone(), backup: backup.id };
-    if to.snapshot(&label.name).await?.is_none() {
+    if standing(env, to, &label).await?.is_none() {
         to.begin_copy(&label, original).await?;
     }
     let seen = match settle(env, to, &label).await {

@@ -5,7 +5,7 @@
 
 use super::{
     earlier, name,
-    settle::{Pauses, settle},
+    settle::{Pauses, settle, standing},
 };
 use crate::{
     catalog::{Key, lease::Lease},
@@ -71,6 +71,7 @@ pub(super) async fn hold(env: &Env, asset: &Asset, home: &Place, lease: &Lease) 
 
 /// Begins a snapshot once its source is ready for one.
 async fn begin(env: &Env, asset: &Asset, snapshots: &dyn Snapshots, label: &Label, lease: &Lease) -> Result<BegunSnapshot> {
+    standing(env, snapshots, label).await?;
     let source = ready(env, asset, snapshots, lease).await?;
     let SourceSeen { address, identity, settings, .. } = source;
     let begun = BegunSnapshot { name: label.name.clone(), began_at: env.clock.now(), address, identity, settings };
@@ -90,7 +91,7 @@ async fn begin(env: &Env, asset: &Asset, snapshots: &dyn Snapshots, label: &Labe
 /// Makes sure that what an earlier invocation began is under way: it may have been killed before it could ask, or asked
 /// while the source was busy.
 async fn go_on(env: &Env, asset: &Asset, snapshots: &dyn Snapshots, label: &Label, lease: &Lease, begun: &BegunSnapshot) -> Result<()> {
-    if snapshots.snapshot(&label.name).await?.is_some() {
+    if standing(env, snapshots, label).await?.is_some() {
         return Ok(());
     }
     if since(env.clock.now(), begun.began_at) > asset.policy.rpo.duration() {

@@ -14,7 +14,7 @@ mod settle;
 
 pub use order::{Order, When};
 pub use report::{BackupReport, Taken};
-pub use settle::settle;
+pub use settle::{settle, standing};
 
 use crate::{
     catalog::{

@@ -3,7 +3,7 @@
 use crate::{
     domain::held::{Label, SnapshotSeen, SnapshotState},
     env::Env,
-    error::{Result, conflict, failed, retry},
+    error::{During, Result, conflict, failed, retry},
     ports::Snapshots,
 };
 use std::time::Duration;
@@ -54,6 +54,21 @@ pub async fn settle(env: &Env, snapshots: &dyn Snapshots, label: &Label) -> Resu
             SnapshotState::Leaving => {
                 return Err(failed(format!("snapshot {} at {} is being removed by somebody", label.name, snapshots.place())));
             }
+        }
+    }
+}
+
+/// Returns what bears a label's name, once nothing of ours that is on its way out does: what leaves cannot be adopted, and
+/// keeps its name until it has left.
+pub async fn standing(env: &Env, snapshots: &dyn Snapshots, label: &Label) -> Result<Option<SnapshotSeen>> {
+    let mut pauses = Pauses::default();
+    loop {
+        match snapshots.snapshot(&label.name).await? {
+            Some(seen) if seen.backup == Some(label.backup) && seen.state == SnapshotState::Leaving => {
+                let leaving = format!("waiting for the broken {} to leave {}", label.name, snapshots.place());
+                pauses.wait(env).await.during(leaving)?;
+            }
+            seen => return Ok(seen),
         }
     }
 }

@@ -47,13 +47,13 @@ pub struct Tombstone {
 }
 
 /// Whether all of a backup is gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Leaving {
-    /// Some of it may still lie somewhere; the next prune goes on.
-    Begun,
     /// Nothing of it is left.
     Gone,
+    /// Some of it may still lie somewhere; the next prune goes on.
+    Begun,
 }
 
 impl Record for Tombstone {

@@ -55,6 +55,21 @@ pub fn told(name: &str, line: u64, column: u64, path: &str, what: &str, hint: Op
     }
 }
 
+/// Tells everything that is wrong at once; nothing wrong is a success.
+pub fn all_of(mut wrong: Vec<Error>) -> Result<(), Error> {
+    match wrong.len() {
+        0 => Ok(()),
+        1 => Err(wrong.remove(0)),
+        _ => {
+            let each = |error: &Error| match error.advice() {
+                Some(hint) => format!("{error} ({hint})"),
+                None => error.to_string(),
+            };
+            Err(invalid(wrong.iter().map(each).collect::<Vec<_>>().join("\n       ")).hint(format!("mend all {}", wrong.len())))
+        }
+    }
+}
+
 fn nearest<'a>(field: &str, expected: &[&'a str]) -> Option<&'a str> {
     let shares = |candidate: &&&str| {
         let common = candidate.chars().filter(|c| field.contains(*c)).count();

@@ -9,6 +9,7 @@ mod policy;
 mod raw;
 mod read;
 mod reference;
+mod show;
 mod topic;
 
 pub use asset::{Asset, BucketExpectations, SecretsProvider, Source};

@@ -2,7 +2,7 @@
 
 use super::{
     Channel, Config, Copies, DrillPolicy, Policy, Retention, System,
-    fault::{of_yaml, told},
+    fault::{all_of, of_yaml, told},
     raw::{RawAsset, RawChannel, RawChannelKind, RawConfig, RawCopy, RawDefaults, RawDrill, RawSystem},
 };
 use crate::{
@@ -38,12 +38,6 @@ impl Config {
     pub fn schema() -> serde_json::Value {
         schemars::schema_for!(RawConfig).to_value()
     }
-
-    /// Returns the effective config as YAML. It holds references only, so there is nothing to mask but what looks like a secret.
-    pub fn show(&self) -> Result<String> {
-        let text = serde_saphyr::to_string(self).map_err(|error| invalid("the config cannot be shown").because(error))?;
-        Ok(crate::redact::text(&text))
-    }
 }
 
 impl Reader<'_> {
@@ -77,16 +71,22 @@ impl Reader<'_> {
             (encryption.openpgp.iter().map(|key| folder.join(key)).collect(), encryption.decrypt_with, encryption.passphrase)
         });
         let runbook = raw.runbook.unwrap_or_else(|| RUNBOOK.to_owned());
-        let mut assets = BTreeMap::new();
+        let (mut assets, mut wrong) = (BTreeMap::new(), Vec::new());
         for (name, asset) in raw.assets {
-            let asset = self.asset(&name, asset, &raw.defaults, &raw.vault.value)?;
-            assets.insert(name, asset);
+            match self.asset(&name, asset, &raw.defaults, &raw.vault.value) {
+                Ok(asset) => drop(assets.insert(name, asset)),
+                Err(error) => wrong.push(error),
+            }
         }
-        let mut systems = BTreeMap::new();
+        all_of(wrong)?;
+        let (mut systems, mut wrong) = (BTreeMap::new(), Vec::new());
         for (name, system) in raw.systems {
-            let system = self.system(&name, system, &assets)?;
-            systems.insert(name, system);
+            match self.system(&name, system, &assets) {
+                Ok(system) => drop(systems.insert(name, system)),
+                Err(error) => wrong.push(error),
+            }
         }
+        all_of(wrong)?;
         let accounts = raw.accounts.iter().enumerate().map(|(n, account)| self.account(n, account)).collect::<Result<_>>()?;
         let notify = raw.notify.iter().enumerate().map(|(n, channel)| self.channel(n, channel)).collect::<Result<_>>()?;
         Ok(Config { vault: raw.vault.value, openpgp, decrypt_with, passphrase, notify, accounts, runbook, assets, systems })

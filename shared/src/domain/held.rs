@@ -6,6 +6,7 @@ use crate::{
     id::{AssetName, BackupId, Slot},
 };
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::{collections::BTreeMap, fmt};
 
 /// The derived name of a provider's snapshot: `lastgood-<asset>-<slot>`, the same at every place, so that the same work
@@ -13,16 +14,31 @@ use std::{collections::BTreeMap, fmt};
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SnapshotName(pub String);
 
+/// A cluster's snapshot may have this many characters in its name; an instance's may have more.
+const LONGEST: usize = 63;
+
 impl SnapshotName {
     /// The name that the snapshot of this asset in this slot always has. RDS allows no two hyphens in a row and none at
-    /// the end, which an asset's name may have: there the hyphens are drawn together.
+    /// the end, which an asset's name may have: there the hyphens are drawn together. Where the asset's name is too long,
+    /// a digest stands for its rest.
     pub fn derive(asset: &AssetName, slot: &Slot) -> Self {
-        let mut name = format!("lastgood-{asset}-{}", slot.to_string().to_ascii_lowercase());
-        while name.contains("--") {
-            name = name.replace("--", "-");
+        let slot = slot.to_string().to_ascii_lowercase();
+        let name = plain(&format!("lastgood-{asset}-{slot}"));
+        if name.len() <= LONGEST {
+            return Self(name);
         }
-        Self(name)
+        let digest = hex::encode(&Sha256::digest(asset.as_str())[..4]);
+        let head: String = asset.as_str().chars().take(LONGEST - "lastgood---".len() - digest.len() - slot.len()).collect();
+        Self(plain(&format!("lastgood-{head}-{digest}-{slot}")))
     }
+}
+
+fn plain(name: &str) -> String {
+    let mut name = name.to_owned();
+    while name.contains("--") {
+        name = name.replace("--", "-");
+    }
+    name
 }
 
 impl fmt::Display for SnapshotName {
@@ -120,7 +136,9 @@ mod tests {
         let name = |asset: &str| SnapshotName::derive(&asset.parse().unwrap(), &slot).0;
         assert_eq!(name("orders-rds"), "lastgood-orders-rds-20261120t030000z");
         assert_eq!(name("odd--name-"), "lastgood-odd-name-20261120t030000z");
-        assert!(name(&"a".repeat(63)).len() <= 255);
+        let (long, other) = (name(&"a".repeat(62)), name(&"a".repeat(63)));
+        assert!(long.len() <= 63 && other.len() <= 63 && long != other, "{long} {other}");
+        assert!(other.ends_with("-20261120t030000z"));
     }
 
     #[test]

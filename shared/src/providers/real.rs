@@ -99,8 +99,13 @@ impl Providers for Real {
 
     async fn exporter(&self, asset: &Asset, form: Form) -> Result<Arc<dyn Exporter>> {
         match &asset.source {
-            Source::Postgres { url } | Source::Rds { url: Some(url), .. } => {
+            Source::Postgres { url } => postgres::exporter(&self.secrets.resolve(url).await?, form, self.tools.clone()),
+            Source::Rds { url: Some(url), .. } if form == Form::Export => {
                 postgres::exporter(&self.secrets.resolve(url).await?, form, self.tools.clone())
+            }
+            Source::Rds { url: Some(_), .. } => {
+                Err(unsupported(format!("base backups of {} cannot be taken: RDS lets nobody", asset.name))
+                    .hint("give it a `snapshot`, which RDS takes and holds itself"))
             }
             Source::Rds { url: None, .. } => Err(invalid(format!("{} names no `url` to export its database from", asset.name))
                 .hint("add `url: REF` to it, or take snapshots only")),

@@ -2,7 +2,7 @@
 
 use crate::{
     catalog::{Key, Leaving, Tombstone, Vault},
-    domain::{backup::Manifest, place::Place},
+    domain::{backup::Manifest, held::SnapshotState, place::Place},
     env::Env,
     error::{During, Result, refused},
     observe::Observation,
@@ -29,12 +29,13 @@ pub(super) fn only_ours(manifest: &Manifest, observed: &Observation) -> Result<(
     }
 }
 
-/// Deletes what a tombstone names, everywhere, and marks it gone. Every step may be repeated.
-pub(super) async fn remove(env: &Env, stone: &Tombstone) -> Result<()> {
+/// Deletes what a tombstone names, everywhere, and marks it gone once it is seen to be. Every step may be repeated.
+pub(super) async fn remove(env: &Env, stone: &Tombstone) -> Result<Leaving> {
     let (asset, id) = (&stone.asset, stone.backup);
+    let mut leaving = Leaving::Gone;
     for place in stone.places.iter().filter(|place| *place != env.vault.place()) {
         if place.holds_snapshots() {
-            snapshot(env, stone, place).await.during(format!("letting the copy at {place} go"))?;
+            leaving = leaving.max(snapshot(env, stone, place).await.during(format!("letting the copy at {place} go"))?);
             env.vault.bucket().delete(&Key::Copy(asset.clone(), id, place.clone()).to_string()).await?;
             continue;
         }
@@ -47,21 +48,32 @@ pub(super) async fn remove(env: &Env, stone: &Tombstone) -> Result<()> {
     }
     objects(&env.vault, stone).await?;
     if let Some((home, _)) = &stone.held {
-        snapshot(env, stone, home).await.during(format!("letting the snapshot at {home} go"))?;
+        leaving = leaving.max(snapshot(env, stone, home).await.during(format!("letting the snapshot at {home} go"))?);
+    }
+    if leaving == Leaving::Begun {
+        return Ok(leaving);
     }
     let key = Key::Tombstone(asset.clone(), id);
     if let Some(mut stored) = env.vault.load::<Tombstone>(&key).await? {
         stored.record.leaving = Leaving::Gone;
         env.vault.save_if(&key, &stored.record, &stored.version).await?;
     }
-    Ok(())
+    Ok(leaving)
 }
 
-/// Removes the provider's snapshot of a backup at one place. The provider's adapter refuses what is not ours.
-async fn snapshot(env: &Env, stone: &Tombstone, at: &Place) -> Result<()> {
-    let Some((_, name)) = &stone.held else { return Ok(()) };
+/// Removes the provider's snapshot of a backup at one place, and looks whether it is gone. The provider's adapter refuses
+/// what is not ours.
+async fn snapshot(env: &Env, stone: &Tombstone, at: &Place) -> Result<Leaving> {
+    let Some((_, name)) = &stone.held else { return Ok(Leaving::Gone) };
     let asset = env.config.asset(&stone.asset)?;
-    env.providers.snapshots(asset, at).await?.begin_removal(name).await
+    let there = env.providers.snapshots(asset, at).await?;
+    match there.snapshot(name).await?.map(|seen| seen.state) {
+        None => return Ok(Leaving::Gone),
+        Some(SnapshotState::Leaving) => return Ok(Leaving::Begun),
+        Some(SnapshotState::Pending { .. } | SnapshotState::Available | SnapshotState::Failed(_)) => there.begin_removal(name).await?,
+    }
+    let gone = there.snapshot(name).await?.is_none();
+    Ok(if gone { Leaving::Gone } else { Leaving::Begun })
 }
 
 async fn objects(vault: &Vault, stone: &Tombstone) -> Result<()> {

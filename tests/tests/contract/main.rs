@@ -3,6 +3,7 @@
 mod bucket;
 mod evidence;
 mod formats;
+mod infra;
 mod readme;
 mod records;
 mod retention_records;

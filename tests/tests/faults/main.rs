@@ -5,5 +5,7 @@ mod drill;
 mod hostile;
 mod kills;
 mod postgres;
+mod rds;
+mod rds_aws;
 mod store;
 mod strangers;

@@ -1,4 +1,5 @@
 //! Teams' runbooks, end to end.
 
 mod cleaning;
+mod rds;
 mod transcripts;

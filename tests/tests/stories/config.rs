@@ -129,6 +129,26 @@ fn the_schema_knows_every_key_of_the_example() {
 }
 
 #[test]
+fn everything_that_is_wrong_is_told_at_once() {
+    let text = "vault: file:///var/backups/lastgood\nassets:\n  a: { kind: postgres, url: env:A }\n  b: { kind: redis, url: hunter2 }\n  c: { kind: rds }\n";
+    let told = Config::parse(text, "lastgood.yaml").unwrap_err().sentence();
+    for part in ["lastgood.yaml:3:", "nothing is to be taken of it", "lastgood.yaml:4:", "a secret must be a reference", "lastgood.yaml:5:"]
+    {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    assert!(!told.contains("hunter2"), "{told}");
+}
+
+#[test]
+fn what_is_shown_reads_again_as_the_same() {
+    for text in [SMALL, DESIGN] {
+        let shown = Config::parse(text, "lastgood.yaml").unwrap().show().unwrap();
+        let again = Config::parse(&shown, "lastgood.yaml").unwrap_or_else(|error| panic!("{}\n{shown}", error.sentence()));
+        assert_eq!(again.show().unwrap(), shown);
+    }
+}
+
+#[test]
 fn the_effective_config_is_shown_without_a_secret_and_with_its_defaults() {
     let shown = Config::parse(SMALL, "lastgood.yaml").unwrap().show().unwrap();
     assert!(shown.contains("rpo: 24h") && shown.contains("url: env:DATABASE_URL") && shown.contains("monthly: 12"), "{shown}");

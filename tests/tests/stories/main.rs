@@ -1,5 +1,6 @@
 //! What a team sees Lastgood do: whole stories over real Postgres, real archives and real vaults.
 
+mod aws;
 mod command;
 mod config;
 mod copy;
@@ -12,6 +13,7 @@ mod hosts;
 mod metrics;
 mod notices;
 mod prune;
+mod rds;
 mod restore;
 mod secrets;
 mod snapshot;

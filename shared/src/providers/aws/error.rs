@@ -62,8 +62,9 @@ impl Asked<'_> {
             SdkError::DispatchFailure(failure) => {
                 let said = chain(failure.as_connector_error().map(|error| error as &(dyn StdError + 'static)));
                 if said.contains("redential") {
-                    // The SDK tells every provider that it asked, which fills a screen and helps nobody.
-                    let said = "neither the environment, nor a profile, nor a role has any".to_owned();
+                    // The SDK tells every provider that it asked, which fills a screen and helps nobody; a refusal is worth telling.
+                    let nobody = "neither the environment, nor a profile, nor a role has any".to_owned();
+                    let said = if said.contains("AccessDenied") { said } else { nobody };
                     return self.answered(table, Answer::of("NoCredentials"), &said);
                 }
                 (Answer::of("RequestTimeout"), said)

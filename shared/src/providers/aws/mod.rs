@@ -1,4 +1,4 @@
-//! Amazon's services: S3 (and stores that speak its protocol), RDS.
+//! Amazon's services: S3 (and stores that speak its protocol), RDS, Secrets Manager, SNS.
 //!
 //! Credentials, region and endpoint come from where every AWS tool takes them; see [`Settings`] and [`Access`]. Nothing is
 //! asked of AWS before the first call.

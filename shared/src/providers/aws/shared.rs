@@ -5,8 +5,8 @@ use crate::{error::Result, ports::Secret};
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, sts::AssumeRoleProvider, timeout::TimeoutConfig};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider, SharedHttpClient};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
-use std::time::Duration;
-use tokio::sync::OnceCell;
+use std::{collections::HashMap, time::Duration};
+use tokio::sync::{Mutex, OnceCell};
 
 /// Where AWS is reached, where that is not as the environment says.
 ///
@@ -28,12 +28,13 @@ const TRIES: u32 = 7;
 pub struct Aws {
     access: Access,
     loaded: OnceCell<SdkConfig>,
+    accounts: Mutex<HashMap<(String, String), SdkConfig>>,
 }
 
 impl Aws {
     /// Reaches nothing yet.
     pub fn new(access: Access) -> Self {
-        Self { access, loaded: OnceCell::new() }
+        Self { access, ..Self::default() }
     }
 
     /// Returns what a client in this region is made from; a reply may take as long as `patience`.
@@ -44,14 +45,21 @@ impl Aws {
 
     /// The same in another account, as the role [`ROLE`] there, which must trust the one that this runs with.
     pub(super) async fn in_account(&self, region: &str, account: &str, patience: Duration) -> Result<SdkConfig> {
+        let mut accounts = self.accounts.lock().await;
+        let there = (region.to_owned(), account.to_owned());
+        if let Some(config) = accounts.get(&there) {
+            return Ok(config.clone());
+        }
         let ours = self.in_region(region, patience).await;
         let role = AssumeRoleProvider::builder(role(region, account)?).session_name("lastgood").configure(&ours).build().await;
-        Ok(ours.to_builder().credentials_provider(SharedCredentialsProvider::new(role)).build())
+        let config = ours.to_builder().credentials_provider(SharedCredentialsProvider::new(role)).build();
+        accounts.insert(there, config.clone());
+        Ok(config)
     }
 }
 
 /// The role that other accounts keep for us.
-const ROLE: &str = "lastgood-copies";
+pub(super) const ROLE: &str = "lastgood-copies";
 
 fn role(region: &str, account: &str) -> Result<String> {
     if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {

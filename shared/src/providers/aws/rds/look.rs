@@ -3,8 +3,8 @@
 use super::error::{is_absent, told};
 use crate::{
     domain::{held::SnapshotName, place::Place},
-    error::{Error, Result, invalid},
-    providers::aws::shared::{Aws, every_page},
+    error::{Error, Kind, Result, invalid},
+    providers::aws::shared::{Aws, ROLE, every_page},
 };
 use aws_config::SdkConfig;
 use aws_sdk_rds::{
@@ -54,7 +54,13 @@ impl Region {
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        told(action, &format!("{of} at {}", self.place), error)
+        let error = told(action, &format!("{of} at {}", self.place), error);
+        match self.place.prefix() {
+            account if !account.is_empty() && error.kind() == Kind::Denied && error.to_string().contains("credentials") => {
+                error.hint(format!("account {account} needs the role {ROLE}, which must trust the role that this runs with"))
+            }
+            _ => error,
+        }
     }
 
     /// Returns an instance, or none where there is none.
@@ -77,13 +83,19 @@ impl Region {
 
     /// Returns the instances that a cluster says are its members, the writer first.
     pub(super) async fn members(&self, cluster: &DbCluster) -> Result<Vec<DbInstance>> {
-        let mut members: Vec<_> = cluster.db_cluster_members().iter().collect();
-        members.sort_by_key(|member| !member.is_cluster_writer().unwrap_or_default());
         let mut found = Vec::new();
-        for id in members.iter().filter_map(|member| member.db_instance_identifier()) {
+        for id in writer_first(cluster) {
             found.extend(self.instance(id).await?);
         }
         Ok(found)
+    }
+
+    /// Returns the member of a cluster that writes.
+    pub(super) async fn writer(&self, cluster: &DbCluster) -> Result<Option<DbInstance>> {
+        match writer_first(cluster).first() {
+            Some(id) => self.instance(id).await,
+            None => Ok(None),
+        }
     }
 
     /// Returns every instance here.
@@ -165,4 +177,10 @@ impl Region {
             }
         }
     }
+}
+
+fn writer_first(cluster: &DbCluster) -> Vec<&str> {
+    let mut members: Vec<_> = cluster.db_cluster_members().iter().collect();
+    members.sort_by_key(|member| !member.is_cluster_writer().unwrap_or_default());
+    members.into_iter().filter_map(|member| member.db_instance_identifier()).collect()
 }

@@ -7,12 +7,12 @@
 mod body;
 mod copy;
 mod difference;
-#[cfg(test)]
-mod double;
 mod error;
 mod look;
 mod names;
+mod order;
 mod presign;
+mod ready;
 mod replicas;
 mod restore;
 mod seen;
@@ -24,8 +24,7 @@ mod tags;
 mod teardown;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod tests_of_replicas;
+mod wait;
 
 pub use replicas::RdsReplicas;
 pub use snapshots::RdsSnapshots;

@@ -19,8 +19,11 @@ pub(super) fn of_replica(name: &ReplicaName) -> String {
     let digest = hex::encode(&Sha256::digest(&name.0)[..5]);
     let head: String = plain.chars().take(LONGEST - 11 - 2).collect();
     let head = head.trim_end_matches('-');
-    let letter = if head.starts_with(|c: char| c.is_ascii_alphabetic()) { "" } else { "r-" };
-    format!("{letter}{head}-{digest}")
+    match head.chars().next() {
+        Some(first) if first.is_ascii_alphabetic() => format!("{head}-{digest}"),
+        Some(_) => format!("r-{head}-{digest}"),
+        None => format!("r-{digest}"),
+    }
 }
 
 /// The identifier of the one instance of a replica that is an Aurora cluster.

@@ -31,7 +31,7 @@ impl Source {
             not_found(format!("there is no instance or cluster {id} at {}", region.place))
                 .hint("check `instance` and `region` of this asset; snapshots that were taken stay where they are")
         })?;
-        let writer = region.members(&cluster).await?.into_iter().next().map(Box::new);
+        let writer = region.writer(&cluster).await?.map(Box::new);
         Ok(Self::Cluster(Box::new(cluster), writer))
     }
 

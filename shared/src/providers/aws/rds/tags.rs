@@ -52,6 +52,11 @@ pub(super) fn ready() -> Tag {
     tag(READY, "true")
 }
 
+/// Those of the tags that are ours.
+pub(super) fn ours(tags: &[Tag]) -> Vec<Tag> {
+    tags.iter().filter(|tag| tag.key().is_some_and(|key| key.starts_with(OURS))).cloned().collect()
+}
+
 /// The tags that people gave: neither AWS's own nor ours.
 pub(super) fn peoples(tags: &[Tag]) -> impl Iterator<Item = &Tag> {
     tags.iter().filter(|tag| {

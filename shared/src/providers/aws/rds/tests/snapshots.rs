@@ -1,13 +1,12 @@
-//! The adapter against recorded replies of RDS: what it asks for, what it makes of the answers, what it never does.
+//! Snapshots: taken, adopted, copied, listed, let go; and what strangers' are spared.
 
-use super::{
-    RdsSnapshots,
-    double::{Double, Hasty, asset, place, tagged, tags},
-};
+use super::double::{Double, Hasty, SIGNED, asset, place, tagged, tags};
 use crate::{
+    config::Copies,
     domain::held::{Held, Label, SnapshotName, SnapshotState},
     error::Kind,
     ports::{Readiness, Snapshots},
+    providers::aws::rds::RdsSnapshots,
 };
 use std::sync::Arc;
 
@@ -47,7 +46,14 @@ fn snapshots(inner: &str) -> String {
 }
 
 async fn at(rds: &Double, at: &str) -> RdsSnapshots {
-    RdsSnapshots::open(rds.aws(), &asset(), &place(at), Arc::new(Hasty)).await.unwrap()
+    let mut asset = asset();
+    asset.policy.copies.push(Copies::Region {
+        region: "us-east-1".into(),
+        kms_key: Some("alias/theirs".into()),
+        account: Some("444455556666".into()),
+        place: place("aws://us-east-1/444455556666"),
+    });
+    RdsSnapshots::open(rds.aws(), &asset, &place(at), Arc::new(Hasty)).await.unwrap()
 }
 
 fn original() -> Held {
@@ -169,6 +175,38 @@ async fn a_copy_is_ordered_where_it_goes_under_that_places_key_and_with_permissi
     assert!(url.contains("DestinationRegion=us-east-1") && url.contains("KmsKeyId=alias%2Fdr"), "{url}");
     let tags = tagged(request);
     assert_eq!((tags["team"].as_str(), tags["lastgood:data-time"].as_str()), ("shop", "2026-11-20T03:00:05Z"));
+}
+
+#[tokio::test]
+async fn a_copy_for_another_account_is_shared_by_us_and_made_by_the_role_that_it_keeps_for_us() {
+    let rds = Double::start().await;
+    let role = "<Credentials><AccessKeyId>AKIDTHEIRS</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken>
+        <Expiration>2099-01-01T00:00:00Z</Expiration></Credentials>";
+    rds.answers("DescribeDBSnapshots", &snapshots(&snapshot(NAME, &our_tags()))).answers("ModifyDBSnapshotAttribute", "");
+    rds.always_answers("AssumeRole", role).answers("CopyDBSnapshot", "");
+    let there = at(&rds, "aws://us-east-1/444455556666").await;
+    there.begin_copy(&label(), &original()).await.unwrap();
+    let changes: Vec<_> = rds.changes().into_iter().filter(|action| action != "AssumeRole").collect();
+    assert_eq!(changes, ["ModifyDBSnapshotAttribute", "CopyDBSnapshot"]);
+    assert_eq!(rds.asked("AssumeRole")[0]["RoleArn"], "arn:aws:iam::444455556666:role/lastgood-copies");
+    let shared = &rds.asked("ModifyDBSnapshotAttribute")[0];
+    assert_eq!((shared["AttributeName"].as_str(), shared["ValuesToAdd.AttributeValue.1"].as_str()), ("restore", "444455556666"));
+    let (ours, theirs) = (&shared[SIGNED], &rds.asked("CopyDBSnapshot")[0][SIGNED]);
+    assert!(ours.starts_with("AKIDTEST/") && ours.contains("/eu-west-1/rds/"), "{ours}");
+    assert!(theirs.starts_with("AKIDTHEIRS/") && theirs.contains("/us-east-1/rds/"), "{theirs}");
+    assert_eq!(rds.asked("CopyDBSnapshot")[0]["KmsKeyId"], "alias/theirs");
+    assert_eq!(there.snapshot(&SnapshotName(NAME.into())).await.unwrap(), None);
+    assert!(rds.asked("DescribeDBSnapshots")[1][SIGNED].starts_with("AKIDTHEIRS/"), "what the other account holds is seen there");
+}
+
+#[tokio::test]
+async fn r41_an_account_that_does_not_let_us_in_is_told_with_the_role_it_needs() {
+    let rds = Double::start().await;
+    rds.always_refuses("AssumeRole", "AccessDenied");
+    let error = at(&rds, "aws://us-east-1/444455556666").await.snapshot(&SnapshotName(NAME.into())).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Denied, "{}", error.full());
+    assert!(error.advice().unwrap().contains("lastgood-copies"), "{:?}", error.advice());
+    assert!(error.full().contains("AccessDenied"), "{}", error.full());
 }
 
 #[tokio::test]

@@ -11,7 +11,12 @@ use crate::{
         local::Folder,
     },
 };
-use axum::{Router, extract::State, http::StatusCode, response::IntoResponse};
+use axum::{
+    Router,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::IntoResponse,
+};
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex},
@@ -19,6 +24,9 @@ use std::{
 
 /// The parameters of one request.
 pub(super) type Request = BTreeMap<String, String>;
+
+/// The parameter under which the double notes who signed a request, and for which region and service.
+pub(super) const SIGNED: &str = "(signed)";
 
 type Answer = Box<dyn Fn(&Request) -> Option<(u16, String)> + Send>;
 
@@ -59,6 +67,15 @@ impl Double {
         self
     }
 
+    /// Every request for this action is answered so.
+    pub(super) fn always_answers(&self, action: &str, inner: &str) -> &Self {
+        let body = format!("<{action}Response><{action}Result>{inner}</{action}Result></{action}Response>");
+        let action = action.to_owned();
+        let answer: Answer = Box::new(move |request| (request["Action"] == action).then(|| (200, body.clone())));
+        self.script.lock().unwrap().standing.push(answer);
+        self
+    }
+
     /// Every request for this action is refused so.
     pub(super) fn always_refuses(&self, action: &str, code: &str) -> &Self {
         let (action, body) = (action.to_owned(), fault(code, "no"));
@@ -84,8 +101,10 @@ impl Double {
     }
 }
 
-async fn answer(State(script): State<Arc<Mutex<Script>>>, body: String) -> impl IntoResponse {
-    let request: Request = url::form_urlencoded::parse(body.as_bytes()).into_owned().collect();
+async fn answer(State(script): State<Arc<Mutex<Script>>>, headers: HeaderMap, body: String) -> impl IntoResponse {
+    let mut request: Request = url::form_urlencoded::parse(body.as_bytes()).into_owned().collect();
+    let signed = headers["authorization"].to_str().unwrap().split("Credential=").nth(1).unwrap();
+    request.insert(SIGNED.to_owned(), signed.split(',').next().unwrap().to_owned());
     let mut script = script.lock().unwrap();
     script.asked.push(request.clone());
     let action = request["Action"].clone();
@@ -121,8 +140,8 @@ fn fault(code: &str, message: &str) -> String {
 
 /// Tags as RDS writes them.
 pub(super) fn tags(tags: &[(&str, &str)]) -> String {
-    let tags: String = tags.iter().map(|(key, value)| format!("<Tag><Key>{key}</Key><Value>{value}</Value></Tag>")).collect();
-    format!("<TagList>{tags}</TagList>")
+    let tags: Vec<_> = tags.iter().map(|(key, value)| format!("<Tag><Key>{key}</Key><Value>{value}</Value></Tag>")).collect();
+    format!("<TagList>{}</TagList>", tags.concat())
 }
 
 /// The tags of a request, as RDS reads them.

@@ -1,0 +1,147 @@
+//! Amazon for tests, at the level of its protocols: moto behind a layer of our own that is harsher than the real thing, and
+//! real Postgres behind RDS.
+//!
+//! What begins takes a few looks to be there; what is removed takes a few looks to be gone. An instance is a real server
+//! that speaks TLS only; a snapshot really freezes its data; a restore really starts another server from them, with the
+//! default security group, the default parameter group, a public address and no protection unless asked otherwise.
+//! A request that is not signed for the right service and region is refused. A test says what goes wrong: see [`Faults`].
+
+mod door;
+pub mod estate;
+mod faults;
+mod network;
+mod postgres;
+mod rds;
+mod street;
+mod wire;
+mod xml;
+
+pub use faults::{Faults, Lost, Rules};
+pub use network::Network;
+pub use postgres::{MASTER, MASTER_PASSWORD};
+pub use wire::Call;
+
+use crate::{
+    moto::Moto,
+    pg::Cluster,
+    s3::{KEY, KEY_ID, settings_for},
+};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
+use door::Behind;
+use lastgood_core::{
+    clock::{Clock, SystemClock},
+    ports::Secret,
+    providers::aws::{Access, Settings},
+};
+use postgres::{Certificates, Socket};
+use rds::Rds;
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+
+/// An emulated Amazon, gone with the test.
+pub struct Aws {
+    address: SocketAddr,
+    behind: Arc<Behind>,
+    certificates: Arc<Certificates>,
+    _moto: Moto,
+}
+
+/// What is known of an instance from behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstanceSeen {
+    /// Its name.
+    pub name: String,
+    /// Its lasting name.
+    pub identity: String,
+    /// The port of the server behind it.
+    pub port: u16,
+}
+
+impl Aws {
+    /// Starts it on the machine's time, or says on stderr that the test is skipped because there is no moto.
+    pub async fn start(test: &str) -> Option<Self> {
+        Self::start_at(test, Arc::new(SystemClock)).await
+    }
+
+    /// Starts it on a time of the test's own: what it dates bears that time.
+    pub async fn start_at(test: &str, clock: Arc<dyn Clock>) -> Option<Self> {
+        let moto = Moto::start(test).await?;
+        let (certificates, faults) = (Arc::new(Certificates::make()), Faults::default());
+        let rds = Rds::new(moto.address(), clock, faults.clone(), certificates.clone());
+        let behind = Arc::new(Behind { moto: moto.address(), rds, faults });
+        Some(Self { address: door::open(behind.clone()).await, behind, certificates, _moto: moto })
+    }
+
+    /// Where it listens: every service, every region.
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Settings that reach its S3.
+    pub fn settings(&self, region: &str) -> Settings {
+        Settings { region: Some(region.to_owned()), ..settings_for(self.address) }
+    }
+
+    /// How our own adapters reach it.
+    pub fn access(&self) -> Access {
+        Access { endpoint: Some(self.endpoint()), credentials: Some((KEY_ID.to_owned(), Secret::new(KEY))) }
+    }
+
+    /// The configuration of an SDK client past our own code, to prepare a scene or to look behind it.
+    pub fn sdk(&self, region: &str) -> SdkConfig {
+        let credentials = Credentials::new(KEY_ID, KEY, None, None, "tests");
+        SdkConfig::builder()
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .behavior_version(BehaviorVersion::latest())
+            .endpoint_url(self.endpoint())
+            .region(Region::new(region.to_owned()))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .build()
+    }
+
+    /// What goes wrong, and what was called.
+    pub fn faults(&self) -> &Faults {
+        &self.behind.faults
+    }
+
+    /// Returns how many calls of an action came.
+    pub fn calls(&self, action: &str) -> usize {
+        self.faults().calls(action)
+    }
+
+    /// The file with the certificate that every instance's is signed by.
+    pub fn ca(&self) -> PathBuf {
+        self.certificates.ca()
+    }
+
+    /// Starts a server that can stand behind an instance: see [`Aws::database`].
+    pub async fn cluster(&self) -> Cluster {
+        self.certificates.cluster().await
+    }
+
+    /// Makes a customer's key with an alias, and returns its ARN.
+    pub async fn key(&self, region: &str, alias: &str) -> String {
+        let kms = aws_sdk_kms::Client::new(&self.sdk(region));
+        let made = kms.create_key().send().await.expect("a key");
+        let made = made.key_metadata.expect("the key");
+        kms.create_alias().alias_name(alias).target_key_id(made.key_id()).send().await.expect("an alias");
+        made.arn.expect("its ARN")
+    }
+
+    /// Makes an encrypted, protected, private instance in front of a running server, which it does not own. It is
+    /// available at once.
+    pub async fn database(&self, cluster: &Cluster, name: &str, region: &str) {
+        let key = self.key(region, &format!("alias/{name}")).await;
+        self.behind.rds.found(region, name, &key, Socket::of(cluster)).await;
+    }
+
+    /// What runs behind RDS in a region.
+    pub async fn instances(&self, region: &str) -> Vec<InstanceSeen> {
+        self.behind.rds.instances(region).await
+    }
+
+    /// Lets an instance show these states, one per look, before it is what it was: `["backing-up", "modifying"]`.
+    pub async fn shows(&self, region: &str, name: &str, states: &[&'static str]) {
+        self.behind.rds.shows(region, name, states).await;
+    }
+}

@@ -1,0 +1,130 @@
+//! RDS: moto keeps the books, this layer keeps the truth. What is under way takes looks; what runs is a real server.
+
+mod instances;
+mod paging;
+mod snapshots;
+mod under_way;
+
+use super::{
+    InstanceSeen,
+    faults::Faults,
+    postgres::{Certificates, MASTER, MASTER_PASSWORD, Socket},
+    wire::{Call, Refusal, ask},
+    xml::Node,
+};
+use crate::s3::KEY_ID;
+use instances::Instance;
+use lastgood_core::clock::{Clock, Timestamp};
+use snapshots::Snapshot;
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+use tokio::sync::Mutex;
+
+/// RDS in every region.
+pub struct Rds {
+    moto: SocketAddr,
+    clock: Arc<dyn Clock>,
+    faults: Faults,
+    certificates: Arc<Certificates>,
+    regions: Mutex<Regions>,
+}
+
+type Regions = BTreeMap<String, Region>;
+
+/// What this layer knows of a region.
+#[derive(Default)]
+struct Region {
+    instances: BTreeMap<String, Instance>,
+    snapshots: BTreeMap<String, Snapshot>,
+}
+
+impl Rds {
+    /// Nothing runs yet.
+    pub fn new(moto: SocketAddr, clock: Arc<dyn Clock>, faults: Faults, certificates: Arc<Certificates>) -> Self {
+        Self { moto, clock, faults, certificates, regions: Mutex::default() }
+    }
+
+    /// Answers a request. One at a time: what it decides on stands still meanwhile.
+    pub async fn answer(&self, call: &Call) -> Result<Node, Refusal> {
+        let mut regions = self.regions.lock().await;
+        match call.action.as_str() {
+            "CreateDBSnapshot" => self.create_snapshot(&mut regions, call).await,
+            "CopyDBSnapshot" => self.copy_snapshot(&mut regions, call).await,
+            "DescribeDBSnapshots" => self.describe_snapshots(&mut regions, call).await,
+            "DeleteDBSnapshot" => self.delete_snapshot(&mut regions, call).await,
+            "ModifyDBSnapshotAttribute" => self.share_snapshot(call).await,
+            "DescribeDBInstances" => self.describe_instances(&mut regions, call).await,
+            "RestoreDBInstanceFromDBSnapshot" => self.restore_instance(&mut regions, call).await,
+            "ModifyDBInstance" => self.modify_instance(&mut regions, call).await,
+            "DeleteDBInstance" => self.delete_instance(&mut regions, call).await,
+            "DescribeDBClusters" => self.page(call, "DBClusters").await,
+            "DescribeDBClusterSnapshots" => self.page(call, "DBClusterSnapshots").await,
+            _ => ask(self.moto, call).await,
+        }
+    }
+
+    /// Asks moto in a region, on behalf of nobody in particular.
+    async fn moto(&self, region: &str, action: &str, params: &[(&str, &str)]) -> Result<Node, Refusal> {
+        let params = params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let (service, key_id) = ("rds".to_owned(), KEY_ID.to_owned());
+        ask(self.moto, &Call { service, region: region.to_owned(), key_id, action: action.to_owned(), params }).await
+    }
+
+    /// Puts an instance there that has long been running.
+    pub async fn found(&self, region: &str, name: &str, key: &str, server: Socket) {
+        let group = format!("{name}-parameters");
+        let family = [("DBParameterGroupName", group.as_str()), ("DBParameterGroupFamily", "postgres15"), ("Description", "tuned")];
+        self.moto(region, "CreateDBParameterGroup", &family).await.expect("a parameter group");
+        let params = [
+            ("DBInstanceIdentifier", name),
+            ("DBInstanceClass", "db.r6g.large"),
+            ("Engine", "postgres"),
+            ("EngineVersion", "15.18"),
+            ("AllocatedStorage", "20"),
+            ("MasterUsername", MASTER),
+            ("MasterUserPassword", MASTER_PASSWORD),
+            ("DBParameterGroupName", &group),
+            ("VpcSecurityGroupIds.VpcSecurityGroupId.1", "sg-0production"),
+            ("StorageEncrypted", "true"),
+            ("KmsKeyId", key),
+            ("DeletionProtection", "true"),
+            ("PubliclyAccessible", "false"),
+            ("MultiAZ", "true"),
+            ("BackupRetentionPeriod", "7"),
+            ("CopyTagsToSnapshot", "true"),
+            ("Tags.Tag.1.Key", "environment"),
+            ("Tags.Tag.1.Value", "production"),
+        ];
+        self.moto(region, "CreateDBInstance", &params).await.expect("an instance");
+        let address = self.certificates.address(&server);
+        let instance = Instance::running(name, region, server, address);
+        self.regions.lock().await.entry(region.to_owned()).or_default().instances.insert(name.to_owned(), instance);
+    }
+
+    /// Lets an instance show these states before it is what it was.
+    pub async fn shows(&self, region: &str, name: &str, states: &[&'static str]) {
+        let mut regions = self.regions.lock().await;
+        if let Some(instance) = regions.get_mut(region).and_then(|region| region.instances.get_mut(name)) {
+            instance.under_way.shows(states);
+        }
+    }
+
+    /// What runs in a region.
+    pub async fn instances(&self, region: &str) -> Vec<InstanceSeen> {
+        let regions = self.regions.lock().await;
+        let seen = regions.get(region).into_iter().flat_map(|region| &region.instances);
+        seen.map(|(name, instance)| instance.seen(name)).collect()
+    }
+}
+
+/// A moment as RDS writes it.
+fn moment(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+}
+
+/// The region and the name that an ARN names; a bare name is of the region asked.
+fn resolve<'a>(reference: &'a str, region: &'a str) -> (&'a str, &'a str) {
+    match reference.split(':').collect::<Vec<_>>()[..] {
+        ["arn", _, "rds", region, _, _, name] => (region, name),
+        _ => (region, reference),
+    }
+}
