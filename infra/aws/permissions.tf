@@ -99,37 +99,4 @@ locals {
       Condition = { Null = { "aws:RequestTag/lastgood:backup" = "false" } }
     },
   ] : statement if length(local.rds) > 0]
-  copy_snapshots = [for statement in [
-    {
-      Sid       = "CopySnapshots", Effect = "Allow"
-      Action    = ["rds:CopyDBClusterSnapshot", "rds:CopyDBSnapshot"]
-      Resource  = local.our_snapshots
-      Condition = local.tagged_as_ours
-    },
-    {
-      # The source's side of a copy to another region is asked for by a signed address, which carries no tags.
-      Sid       = "CopySnapshotsFrom", Effect = "Allow"
-      Action    = ["rds:CopyDBClusterSnapshot", "rds:CopyDBSnapshot"]
-      Resource  = local.our_snapshots
-      Condition = { Null = { "aws:ResourceTag/lastgood:backup" = "false" } }
-    },
-    {
-      Sid       = "TagCopies", Effect = "Allow"
-      Action    = ["rds:AddTagsToResource"]
-      Resource  = local.our_snapshots
-      Condition = { Null = { "aws:RequestTag/lastgood:backup" = "false" } }
-    },
-  ] : statement if length(local.region_copies) > 0]
-  share_snapshots = [for statement in [
-    {
-      Sid       = "ShareSnapshots", Effect = "Allow"
-      Action    = ["rds:ModifyDBClusterSnapshotAttribute", "rds:ModifyDBSnapshotAttribute"]
-      Resource  = local.our_snapshots
-      Condition = { Null = { "aws:ResourceTag/lastgood:backup" = "false" } }
-    },
-  ] : statement if length(local.foreign_accounts) > 0]
-  # The role that infra/aws/receiver makes in an account that holds copies of snapshots.
-  act_in_other_accounts = [for statement in [
-    { Sid = "ActInOtherAccounts", Effect = "Allow", Action = ["sts:AssumeRole"], Resource = [for account in local.foreign_accounts : "arn:${local.partition}:iam::${account}:role/lastgood-copies"] },
-  ] : statement if length(local.foreign_accounts) > 0]
 }

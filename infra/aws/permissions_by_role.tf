@@ -6,7 +6,7 @@ locals {
     snapshot-trigger = concat(
       local.read_records, local.keep_records, local.store_exports, local.use_vault_key,
       local.look_at_databases, local.begin_snapshots,
-      [for statement in concat(local.read_copies, local.use_copy_keys, local.let_go, local.act_in_other_accounts) : statement if var.prune],
+      [for statement in concat(local.read_copies, local.use_copy_keys, local.look_at_posture, local.let_go, local.act_in_other_accounts) : statement if var.prune],
       local.read_secrets.sources, local.tell, local.read_secrets.notify, local.never, local.never_delete_databases, local.run.snapshot-trigger,
     )
     export-to-bucket = concat(
@@ -23,7 +23,7 @@ locals {
     # The checker: it lists and reads, and writes nothing but its report and what it told to whom.
     freshness-checker = concat(
       local.read_records, local.use_vault_key, local.read_copies, local.use_copy_keys,
-      local.report, local.act_in_other_accounts, local.look_at_databases,
+      local.report, local.act_in_other_accounts, local.look_at_databases, local.look_at_posture,
       local.tell, local.read_secrets.notify, local.never, local.never_write_backups, local.never_delete_databases, local.run.freshness-checker,
     )
     # The drill, which is its own janitor: every run sweeps replicas that have expired.
@@ -49,7 +49,7 @@ locals {
     )
     pruner = concat(
       local.read_records, local.keep_records, local.use_vault_key, local.read_copies, local.use_copy_keys,
-      local.look_at_databases, local.let_go, local.act_in_other_accounts, local.never, local.never_delete_databases,
+      local.look_at_databases, local.look_at_posture, local.let_go, local.act_in_other_accounts, local.never, local.never_delete_databases,
     )
   }
 

@@ -1,4 +1,4 @@
-# What only the drill, the pruner and the operator may do, and what nobody may.
+# What only the drill, the pruner, the checker and the operator may do, and who reads which secret.
 
 locals {
   drill_regions = length(local.rds_drills) > 0 ? local.rds_regions : []
@@ -62,67 +62,6 @@ locals {
     },
   ] : statement if statement.Sid != "LetGoOfSnapshots" || length(local.rds) > 0]
 
-  # What no function may ever do, whatever is added to its role by mistake.
-  never = [
-    {
-      Sid      = "NeverWeakenTheVault", Effect = "Deny"
-      Action   = ["s3:BypassGovernanceRetention", "s3:DeleteBucket*", "s3:DeleteObjectVersion", "s3:PutBucket*", "s3:PutEncryptionConfiguration", "s3:PutLifecycleConfiguration", "s3:PutObjectLegalHold", "s3:PutObjectRetention"]
-      Resource = ["*"]
-    },
-    {
-      Sid      = "NeverWeakenTheKeys", Effect = "Deny"
-      Action   = ["kms:DeleteAlias", "kms:DisableKey", "kms:PutKeyPolicy", "kms:ScheduleKeyDeletion", "kms:UpdateAlias"]
-      Resource = ["*"]
-    },
-  ]
-  never_delete_databases = [
-    { Sid = "NeverDeleteDatabases", Effect = "Deny", Action = ["rds:DeleteDBCluster", "rds:DeleteDBInstance", "rds:DeleteDBInstanceAutomatedBackup", "rds:DeleteGlobalCluster"], Resource = ["*"] },
-  ]
-  never_delete_records = [
-    { Sid = "NeverDeleteRecords", Effect = "Deny", Action = ["s3:DeleteObject"], Resource = ["${local.vault_below}/catalog/*"] },
-  ]
-  never_write_backups = [
-    { Sid = "NeverWriteBackups", Effect = "Deny", Action = ["s3:DeleteObject", "s3:PutObject"], Resource = flatten([for below in concat([local.vault_below], local.copy_below) : ["${below}/exports/*", "${below}/catalog/v1/assets/*/backups/*"]]) },
-  ]
-  # A drill cannot touch production, even if somebody gives an instance of it a replica's name or tag.
-  never_touch_production = [for statement in [
-    {
-      Sid       = "NeverTouchProduction", Effect = "Deny"
-      NotAction = ["rds:DescribeDBClusters", "rds:DescribeDBInstances", "rds:ListTagsForResource"]
-      Resource  = local.production
-    },
-    {
-      Sid       = "NeverTouchWhatIsNoReplica", Effect = "Deny"
-      Action    = ["rds:Delete*", "rds:Modify*", "rds:Promote*", "rds:Reboot*", "rds:Start*", "rds:Stop*"]
-      Resource  = [for kind in ["db", "cluster", "snapshot", "cluster-snapshot"] : "arn:${local.partition}:rds:*:${local.account}:${kind}:*"]
-      Condition = { Null = { "aws:ResourceTag/lastgood:replica" = "true" } }
-    },
-    {
-      Sid      = "NeverShareSnapshots", Effect = "Deny"
-      Action   = ["rds:CopyDB*", "rds:DeleteDBClusterSnapshot", "rds:DeleteDBSnapshot", "rds:ModifyDBClusterSnapshotAttribute", "rds:ModifyDBSnapshotAttribute"]
-      Resource = ["*"]
-    },
-  ] : statement if statement.Sid != "NeverTouchProduction" || length(local.production) > 0]
-
-  # Copies in other vaults.
-  store_copies = [for statement in [
-    {
-      Sid      = "StoreCopies", Effect = "Allow"
-      Action   = ["s3:PutObject", "s3:GetObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
-      Resource = [for below in local.copy_below : "${below}/exports/*"]
-    },
-    { Sid = "KeepCopiesRecords", Effect = "Allow", Action = ["s3:PutObject", "s3:GetObject"], Resource = [for below in local.copy_below : "${below}/catalog/*"] },
-    { Sid = "ListCopies", Effect = "Allow", Action = ["s3:ListBucket", "s3:ListBucketMultipartUploads"], Resource = local.copy_arns },
-    { Sid = "ForgetProgress", Effect = "Allow", Action = ["s3:DeleteObject"], Resource = ["${local.vault_below}/catalog/v1/assets/*/copying/*"] },
-  ] : statement if length(local.copy_vaults) > 0]
-  read_copies = [for statement in [
-    { Sid = "ReadCopiesRecords", Effect = "Allow", Action = ["s3:GetObject"], Resource = [for below in local.copy_below : "${below}/catalog/*"] },
-    { Sid = "SeeCopies", Effect = "Allow", Action = ["s3:ListBucket"], Resource = local.copy_arns },
-  ] : statement if length(local.copy_vaults) > 0]
-  read_copied_exports = [for statement in [
-    { Sid = "ReadCopiedExports", Effect = "Allow", Action = ["s3:GetObject"], Resource = [for below in local.copy_below : "${below}/exports/*"] },
-  ] : statement if length(local.copy_vaults) > 0]
-
   # The checker's report.
   report = [
     {
@@ -131,6 +70,12 @@ locals {
       Resource = ["${local.vault_below}/status/*", "${local.vault_below}/catalog/v1/told.json", "${local.vault_below}/catalog/v1/heartbeats/freshness-checker.json"]
     },
   ]
+
+  # How the provider keeps a database: whether its key can be used, and how many snapshots may still be taken.
+  look_at_posture = [for statement in [
+    { Sid = "LookAtKeys", Effect = "Allow", Action = ["kms:DescribeKey"], Resource = local.database_keys },
+    { Sid = "LookAtQuotas", Effect = "Allow", Action = ["rds:DescribeAccountAttributes"], Resource = ["*"] },
+  ] : statement if length(local.rds) > 0]
 
   # The checker tells what it found; every function tells of an event that it does not believe.
   tell = [

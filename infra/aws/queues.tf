@@ -40,7 +40,18 @@ resource "aws_sqs_queue_policy" "dead" {
         ArnLike      = { "aws:SourceArn" = "arn:${local.partition}:events:${local.region}:${local.account}:rule/${var.name}.*" }
       }
     },
-  ] : statement if statement.Sid == "TlsOnly" || each.key == "undelivered"] })
+    {
+      Sid       = "TopicsThatWake"
+      Effect    = "Allow"
+      Principal = { Service = "sns.amazonaws.com" }
+      Action    = "sqs:SendMessage"
+      Resource  = each.value.arn
+      Condition = {
+        StringEquals = { "aws:SourceAccount" = local.account }
+        ArnEquals    = { "aws:SourceArn" = var.wake_topics }
+      }
+    },
+  ] : statement if statement.Sid == "TlsOnly" || (each.key == "undelivered" && (statement.Sid != "TopicsThatWake" || length(var.wake_topics) > 0))] })
 }
 
 # A queue that nobody uses tells no metrics at all: here silence is the good case.

@@ -39,6 +39,12 @@ resource "aws_iam_role_policy" "function" {
   name     = each.key
   role     = aws_iam_role.function[each.key].name
   policy   = jsonencode({ Version = "2012-10-17", Statement = local.permissions[each.key] })
+  lifecycle {
+    precondition {
+      condition     = length(jsonencode({ Version = "2012-10-17", Statement = local.permissions[each.key] })) <= 10240
+      error_message = "The rights of ${each.key} take more than the 10,240 characters that IAM allows a role: some 35 databases fit. Apply the module once for each part of the fleet, with a lastgood.yaml and a `name` of its own."
+    }
+  }
 }
 
 resource "aws_iam_role" "scheduler" {

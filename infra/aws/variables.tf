@@ -86,6 +86,12 @@ variable "alarm_assets" {
   default     = {}
 }
 
+variable "wake_topics" {
+  description = "ARNs of SNS topics of this account with CloudWatch alarms or RDS event subscriptions: their notices wake a snapshot and a check of the asset that they are about."
+  type        = list(string)
+  default     = []
+}
+
 variable "prune" {
   description = "Whether snapshot-trigger may delete what retention lets go. Without, an operator does it with the pruner's role."
   type        = bool

@@ -47,5 +47,6 @@ resource "aws_s3_object" "config" {
   key          = local.config_key
   content      = local.text
   content_type = "application/yaml"
-  # The bucket's own default encrypts it.
+  # With Object Lock, S3 takes nothing without a checksum. The bucket's own default encrypts it.
+  checksum_algorithm = "SHA256"
 }

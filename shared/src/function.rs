@@ -174,14 +174,19 @@ pub fn exit_of(findings: &[Finding]) -> Exit {
     use FindingKind as F;
     let exit = |finding: &Finding| match finding.kind {
         _ if finding.severity == Severity::Note => Exit::Good,
-        F::BackupFailed | F::BackupCorrupt | F::RecordUnreadable | F::DrillFailed | F::NotDelivered => Exit::Failed,
+        F::BackupFailed | F::BackupCorrupt | F::RecordUnreadable | F::DrillFailed | F::NotDelivered | F::KeyUnusable => Exit::Failed,
         F::BackupStale | F::NeverSucceeded | F::ScheduleSilent | F::CopyMissing | F::RecordedButMissing | F::HeartbeatMissing => {
             Exit::Stale
         }
         F::SizeAnomaly | F::Unproven | F::DrillCouldNotVerify | F::ClockImplausible | F::CouldNotObserve => Exit::CouldNotVerify,
-        F::PresentButUnrecorded | F::RtoMissed | F::DrillIntervalTooLong | F::PruneRefused | F::HandOperated | F::EventRefused => {
-            Exit::Good
-        }
+        F::PresentButUnrecorded
+        | F::RtoMissed
+        | F::DrillIntervalTooLong
+        | F::PruneRefused
+        | F::HandOperated
+        | F::EventRefused
+        | F::QuotaNear
+        | F::PostureDrift => Exit::Good,
     };
     let exits: Vec<_> = findings.iter().map(exit).collect();
     [Exit::Failed, Exit::Stale, Exit::CouldNotVerify].into_iter().find(|exit| exits.contains(exit)).unwrap_or(Exit::Good)

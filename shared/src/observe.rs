@@ -5,6 +5,8 @@ mod copies;
 mod held;
 mod records;
 
+pub use held::backups_at;
+
 use crate::{
     catalog::{Copy, Key, Tombstone, Vault, Verification, evidence::Evidence},
     clock::Timestamp,
@@ -49,6 +51,7 @@ pub async fn observe(env: &Env, asset: &Asset) -> Result<Observation> {
     let (runs, leftovers, unreadable_runs) = records::runs(vault, name).await?;
     let listing = listing(vault, name).await?;
     let mut blind = Vec::new();
+    let posture = held::posture(env, asset, &mut blind).await;
     let at_home = held::at_home(env, asset, &manifests.good, &mut blind).await;
 
     let readings: BTreeMap<_, _> = verifications.good.iter().map(|found| (found.backup, reading(found))).collect();
@@ -73,6 +76,7 @@ pub async fn observe(env: &Env, asset: &Asset) -> Result<Observation> {
         unrecorded: unrecorded(strays, &named, env.clock.now()),
         runs,
         scheduled: records::scheduled(vault).await?,
+        posture,
         drills: drills.good.iter().filter_map(drill).collect(),
         prune_refused: None,
         blind,

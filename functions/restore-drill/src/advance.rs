@@ -1,6 +1,6 @@
 //! Drives one drill: look, decide, act, save. What to do is `domain::drill::next`'s matter; here it is done.
 
-use crate::{backups_at, checks};
+use crate::checks;
 use lastgood_core::{
     catalog::{
         evidence::{Drilled, Evidence, ReplicaSeen},
@@ -16,6 +16,7 @@ use lastgood_core::{
     },
     env::Env,
     error::{Error, Kind, Result, failed, not_found, retry},
+    observe::backups_at,
     ports::Replicas,
 };
 use std::time::Duration;

@@ -14,16 +14,14 @@ use advance::{Advanced, advance};
 use choose::{Choice, choose};
 use lastgood_core::{
     catalog::{
-        Copy, Found, Key, Vault,
+        Key, Vault,
         evidence::Evidence,
         lease::{self, Claimed, Lease},
     },
     clock::{after, since},
     config::{Asset, DrillPolicy},
     domain::{
-        backup::Manifest,
         drill::{Drill, OpenDrill, ReplicaName},
-        held::Held,
         place::Place,
         run::{Run, RunState},
     },
@@ -31,6 +29,7 @@ use lastgood_core::{
     error::{During, Error, Result, invalid, not_found},
     function::{Entry, Function, Outcome, Report},
     id::{AssetName, BackupId, Slot},
+    observe::backups_at,
     ports::Replicas,
 };
 use serde::Deserialize;
@@ -92,25 +91,6 @@ fn known(env: &Env, place: &Place) -> Result<()> {
         return Ok(());
     }
     Err(invalid(format!("{place} is no place that the config names")).hint("name it under `copies` first"))
-}
-
-/// Returns the backups that a place holds. Those that a provider holds there are recorded in the main vault: each stands
-/// with what its proof says of it at that place.
-pub(crate) async fn backups_at(env: &Env, asset: &Asset, from: &Place) -> Result<Found<Manifest>> {
-    if !from.holds_snapshots() {
-        return env.vault_at(from).await?.backups(&asset.name).await;
-    }
-    let mut found = env.vault.backups(&asset.name).await?;
-    let proofs = env.vault.all::<Copy>(&Key::copies(&asset.name)).await?.good;
-    found.good.retain_mut(|backup| {
-        let proof = proofs.iter().find(|proof| proof.place == *from && proof.proves(backup));
-        backup.held = proof.and_then(|proof| proof.held.clone()).map(|copy| {
-            let settings = backup.held.take().map(|original| original.settings).unwrap_or_default();
-            Held { settings, ..copy }
-        });
-        backup.held.is_some()
-    });
-    Ok(found)
 }
 
 /// The replicas of every open drill of every asset: they are left to whoever holds their run.

@@ -26,6 +26,7 @@ use lastgood_core::{
     error::{During, Result, invalid, not_found},
     function::{Entry, Function, Outcome, Report},
     id::{AssetName, BackupId, Slot},
+    observe::backups_at,
     ports::{Confirmation, RestoreTarget, Target},
 };
 use serde::Deserialize;
@@ -49,7 +50,8 @@ pub struct Restore {
     #[arg(long, group = "point")]
     #[serde(default)]
     pub latest: bool,
-    /// Where to: `env:NAME` or `file:PATH` with the URL of a new database, that URL without a password, or `file:///new/folder`.
+    /// Where to: `env:NAME` or `file:PATH` with the URL of a new database, that URL without a password,
+    /// `file:///new/folder`, or `rds:NAME` of a new instance.
     #[arg(long, value_name = "TARGET")]
     pub into: Target,
     /// Reads the backup from this copy instead of the vault.
@@ -86,8 +88,9 @@ impl Restore {
         let from = self.from.clone().unwrap_or_else(|| env.config.vault.clone());
         known(env, &from)?;
         let target = env.providers.target(asset, &self.into, Confirmation(self.confirm.clone())).await?;
-        let vault = env.vault_at(&from).await?;
-        let found = vault.backups(&self.asset).await.during(format!("listing the backups at {from}"))?;
+        // The records of what a provider holds stand in the main vault.
+        let vault = if from.holds_snapshots() { env.vault.clone() } else { env.vault_at(&from).await? };
+        let found = backups_at(env, asset, &from).await.during(format!("listing the backups at {from}"))?;
         let fit: Vec<Manifest> = found.good.into_iter().filter(|backup| backup.form() == target.form()).collect();
         let backup = choose(&fit, &self, env.clock.now())
             .map_err(|error| if found.unreadable.is_empty() { error } else { unreadable(&error, &found.unreadable) })?;
@@ -136,6 +139,11 @@ impl Restore {
         restored.tools = target.restore(backup, vault).await.during(format!("restoring backup {} of {}", backup.id, self.asset))?;
         if let Some(measured) = target.measure(backup).await.during("comparing the restored data with what was recorded")? {
             restored.checks = compare(&backup.expectations, &measured, backup.form());
+            restored.verdict = Some(verdict(&restored.checks));
+        }
+        let set_up = target.set_up(backup).await.during("comparing how it is set up with how the source was")?;
+        if !set_up.is_empty() {
+            restored.checks.extend(set_up);
             restored.verdict = Some(verdict(&restored.checks));
         }
         Ok(())

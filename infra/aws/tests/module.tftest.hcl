@@ -14,6 +14,7 @@ variables {
   alert_emails = ["oncall@example.com"]
   operators    = ["arn:aws:iam::123456789012:role/oncall"]
   alarm_assets = { orders-free-storage = "orders" }
+  wake_topics  = ["arn:aws:sns:eu-west-1:123456789012:rds-events"]
 }
 
 run "functions" {
@@ -92,6 +93,17 @@ run "wakes" {
   }
 }
 
+run "notices" {
+  assert {
+    condition     = { for name, permission in aws_lambda_permission.topic : name => [permission.source_arn, permission.source_account] } == { for function in ["snapshot-trigger", "freshness-checker"] : "arn:aws:sns:eu-west-1:123456789012:rds-events.${function}" => ["arn:aws:sns:eu-west-1:123456789012:rds-events", "123456789012"] }
+    error_message = "a topic of this account may wake, and no other"
+  }
+  assert {
+    condition     = jsondecode(aws_cloudwatch_event_rule.state_change.event_pattern).account == ["123456789012"] && toset(keys(aws_cloudwatch_event_target.state_change)) == toset(["cross-region-copy", "freshness-checker"])
+    error_message = "our own events wake the copier and the checker"
+  }
+}
+
 run "roles" {
   assert {
     condition     = toset(keys(aws_iam_role.function)) == toset(keys(aws_lambda_function.function))
@@ -117,7 +129,7 @@ run "roles" {
   }
   assert {
     condition = toset(flatten([for statements in local.permissions : [for statement in statements :
-    statement.Sid if statement.Effect == "Allow" && contains(statement.Resource, "*")]])) == toset(["LookAtDatabases", "JoinNetwork", "RestoreBeside"])
+    statement.Sid if statement.Effect == "Allow" && contains(statement.Resource, "*")]])) == toset(["LookAtDatabases", "LookAtQuotas", "JoinNetwork", "RestoreBeside"])
     error_message = "only what has no narrower resource is allowed on everything"
   }
   assert {

@@ -81,11 +81,17 @@ pub enum FindingKind {
     CouldNotObserve,
     /// An event came from an account whose events are not believed.
     EventRefused,
+    /// A key that backups are encrypted with cannot be used.
+    KeyUnusable,
+    /// Little is left of something that the provider caps.
+    QuotaNear,
+    /// The provider no longer keeps the asset as a restore will need it.
+    PostureDrift,
 }
 
 impl FindingKind {
     /// Every kind, so that the runbook and the tests can walk them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 25] = [
         Self::BackupStale,
         Self::NeverSucceeded,
         Self::BackupFailed,
@@ -108,6 +114,9 @@ impl FindingKind {
         Self::HandOperated,
         Self::CouldNotObserve,
         Self::EventRefused,
+        Self::KeyUnusable,
+        Self::QuotaNear,
+        Self::PostureDrift,
     ];
 
     /// The kind as records and the runbook's headings write it.
@@ -135,6 +144,9 @@ impl FindingKind {
             Self::HandOperated => "hand-operated",
             Self::CouldNotObserve => "could-not-observe",
             Self::EventRefused => "event-refused",
+            Self::KeyUnusable => "key-unusable",
+            Self::QuotaNear => "quota-near",
+            Self::PostureDrift => "posture-drift",
         }
     }
 }

@@ -7,6 +7,7 @@ mod age;
 mod copies;
 mod function;
 mod objects;
+mod posture;
 mod proof;
 mod runs;
 mod seen;
@@ -37,9 +38,17 @@ use std::time::Duration;
 pub fn judge(asset: &Asset, seen: &Seen, now: Timestamp, runbook: &str) -> AssetStatus {
     let case = Case::new(asset, seen, now);
     let mut findings = Vec::new();
-    for rule in
-        [age::findings, runs::findings, copies::findings, objects::findings, proof::findings, size::findings, unknown, refused_prune]
-    {
+    for rule in [
+        age::findings,
+        runs::findings,
+        copies::findings,
+        objects::findings,
+        proof::findings,
+        size::findings,
+        posture::findings,
+        unknown,
+        refused_prune,
+    ] {
         findings.extend(rule(&case));
     }
     let mut findings: Vec<Finding> = findings.into_iter().map(|finding| finding.about(&asset.name).linked(runbook)).collect();

@@ -10,6 +10,7 @@ pub mod freshness;
 pub mod held;
 pub mod measure;
 pub mod place;
+pub mod posture;
 pub mod retention;
 pub mod run;
 pub mod span;

@@ -2,18 +2,38 @@
 
 use super::copies::Standing;
 use crate::{
-    catalog::Copy,
+    catalog::{Copy, Found, Key},
     config::Asset,
     domain::{
         backup::Manifest,
         freshness::{CopySeen, Objects},
         held::{Held, SnapshotName, SnapshotSeen, SnapshotState},
         place::Place,
+        posture::Posture,
     },
     env::Env,
     error::Result,
 };
 use std::collections::BTreeMap;
+
+/// Returns the backups that a place holds. Those that a provider holds there are recorded in the main vault: each stands
+/// with what its proof says of it at that place.
+pub async fn backups_at(env: &Env, asset: &Asset, from: &Place) -> Result<Found<Manifest>> {
+    if !from.holds_snapshots() {
+        return env.vault_at(from).await?.backups(&asset.name).await;
+    }
+    let mut found = env.vault.backups(&asset.name).await?;
+    let proofs = env.vault.all::<Copy>(&Key::copies(&asset.name)).await?.good;
+    found.good.retain_mut(|backup| {
+        let proof = proofs.iter().find(|proof| proof.place == *from && proof.proves(backup));
+        backup.held = proof.and_then(|proof| proof.held.clone()).map(|copy| {
+            let settings = backup.held.take().map(|original| original.settings).unwrap_or_default();
+            Held { settings, ..copy }
+        });
+        backup.held.is_some()
+    });
+    Ok(found)
+}
 
 type Shown = BTreeMap<SnapshotName, SnapshotSeen>;
 
@@ -21,6 +41,13 @@ type Shown = BTreeMap<SnapshotName, SnapshotSeen>;
 pub(super) async fn at_home(env: &Env, asset: &Asset, backups: &[Manifest], blind: &mut Vec<(String, String)>) -> Option<Shown> {
     let home = asset.source.home().filter(|_| backups.iter().any(|backup| backup.held.is_some()))?;
     shown(env, asset, home).await.inspect_err(|error| blind.push((home.to_string(), error.full()))).ok()
+}
+
+/// Returns how the provider keeps the asset. What it does not tell is told in `blind`.
+pub(super) async fn posture(env: &Env, asset: &Asset, blind: &mut Vec<(String, String)>) -> Option<Posture> {
+    let home = asset.source.home()?;
+    let look = async { env.providers.snapshots(asset, home).await?.posture().await };
+    look.await.inspect_err(|error| blind.push((format!("how {home} keeps it"), error.full()))).ok().flatten()
 }
 
 async fn shown(env: &Env, asset: &Asset, at: &Place) -> Result<Shown> {

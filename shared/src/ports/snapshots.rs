@@ -4,6 +4,7 @@ use crate::{
     domain::{
         held::{Held, Label, SnapshotName, SnapshotSeen},
         place::Place,
+        posture::Posture,
     },
     error::Result,
 };
@@ -45,6 +46,11 @@ pub trait Snapshots: Debug + Send + Sync {
 
     /// Looks at the asset itself. Only at its own place.
     async fn source(&self) -> Result<SourceSeen>;
+
+    /// Looks at how the provider keeps the asset. Only at its own place; none where there is nothing to look at.
+    async fn posture(&self) -> Result<Option<Posture>> {
+        Ok(None)
+    }
 
     /// Begins a snapshot. One of this name that bears this label is adopted; a stranger's is `Kind::Conflict`; a source
     /// that is busy is `Kind::Retry`; a full quota is `Kind::NoSpace`.

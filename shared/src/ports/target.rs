@@ -3,7 +3,10 @@
 use crate::{
     catalog::Vault,
     config::SecretRef,
-    domain::backup::{Expectations, Form, Manifest},
+    domain::{
+        backup::{Expectations, Form, Manifest},
+        compare::CheckResult,
+    },
     error::{Error, Result, invalid},
 };
 use async_trait::async_trait;
@@ -19,6 +22,50 @@ pub enum Target {
     Url(String),
     /// A data folder.
     Folder(PathBuf),
+    /// An instance that the asset's provider makes.
+    Instance(NewInstance),
+}
+
+/// A new instance of a provider: `rds:NAME`, or `rds:NAME?subnet_group=G&security_groups=sg-1,sg-2` where it is not to be set up in
+/// the network that its source was in, as in another region.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewInstance {
+    /// Its name.
+    pub name: String,
+    /// The subnet group, when it is not the source's.
+    pub subnet_group: Option<String>,
+    /// The security groups, when they are not the source's.
+    pub security_groups: Vec<String>,
+}
+
+impl FromStr for NewInstance {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let refuse = |why: &str| {
+            invalid(format!("the new instance is not one: {why}"))
+                .hint("write rds:NAME, or rds:NAME?subnet_group=GROUP&security_groups=sg-1,sg-2 for another network")
+        };
+        let (name, options) = text.split_once('?').unwrap_or((text, ""));
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        let fits = name.len() <= 63 && name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.chars().all(plain);
+        if !fits || name.ends_with('-') || name.contains("--") {
+            return Err(refuse("a name has up to 63 letters, digits and single hyphens, and begins with a letter"));
+        }
+        let mut new = Self { name: name.to_owned(), subnet_group: None, security_groups: Vec::new() };
+        for option in options.split('&').filter(|option| !option.is_empty()) {
+            match option.split_once('=') {
+                Some(("subnet_group", group)) if !group.is_empty() => new.subnet_group = Some(group.to_owned()),
+                Some(("security_groups", groups))
+                    if groups.split(',').all(|group| group.starts_with("sg-") && group.chars().all(plain)) =>
+                {
+                    new.security_groups = groups.split(',').map(str::to_owned).collect();
+                }
+                _ => return Err(refuse("it may name a subnet_group and security_groups, and nothing else")),
+            }
+        }
+        Ok(new)
+    }
 }
 
 impl FromStr for Target {
@@ -27,8 +74,11 @@ impl FromStr for Target {
     fn from_str(text: &str) -> Result<Self, Error> {
         let refuse = |why: &str| {
             invalid(format!("the target is not one: {why}"))
-                .hint("write env:NAME or file:PATH of a new database's URL, postgres://user@host/new_database without a password, or file:///new/folder")
+                .hint("write env:NAME or file:PATH of a new database's URL, postgres://user@host/new_database without a password, file:///new/folder, or rds:NAME of a new instance")
         };
+        if let Some(instance) = text.strip_prefix("rds:") {
+            return instance.parse().map(Self::Instance);
+        }
         if let Some(folder) = text.strip_prefix("file://").or_else(|| text.starts_with('/').then_some(text)) {
             let path = PathBuf::from(folder);
             if !path.is_absolute() || path.parent().is_none() || folder.split('/').any(|part| part == "..") || folder.contains('\0') {
@@ -64,6 +114,7 @@ impl fmt::Display for Target {
             Self::Referenced(reference) => write!(f, "{reference}"),
             Self::Url(url) => f.write_str(url),
             Self::Folder(path) => write!(f, "file://{}", path.display()),
+            Self::Instance(new) => write!(f, "rds:{}", new.name),
         }
     }
 }
@@ -98,6 +149,11 @@ pub trait RestoreTarget: Send + Sync {
     /// Measures what was recorded of the source; none where nothing runs yet that could be asked.
     async fn measure(&self, backup: &Manifest) -> Result<Option<Expectations>>;
 
+    /// Compares how the target is set up with how the source was, where that was recorded.
+    async fn set_up(&self, _: &Manifest) -> Result<Vec<CheckResult>> {
+        Ok(Vec::new())
+    }
+
     /// What the operator does next.
     fn next_steps(&self, backup: &Manifest) -> Vec<String>;
 }
@@ -114,6 +170,9 @@ mod tests {
         assert_eq!(read("file:///srv/restored"), Target::Folder("/srv/restored".into()));
         assert_eq!(read("/srv/restored"), Target::Folder("/srv/restored".into()));
         assert_eq!(read("postgres://app@db/new"), Target::Url("postgres://app@db/new".into()));
+        let Target::Instance(new) = read("rds:orders-new?subnet_group=dr&security_groups=sg-1,sg-2") else { panic!() };
+        assert_eq!((new.name.as_str(), new.subnet_group.as_deref()), ("orders-new", Some("dr")));
+        assert_eq!(new.security_groups, ["sg-1", "sg-2"]);
     }
 
     #[test]
@@ -128,6 +187,11 @@ mod tests {
             "postgres://db/new?password=hunter2",
             "; rm -rf /",
             "-h evil",
+            "rds:",
+            "rds:-x",
+            "rds:a--b",
+            "rds:x?password=hunter2",
+            "rds:x?security_groups=hunter2",
         ] {
             let error = text.parse::<Target>().unwrap_err();
             assert!(!error.full().contains("hunter2"), "{text}");

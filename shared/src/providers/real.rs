@@ -6,7 +6,7 @@ use crate::{
     domain::{backup::Form, place::Place},
     env::{Progress, keys},
     error::{Result, invalid, unsupported},
-    ports::{Bucket, Confirmation, Exporter, Providers, Replicas, RestoreTarget, Secret, Secrets, Snapshots, Target},
+    ports::{Bucket, Confirmation, Exporter, NewInstance, Providers, Replicas, RestoreTarget, Secret, Secrets, Snapshots, Target},
     providers::postgres::{
         self, PgUrl, Scratch, Server, Tools,
         target::{Means, NewDatabase, NewFolder},
@@ -79,6 +79,20 @@ impl Real {
         Ok(Arc::new(super::aws::rds::RdsReplicas::new(aws, asset, drill.clone(), clock, tools)?))
     }
 
+    #[cfg(feature = "aws")]
+    fn beside_in_rds(&self, asset: &Asset, new: &NewInstance) -> Result<Arc<dyn RestoreTarget>> {
+        let Source::Rds { instance, .. } = &asset.source else {
+            return Err(invalid(format!("{} is of kind {}: RDS restores only its own snapshots", asset.name, asset.source.kind())));
+        };
+        let (aws, clock, progress) = (self.aws.clone(), self.clock.clone(), self.progress.clone());
+        Ok(Arc::new(super::aws::rds::RdsInstance::new(aws, new.clone(), instance, clock, progress)))
+    }
+
+    #[cfg(not(feature = "aws"))]
+    fn beside_in_rds(&self, asset: &Asset, _: &NewInstance) -> Result<Arc<dyn RestoreTarget>> {
+        Err(unsupported(format!("this build cannot restore {} in RDS", asset.name)).hint("use a build with the feature `aws`"))
+    }
+
     #[cfg(not(feature = "aws"))]
     fn in_rds(&self, asset: &Asset, _: &RdsDrill) -> Result<Arc<dyn Replicas>> {
         Err(unsupported(format!("this build cannot drill {} in RDS", asset.name)).hint("use a build with the feature `aws`"))
@@ -144,6 +158,9 @@ impl Providers for Real {
     }
 
     async fn target(&self, asset: &Asset, into: &Target, confirmation: Confirmation) -> Result<Arc<dyn RestoreTarget>> {
+        if let Target::Instance(new) = into {
+            return self.beside_in_rds(asset, new);
+        }
         if asset.source.database().is_none() {
             return Err(unsupported(format!("{} is of kind {}, which cannot be restored yet", asset.name, asset.source.kind())));
         }
@@ -158,6 +175,7 @@ impl Providers for Real {
             Target::Folder(folder) => return Ok(Arc::new(NewFolder::new(means, folder.clone()))),
             Target::Referenced(reference) => PgUrl::parse(&self.secrets.resolve(reference).await?)?,
             Target::Url(url) => PgUrl::parse(&Secret::new(url.clone()))?,
+            Target::Instance(_) => return Err(unsupported(format!("{} cannot be restored into {into} here", asset.name))),
         };
         let source = self.source(asset).await?;
         Ok(Arc::new(NewDatabase::new(means, url, source, confirmation)))

@@ -7,6 +7,7 @@ use crate::{
     domain::{
         held::{Held, Label, SnapshotName, SnapshotSeen, SnapshotState},
         place::Place,
+        posture::Posture,
     },
     error::{Result, conflict, refused},
     ports::{Readiness, Snapshots, SourceSeen},
@@ -33,6 +34,7 @@ struct State {
     held: BTreeMap<(Place, SnapshotName), Kept>,
     readiness: Option<Readiness>,
     breaks: Option<String>,
+    posture: Option<Posture>,
 }
 
 #[derive(Debug, Clone)]
@@ -56,6 +58,11 @@ impl MemorySnapshots {
     /// Sets whether snapshots of the source can begin.
     pub fn set_readiness(&self, readiness: Readiness) {
         self.state().readiness = Some(readiness);
+    }
+
+    /// Sets how the provider keeps the asset.
+    pub fn set_posture(&self, posture: Posture) {
+        self.state().posture = Some(posture);
     }
 
     /// Breaks every snapshot and copy that begins from now on, late, with this reason; none mends it.
@@ -178,6 +185,11 @@ impl Snapshots for MemoryRegion {
             identity: "db-ABCDEFGHIJKL".to_owned(),
             settings: BTreeMap::from([("db_parameter_group".to_owned(), "orders-pg15".into())]),
         })
+    }
+
+    async fn posture(&self) -> Result<Option<Posture>> {
+        self.provider.effects.alive().await;
+        Ok(self.provider.state().posture.clone())
     }
 
     async fn begin_snapshot(&self, label: &Label) -> Result<()> {

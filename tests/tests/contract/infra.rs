@@ -1,10 +1,12 @@
 //! What Terraform deploys is what the functions understand: the same config, the same events, the rights that they ask for.
 //!
-//! The first part reads the module as text and always runs. `terraform.rs` runs Terraform itself, where it is installed.
+//! What reads the module as text always runs. What runs Terraform itself runs where it is installed, and says so elsewhere.
 
+mod apply;
 mod eventbridge;
 mod iam;
 mod policy;
+mod rooms;
 mod terraform;
 
 use lastgood_core::{

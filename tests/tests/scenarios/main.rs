@@ -2,4 +2,5 @@
 
 mod cleaning;
 mod rds;
+mod rds_restore;
 mod transcripts;

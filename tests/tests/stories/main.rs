@@ -12,6 +12,7 @@ mod freshness;
 mod hosts;
 mod metrics;
 mod notices;
+mod posture;
 mod prune;
 mod rds;
 mod restore;

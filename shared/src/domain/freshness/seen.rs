@@ -6,6 +6,7 @@ use crate::{
         backup::{Form, Manifest},
         drill::Verdict,
         place::Place,
+        posture::Posture,
         run::Run,
     },
     id::BackupId,
@@ -25,6 +26,8 @@ pub struct Seen {
     pub runs: BTreeMap<Form, Vec<Run>>,
     /// When a schedule last woke each form's function; a form is missing when none ever did.
     pub scheduled: BTreeMap<Form, Timestamp>,
+    /// How its provider keeps it; none where no provider does.
+    pub posture: Option<Posture>,
     /// Its drills, in any order.
     pub drills: Vec<DrillSeen>,
     /// Why the next prune will let nothing go, if it will not.

@@ -155,7 +155,9 @@ fn state(finding: &Finding) -> State {
     match finding.kind {
         F::BackupStale | F::NeverSucceeded => State::Stale,
         F::CopyMissing if critical => State::Stale,
-        F::BackupCorrupt | F::RecordedButMissing | F::DrillFailed | F::SizeAnomaly | F::ClockImplausible if critical => State::Failing,
+        F::BackupCorrupt | F::RecordedButMissing | F::DrillFailed | F::SizeAnomaly | F::ClockImplausible | F::KeyUnusable if critical => {
+            State::Failing
+        }
         F::DrillCouldNotVerify | F::CouldNotObserve => State::Unknown,
         F::BackupFailed
         | F::ScheduleSilent
@@ -174,6 +176,9 @@ fn state(finding: &Finding) -> State {
         | F::PruneRefused
         | F::NotDelivered
         | F::HandOperated
-        | F::EventRefused => State::Warning,
+        | F::EventRefused
+        | F::KeyUnusable
+        | F::QuotaNear
+        | F::PostureDrift => State::Warning,
     }
 }

@@ -16,6 +16,7 @@ use crate::{
     pg::Cluster,
 };
 use sha2::{Digest, Sha256};
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// An instance, as far as moto does not know it.
@@ -96,8 +97,14 @@ impl Rds {
         }
         let mut answer = self.page(call, "DBInstances").await?;
         let mut looked = Vec::new();
+        // Logs are shipped every five minutes; moto's own clock is not that of the test.
+        let shipped = super::moment(lastgood_core::clock::before(self.clock.now(), Duration::from_mins(3)));
         answer.each("DBInstance", &mut |node| {
             let name = node.get("DBInstanceIdentifier");
+            match node.get("BackupRetentionPeriod").as_str() {
+                "0" | "" => node.remove("LatestRestorableTime"),
+                _ => node.set("LatestRestorableTime", &shipped),
+            }
             if let Some(instance) = region.instances.get_mut(&name) {
                 instance.dress(node);
                 instance.under_way.look();

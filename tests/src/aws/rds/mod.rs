@@ -58,8 +58,22 @@ impl Rds {
             "DeleteDBInstance" => self.delete_instance(&mut regions, call).await,
             "DescribeDBClusters" => self.page(call, "DBClusters").await,
             "DescribeDBClusterSnapshots" => self.page(call, "DBClusterSnapshots").await,
+            "DescribeAccountAttributes" => Ok(self.account(&regions, call)),
             _ => ask(self.moto, call).await,
         }
+    }
+
+    /// How many snapshots there are in a region and how many there may be; moto does not say.
+    fn account(&self, regions: &Regions, call: &Call) -> Node {
+        let used = regions.get(&call.region).map_or(0, |region| region.snapshots.len());
+        let quota = vec![
+            Node::new("AccountQuotaName", "ManualSnapshots"),
+            Node::new("Used", &used.to_string()),
+            Node::new("Max", &self.faults.rules_now().manual_snapshots.to_string()),
+        ];
+        let quotas = Node::with("AccountQuotas", vec![Node::with("AccountQuota", quota)]);
+        let result = Node::with("DescribeAccountAttributesResult", vec![quotas]);
+        Node::with("DescribeAccountAttributesResponse", vec![result])
     }
 
     /// Asks moto in a region, on behalf of nobody in particular.

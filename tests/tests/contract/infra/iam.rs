@@ -7,7 +7,11 @@ use std::{
     path::Path,
 };
 
-const FILES: [&str; 4] = ["permissions.tf", "permissions_drill.tf", "permissions_by_role.tf", "fargate.tf"];
+/// The files that statements stand in.
+fn files() -> Vec<String> {
+    let all = std::fs::read_dir(root().join("infra/aws")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    all.filter(|name| name.starts_with("permissions") || name == "fargate.tf").collect()
+}
 
 /// A statement of a policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,14 +25,15 @@ pub struct Statement {
 /// Every statement, by the local value that it is part of.
 fn groups() -> BTreeMap<String, Vec<Statement>> {
     let mut groups: BTreeMap<String, Vec<Statement>> = BTreeMap::new();
-    for file in FILES {
-        let text = module(file);
+    for file in files() {
+        let text = module(&file);
         let mut name = String::new();
         for part in text.split("Sid ").collect::<Vec<_>>().windows(2) {
             // The group is the last local value, or the last role of a list, that begins before the statement.
             for line in part[0].lines() {
-                let local = line.strip_prefix("  ").filter(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase()));
-                let role = line.strip_prefix("    ").filter(|rest| rest.contains("= concat("));
+                let begins = |rest: &&str| rest.starts_with(|c: char| c.is_ascii_lowercase());
+                let local = line.strip_prefix("  ").filter(begins);
+                let role = line.strip_prefix("    ").filter(begins).filter(|rest| rest.contains("= concat("));
                 if let Some((begun, _)) = local.or(role).and_then(|rest| rest.split_once('=')) {
                     begun.trim().clone_into(&mut name);
                 }

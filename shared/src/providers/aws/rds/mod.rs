@@ -4,6 +4,7 @@
 //! Aurora or Multi-AZ cluster is backed up with its cluster. What is ours is told by its tags alone; nothing else is ever
 //! changed or removed. Names are derived, so that the same work always meets itself.
 
+mod beside;
 mod body;
 mod copy;
 mod difference;
@@ -11,6 +12,7 @@ mod error;
 mod look;
 mod names;
 mod order;
+mod posture;
 mod presign;
 mod ready;
 mod replicas;
@@ -26,6 +28,7 @@ mod teardown;
 mod tests;
 mod wait;
 
+pub use beside::RdsInstance;
 pub use replicas::RdsReplicas;
 pub use snapshots::RdsSnapshots;
 

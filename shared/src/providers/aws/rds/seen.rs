@@ -73,7 +73,7 @@ pub(super) fn moment_of_cluster(snapshot: &DbClusterSnapshot) -> Option<Timestam
     copied.and_then(|_| tags::data_time(snapshot.tag_list())).or_else(|| moment(snapshot.snapshot_create_time()))
 }
 
-fn moment(at: Option<&DateTime>) -> Option<Timestamp> {
+pub(super) fn moment(at: Option<&DateTime>) -> Option<Timestamp> {
     at.and_then(|at| Timestamp::new(at.secs(), i32::try_from(at.subsec_nanos()).ok()?).ok())
 }
 

@@ -5,7 +5,7 @@ use super::{
     copy::Copy,
     error::{is_absent, is_taken},
     look::Region,
-    seen,
+    posture, seen,
     source::Source,
     tags,
 };
@@ -15,6 +15,7 @@ use crate::{
     domain::{
         held::{Held, Label, SnapshotName, SnapshotSeen, SnapshotState},
         place::Place,
+        posture::Posture,
     },
     error::{Error, Kind, Result, conflict, invalid, refused},
     id::AssetName,
@@ -132,6 +133,14 @@ impl Snapshots for RdsSnapshots {
             return Err(invalid(format!("{} is at {}, not at {}", self.asset, self.home, self.here.place)));
         }
         Ok(self.look().await?.seen())
+    }
+
+    async fn posture(&self) -> Result<Option<Posture>> {
+        if self.here.place != self.home {
+            return Ok(None);
+        }
+        let source = self.look().await?;
+        Ok(Some(posture::of(&self.here, &source).await?))
     }
 
     async fn begin_snapshot(&self, label: &Label) -> Result<()> {

@@ -15,6 +15,8 @@ const REPLICA: &str = "lastgood:replica";
 const EXPIRES: &str = "lastgood:expires";
 /// Set once a replica has its drill's settings: from then on it may be asked.
 const READY: &str = "lastgood:ready";
+/// The backup that an instance was restored from, for real.
+const RESTORED: &str = "lastgood:restored";
 const OURS: &str = "lastgood:";
 
 /// RDS keeps at most this many tags with a thing.
@@ -50,6 +52,18 @@ pub(super) fn of_replica(name: &ReplicaName, asset: &AssetName, expires: Timesta
 /// The tag of a replica that may be asked.
 pub(super) fn ready() -> Tag {
     tag(READY, "true")
+}
+
+/// The tags of an instance that is restored for real: those that its source had, and the backup that it is of.
+pub(super) fn of_restored(backup: BackupId, recorded: &super::settings::Settings) -> Vec<Tag> {
+    let peoples = recorded.get("tags").and_then(serde_json::Value::as_object).into_iter().flatten();
+    let peoples = peoples.filter_map(|(key, value)| Some(tag(key, value.as_str()?))).take(MOST - 1);
+    std::iter::once(tag(RESTORED, backup.to_string())).chain(peoples).collect()
+}
+
+/// The backup that an instance was restored from, for real.
+pub(super) fn restored(tags: &[Tag]) -> Option<BackupId> {
+    value(tags, RESTORED)?.parse().ok()
 }
 
 /// Those of the tags that are ours.

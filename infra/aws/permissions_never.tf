@@ -1,0 +1,45 @@
+# What is denied: whatever is added to a role by mistake, this wins.
+
+locals {
+  # What no function may ever do, whatever is added to its role by mistake.
+  never = [
+    {
+      Sid      = "NeverWeakenTheVault", Effect = "Deny"
+      Action   = ["s3:BypassGovernanceRetention", "s3:DeleteBucket*", "s3:DeleteObjectVersion", "s3:PutBucket*", "s3:PutEncryptionConfiguration", "s3:PutLifecycleConfiguration", "s3:PutObjectLegalHold", "s3:PutObjectRetention"]
+      Resource = ["*"]
+    },
+    {
+      Sid      = "NeverWeakenTheKeys", Effect = "Deny"
+      Action   = ["kms:DeleteAlias", "kms:DisableKey", "kms:PutKeyPolicy", "kms:ScheduleKeyDeletion", "kms:UpdateAlias"]
+      Resource = ["*"]
+    },
+  ]
+  never_delete_databases = [
+    { Sid = "NeverDeleteDatabases", Effect = "Deny", Action = ["rds:DeleteDBCluster", "rds:DeleteDBInstance", "rds:DeleteDBInstanceAutomatedBackup", "rds:DeleteGlobalCluster"], Resource = ["*"] },
+  ]
+  never_delete_records = [
+    { Sid = "NeverDeleteRecords", Effect = "Deny", Action = ["s3:DeleteObject"], Resource = ["${local.vault_below}/catalog/*"] },
+  ]
+  never_write_backups = [
+    { Sid = "NeverWriteBackups", Effect = "Deny", Action = ["s3:DeleteObject", "s3:PutObject"], Resource = flatten([for below in concat([local.vault_below], local.copy_below) : ["${below}/exports/*", "${below}/catalog/v1/assets/*/backups/*"]]) },
+  ]
+  # A drill cannot touch production, even if somebody gives an instance of it a replica's name or tag.
+  never_touch_production = [for statement in [
+    {
+      Sid       = "NeverTouchProduction", Effect = "Deny"
+      NotAction = ["rds:DescribeDBClusters", "rds:DescribeDBInstances", "rds:ListTagsForResource"]
+      Resource  = local.production
+    },
+    {
+      Sid       = "NeverTouchWhatIsNoReplica", Effect = "Deny"
+      Action    = ["rds:Delete*", "rds:Modify*", "rds:Promote*", "rds:Reboot*", "rds:Start*", "rds:Stop*"]
+      Resource  = [for kind in ["db", "cluster", "snapshot", "cluster-snapshot"] : "arn:${local.partition}:rds:*:${local.account}:${kind}:*"]
+      Condition = { Null = { "aws:ResourceTag/lastgood:replica" = "true" } }
+    },
+    {
+      Sid      = "NeverShareSnapshots", Effect = "Deny"
+      Action   = ["rds:CopyDB*", "rds:DeleteDBClusterSnapshot", "rds:DeleteDBSnapshot", "rds:ModifyDBClusterSnapshotAttribute", "rds:ModifyDBSnapshotAttribute"]
+      Resource = ["*"]
+    },
+  ] : statement if statement.Sid != "NeverTouchProduction" || length(local.production) > 0]
+}

@@ -1,0 +1,56 @@
+# Notices that go to a function as they are: which asset they are about it looks up in the config by itself.
+
+# Our own events, put on this account's bus by whoever changed a backup.
+resource "aws_cloudwatch_event_rule" "state_change" {
+  name          = "${var.name}.state-change"
+  description   = "A backup changed: copies and the checker look at once"
+  event_pattern = jsonencode({ source = ["lastgood"], account = [local.account], detail-type = ["Lastgood Backup State Change"] })
+}
+
+locals {
+  state_change_targets = toset([for name in ["cross-region-copy", "freshness-checker"] : name if contains(keys(local.functions), name)])
+  topic_targets        = { for pair in setproduct(var.wake_topics, ["snapshot-trigger", "freshness-checker"]) : "${pair[0]}.${pair[1]}" => { topic = pair[0], function = pair[1] } }
+}
+
+resource "aws_cloudwatch_event_target" "state_change" {
+  for_each  = local.state_change_targets
+  rule      = aws_cloudwatch_event_rule.state_change.name
+  target_id = each.key
+  arn       = aws_lambda_function.function[each.key].arn
+  retry_policy {
+    maximum_event_age_in_seconds = 3600
+    maximum_retry_attempts       = 8
+  }
+  dead_letter_config {
+    arn = aws_sqs_queue.undelivered.arn
+  }
+}
+
+resource "aws_lambda_permission" "state_change" {
+  for_each       = local.state_change_targets
+  statement_id   = "state-change"
+  action         = "lambda:InvokeFunction"
+  function_name  = aws_lambda_function.function[each.key].function_name
+  principal      = "events.amazonaws.com"
+  source_arn     = aws_cloudwatch_event_rule.state_change.arn
+  source_account = local.account
+}
+
+# Topics that carry alarms or RDS's event subscriptions: the functions know which asset a notice is about.
+resource "aws_sns_topic_subscription" "wake" {
+  for_each       = local.topic_targets
+  topic_arn      = each.value.topic
+  protocol       = "lambda"
+  endpoint       = aws_lambda_function.function[each.value.function].arn
+  redrive_policy = jsonencode({ deadLetterTargetArn = aws_sqs_queue.undelivered.arn })
+}
+
+resource "aws_lambda_permission" "topic" {
+  for_each       = local.topic_targets
+  statement_id   = "topic-${sha1(each.key)}"
+  action         = "lambda:InvokeFunction"
+  function_name  = aws_lambda_function.function[each.value.function].function_name
+  principal      = "sns.amazonaws.com"
+  source_arn     = each.value.topic
+  source_account = local.account
+}

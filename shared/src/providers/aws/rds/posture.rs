@@ -1,0 +1,71 @@
+//! How RDS keeps an instance or cluster: its own backups, protection, key, and how many snapshots may still be taken.
+
+use super::{look::Region, seen::moment, source::Source};
+use crate::{
+    domain::posture::{KeySeen, Posture, Quota},
+    error::Result,
+    providers::aws::error::Asked,
+};
+
+/// What AWS calls the cap on snapshots of one's own.
+const MANUAL_SNAPSHOTS: &str = "ManualSnapshots";
+
+/// Looks at all of it.
+pub(super) async fn of(region: &Region, source: &Source) -> Result<Posture> {
+    let (mut posture, key) = match source {
+        Source::Instance(instance) => (
+            Posture {
+                retention_days: instance.backup_retention_period().and_then(|days| u32::try_from(days).ok()),
+                restorable_to: moment(instance.latest_restorable_time()),
+                protected: instance.deletion_protection(),
+                public: instance.publicly_accessible(),
+                ..Posture::default()
+            },
+            instance.kms_key_id(),
+        ),
+        Source::Cluster(cluster, writer) => (
+            Posture {
+                retention_days: cluster.backup_retention_period().and_then(|days| u32::try_from(days).ok()),
+                restorable_to: moment(cluster.latest_restorable_time()),
+                protected: cluster.deletion_protection(),
+                public: writer.as_ref().and_then(|writer| writer.publicly_accessible()),
+                ..Posture::default()
+            },
+            cluster.kms_key_id(),
+        ),
+    };
+    if let Some(name) = key.filter(|name| !name.is_empty()) {
+        posture.key = Some(key_seen(region, name).await?);
+    }
+    posture.snapshots = quota(region).await?;
+    Ok(posture)
+}
+
+/// Asks the key's keeper how it stands. A key that is gone, off or about to go opens nothing any more.
+async fn key_seen(region: &Region, name: &str) -> Result<KeySeen> {
+    let found = aws_sdk_kms::Client::new(&region.config).describe_key().key_id(name).send().await;
+    let unusable = match found {
+        Ok(found) => found.key_metadata().and_then(|key| match key.key_state().map(|state| state.as_str()) {
+            Some("Enabled") | None => None,
+            Some("Disabled") => Some("is disabled".to_owned()),
+            Some("PendingDeletion") => Some(match moment(key.deletion_date()) {
+                Some(at) => format!("is to be deleted on {at}"),
+                None => "is to be deleted".to_owned(),
+            }),
+            Some(other) => Some(format!("is in state {other}")),
+        }),
+        Err(error) if error.as_service_error().is_some_and(|error| error.is_not_found_exception()) => Some("is gone".to_owned()),
+        Err(error) => return Err(Asked { action: "kms:DescribeKey", of: name }.refused_with(&error)),
+    };
+    Ok(KeySeen { name: name.to_owned(), unusable })
+}
+
+async fn quota(region: &Region) -> Result<Option<Quota>> {
+    let found = region.client.describe_account_attributes().send().await;
+    let found = found.map_err(|error| region.told("rds:DescribeAccountAttributes", "the account", &error))?;
+    let quota = found.account_quotas().iter().find(|quota| quota.account_quota_name() == Some(MANUAL_SNAPSHOTS));
+    Ok(quota.and_then(|quota| {
+        let (used, most) = (u64::try_from(quota.used()?).ok()?, u64::try_from(quota.max()?).ok()?);
+        Some(Quota { used, most })
+    }))
+}
