@@ -71,7 +71,10 @@ async fn one(env: &Env, function: &str, asset: &Asset, order: &Order, when: When
         When::Now => Slot::at(env.clock.now()),
         // Of the slots that were missed only the latest is made up for: a backup of now is a backup of now.
         When::Due => match lease::open_slot(env, function, &asset.name, &order.schedule).await? {
-            Some(slot) => slot,
+            Some(slot) => match lease::resting(env, function, &asset.name, slot).await? {
+                Some(until) => return Ok(Outcome::NotDue { next: Some(until) }),
+                None => slot,
+            },
             None => return Ok(settled.map_or_else(|| Outcome::NotDue { next: order.schedule.next(env.clock.now()) }, Outcome::Done)),
         },
     };

@@ -142,6 +142,12 @@ pub async fn open_slot(env: &Env, function: &str, asset: &AssetName, schedule: &
     Ok(run.is_none_or(|stored| stored.record.claim(env.clock.now()) != Claim::AlreadyDone).then_some(slot))
 }
 
+/// Returns until when a run that keeps failing is left alone by whatever wakes a function; none when it may be taken up.
+pub async fn resting(env: &Env, function: &str, asset: &AssetName, slot: Slot) -> Result<Option<crate::clock::Timestamp>> {
+    let run = env.vault.load::<Run>(&Key::Run(asset.clone(), function.to_owned(), slot)).await?;
+    Ok(run.and_then(|stored| stored.record.rests_until()).filter(|until| *until > env.clock.now()))
+}
+
 /// Ends the runs of this function and asset whose holder is gone: marks them done where their proof exists, else failed,
 /// and clears what they left behind. Returns how many it ended.
 pub async fn sweep(env: &Env, function: &str, asset: &AssetName, proof: Option<Proof>) -> Result<usize> {

@@ -6,7 +6,7 @@ use crate::{
     id::{AssetName, BackupId, Slot},
 };
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 /// One piece of work under way. Saved before anything that costs, and at every change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,6 +82,11 @@ pub enum RunState {
     },
 }
 
+/// How many attempts may follow each other at once: the platform's own retries of passing faults are among them.
+const AT_ONCE: u32 = 5;
+const FIRST_REST: Duration = Duration::from_mins(10);
+const LONGEST_REST: Duration = Duration::from_hours(6);
+
 /// What an invocation may do with a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Claim {
@@ -104,5 +109,37 @@ impl Run {
             RunState::Working { .. } | RunState::Waiting { .. } | RunState::Failed { .. } => Claim::Take,
             RunState::Done { .. } => Claim::AlreadyDone,
         }
+    }
+
+    /// Until when a run that keeps failing is left alone by whatever wakes a function: an event may follow from the very
+    /// failure that it is to mend, and would make it again for as long as nobody looks.
+    pub fn rests_until(&self) -> Option<Timestamp> {
+        let RunState::Failed { at, .. } = &self.state else { return None };
+        let beyond = self.attempt.checked_sub(AT_ONCE)?;
+        let rest = FIRST_REST.saturating_mul(1 << beyond.min(10)).min(LONGEST_REST);
+        Some(crate::clock::after(*at, rest))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_keeps_failing_rests_longer_and_longer_but_never_for_ever() {
+        let at: Timestamp = "2026-11-20T03:00:00Z".parse().unwrap();
+        let run = |attempt, state| {
+            let (asset, slot): (AssetName, _) = ("orders-rds".parse().unwrap(), Slot::at(at));
+            let id = BackupId::derive("snapshot-trigger", &asset, &slot);
+            let function = "snapshot-trigger".to_owned();
+            Run { function, asset, slot, id, attempt, state, leftovers: Vec::new(), snapshot: None, drill: None }
+        };
+        let rest = |attempt| {
+            run(attempt, RunState::Failed { at, reason: String::new() }).rests_until().map(|until| crate::clock::since(until, at))
+        };
+        assert_eq!([1, 4].map(rest), [None, None]);
+        let minutes = |minutes| Some(Duration::from_mins(minutes));
+        assert_eq!([5, 6, 7, 10, 11, u32::MAX].map(rest), [10, 20, 40, 320, 360, 360].map(minutes));
+        assert_eq!(run(9, RunState::Waiting { reason: String::new() }).rests_until(), None);
     }
 }

@@ -177,11 +177,20 @@ fn files(folder: &Path) -> Vec<std::path::PathBuf> {
     found
 }
 
+/// What a hostile notice might be about.
+const NOTICED: &str = "vault: file:///x\nassets:\n  orders-db: { kind: rds, instance: orders-db, region: eu-west-1, snapshot: { schedule: \"0 3 * * *\" } }\n";
+
 /// Feeds one text to everything that reads what others wrote. Nothing of it may panic or take long.
 fn read_everywhere(bytes: &[u8]) {
     let begun = Instant::now();
     let text = String::from_utf8_lossy(bytes);
     let _ = Event::parse(bytes).and_then(|event| event.request::<Value>());
+    if let Ok(event) = Event::parse(bytes) {
+        let config = Config::parse(NOTICED, "lastgood.yaml").unwrap();
+        let _ = event.ask::<Value>(&config);
+        let _ = event.of_known_account(&["123456789012".to_owned()].into());
+    }
+    let _ = text.parse::<lastgood_core::config::Topic>();
     let _ = decode::<Manifest>(bytes);
     let _ = decode::<Run>(bytes);
     let _ = decode::<Heartbeat>(bytes);
@@ -212,6 +221,12 @@ fn plausible() -> impl Strategy<Value = String> {
         Just("\"detail-type\": \"x\", \"source\": \"aws.events\"".to_owned()),
         Just("\"Records\": [{\"EventSource\": \"aws:sns\"}]".to_owned()),
         Just("\"specversion\": \"1.0\"".to_owned()),
+        Just(
+            "\"detail-type\": \"x\", \"source\": \"aws.rds\", \"detail\": {\"SourceType\": \"SNAPSHOT\", \"SourceIdentifier\": ".to_owned()
+        ),
+        Just("\"rds:orders-db-2026-11-20-02-00\"".to_owned()),
+        Just("\"AlarmName\": \"a/b\", \"NewStateValue\": \"ALARM\", \"Trigger\": ".to_owned()),
+        Just("arn:aws:sns:eu-west-1:123456789012:x".to_owned()),
         Just("\"record\": \"manifest\", \"version\": 1, \"seal\": \"x\"".to_owned()),
         Just("vault: file:///x\nassets:\n  a: { kind: postgres, url: env:A }\n".to_owned()),
         Just("*/0 1-70 L W#9 JAN-DEC".to_owned()),

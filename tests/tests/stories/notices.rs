@@ -88,6 +88,27 @@ async fn r33_a_failed_snapshot_is_retried_by_the_schedule_and_by_the_alarm_and_m
 }
 
 #[tokio::test]
+async fn a_failure_that_wakes_its_own_retry_does_not_go_round_for_ever() {
+    let world = World::new("2026-11-20T03:00:30Z", CONFIG).unwrap();
+    world.snapshots.set_readiness(Readiness::Unfit("storage-full".to_owned()));
+    let failure = recorded("eventbridge-rds-failure");
+    let mut attempts = 0;
+    // RDS tells of each failure, and each time somebody is woken: one a minute for a day.
+    for _ in 0..24 * 60 {
+        attempts += usize::from(matches!(woken(&world.env(), &failure).await[0].1, Outcome::Failed { .. }));
+        world.passes("1m");
+        if world.clock.now() >= "2026-11-21T02:59:00Z".parse().unwrap() {
+            break;
+        }
+    }
+    assert!((8..=14).contains(&attempts), "{attempts} attempts");
+    world.snapshots.set_readiness(Readiness::Ready);
+    world.passes("2m");
+    let next = woken(&world.env(), &failure).await;
+    assert!(matches!(next[0].1, Outcome::Done(_)), "the next slot begins anew: {next:?}");
+}
+
+#[tokio::test]
 async fn r34_an_alarm_makes_up_for_a_schedule_that_is_silent() {
     let world = World::new("2026-11-20T03:00:30Z", CONFIG).unwrap();
     woken(&world.env(), &recorded("eventbridge-rule")).await;

@@ -137,6 +137,12 @@ async fn r45_what_secrets_manager_holds_appears_nowhere() {
                 assert!(all.contains(redact::MASK), "it was resolved: {all}");
             }
         }
+        // What the SDK and its transport say of their work, before the value is known by value.
+        let ran = function.clone().with("LASTGOOD_LOG", "trace").run(&["--act", "report"]).await;
+        assert!(ran.exit == Some(0) && !ran.stderr.contains("canary"), "{reference}: {ran:?}");
+        let ran = function.clone().with("LASTGOOD_LOG", "trace,probe=trace").run(&["--act", "leak"]).await;
+        assert!(ran.stderr.contains("aws_smithy"), "the SDK did speak: {ran:?}");
+        assert!(!ran.stderr.contains("canary") && !ran.stdout.contains("canary"), "{reference}: {ran:?}");
         let lambda = function.lambda().await;
         let Answer::Failed { message, .. } = lambda.invoke(&json!({"act": "leak"})).await else { panic!("{reference}") };
         let all = format!("{message} {}", lambda.process.logs());

@@ -1,10 +1,14 @@
 //! Connections mean the same to us as to libpq: the same server, the same protection.
 
-use lastgood_core::providers::postgres::{PgUrl, connect};
+use lastgood_core::{
+    ports::Secret,
+    providers::postgres::{PgUrl, connect},
+};
 use lastgood_tests::{
     house::shell,
     pg::{Cluster, PASSWORD, give_away, program},
 };
+use serde_json::json;
 use std::{path::Path, process::Command};
 
 #[tokio::test]
@@ -80,5 +84,41 @@ async fn tls_checks_what_sslmode_asks_for_and_so_does_libpq() {
         let libpq = Command::new(program("psql")).args(["-XAtc", asked]).env_clear().envs(url.environment()).output().unwrap();
         let libpq = libpq.status.success().then(|| String::from_utf8_lossy(&libpq.stdout).trim().to_owned());
         assert_eq!(libpq.as_deref(), expected, "libpq: {url}?{parameters}");
+    }
+}
+
+#[tokio::test]
+async fn a_login_of_rds_goes_to_the_server_that_it_is_for_and_to_no_other() {
+    let keys = tempfile::tempdir().unwrap();
+    certificates(keys.path());
+    give_away(keys.path());
+    let at = |file: &str| keys.path().join(file).display().to_string();
+    let cluster = Cluster::start_with(&[("ssl", "on"), ("ssl_cert_file", &at("server.crt")), ("ssl_key_file", &at("server.key"))]).await;
+    let plain = Cluster::start().await;
+    for (host, port, root, expected) in [
+        ("localhost", cluster.port(), Some("ca.crt"), Some("true")),
+        ("127.0.0.1", cluster.port(), Some("ca.crt"), None),
+        ("localhost", cluster.port(), Some("other.crt"), None),
+        ("localhost", cluster.port(), None, None),
+        // A server without TLS gets no password, whatever it says.
+        ("localhost", plain.port(), Some("ca.crt"), None),
+    ] {
+        let mut login = json!({"engine": "postgres", "username": "postgres", "password": PASSWORD, "host": host, "port": port});
+        if let Some(root) = root {
+            login["sslrootcert"] = at(root).into();
+        }
+        let url = PgUrl::parse(&Secret::new(login.to_string())).unwrap();
+        let asked = "select ssl::text from pg_stat_ssl where pid = pg_backend_pid()";
+        let ours = match connect(&url).await {
+            Ok(client) => Some(client.query_one(asked, &[]).await.unwrap().get::<_, String>(0)),
+            Err(error) => {
+                assert!(!error.full().contains(PASSWORD), "{error:?}");
+                None
+            }
+        };
+        assert_eq!(ours.as_deref(), expected, "{host} {root:?}");
+        let libpq = Command::new(program("psql")).args(["-XAtc", asked]).env_clear().envs(url.environment()).output().unwrap();
+        let libpq = libpq.status.success().then(|| String::from_utf8_lossy(&libpq.stdout).trim().to_owned());
+        assert_eq!(libpq.as_deref(), expected, "libpq: {host} {root:?}");
     }
 }
