@@ -5,7 +5,7 @@ mod copies;
 mod held;
 mod records;
 
-pub use held::backups_at;
+pub use held::{backups_at, posture};
 
 use crate::{
     catalog::{Copy, Key, Tombstone, Vault, Verification, evidence::Evidence},
@@ -51,7 +51,6 @@ pub async fn observe(env: &Env, asset: &Asset) -> Result<Observation> {
     let (runs, leftovers, unreadable_runs) = records::runs(vault, name).await?;
     let listing = listing(vault, name).await?;
     let mut blind = Vec::new();
-    let posture = held::posture(env, asset, &mut blind).await;
     let at_home = held::at_home(env, asset, &manifests.good, &mut blind).await;
 
     let readings: BTreeMap<_, _> = verifications.good.iter().map(|found| (found.backup, reading(found))).collect();
@@ -76,7 +75,7 @@ pub async fn observe(env: &Env, asset: &Asset) -> Result<Observation> {
         unrecorded: unrecorded(strays, &named, env.clock.now()),
         runs,
         scheduled: records::scheduled(vault).await?,
-        posture,
+        posture: None,
         drills: drills.good.iter().filter_map(drill).collect(),
         prune_refused: None,
         blind,

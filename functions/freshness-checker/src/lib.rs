@@ -85,6 +85,7 @@ async fn look(env: &Env, asset: &Asset, now: Timestamp) -> AssetStatus {
         Ok(observed) => observed,
         Err(error) => return unseen(asset, &error.full(), now, runbook),
     };
+    observed.seen.posture = observe::posture(env, asset, &mut observed.seen.blind).await;
     match prune::planned(env, asset, &observed).await {
         Ok(plan) if !plan.prune.is_empty() => observed.seen.prune_refused = plan.refused,
         Ok(_) => {}

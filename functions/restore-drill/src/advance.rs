@@ -178,9 +178,10 @@ impl Work<'_> {
             };
             let begun = self.replicas.begin_replica(name, &backup, open.deadline).await;
             begun.map_err(|error| (Verdict::CouldNotVerify, error))?;
-            let vault = match open.from.holds_snapshots() {
-                true => self.env.vault.clone(),
-                false => self.env.vault_at(&open.from).await.map_err(|error| (Verdict::CouldNotVerify, error))?,
+            let vault = if open.from.holds_snapshots() {
+                self.env.vault.clone()
+            } else {
+                self.env.vault_at(&open.from).await.map_err(|error| (Verdict::CouldNotVerify, error))?
             };
             self.replicas.restore(name, &backup, &vault).await.map_err(|error| (judged(&error, Phase::Restoring), error))
         };

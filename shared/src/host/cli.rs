@@ -148,13 +148,11 @@ async fn run<F: Function>(mut around: Surroundings, line: &Typed, request: Optio
         ended = invocation::run(request, call) => Some(ended),
         () = asked_to_end() => None,
     };
-    match ended {
-        Some(ended) => ended,
-        None => {
-            lease::handed_back().await;
-            Err(out_of_time("the run was broken off").hint("nothing that was finished is lost; the next run carries on"))
-        }
+    if let Some(ended) = ended {
+        return ended;
     }
+    lease::handed_back().await;
+    Err(out_of_time("the run was broken off").hint("nothing that was finished is lost; the next run carries on"))
 }
 
 /// Reads a recorded trigger.

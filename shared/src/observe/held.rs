@@ -43,8 +43,9 @@ pub(super) async fn at_home(env: &Env, asset: &Asset, backups: &[Manifest], blin
     shown(env, asset, home).await.inspect_err(|error| blind.push((home.to_string(), error.full()))).ok()
 }
 
-/// Returns how the provider keeps the asset. What it does not tell is told in `blind`.
-pub(super) async fn posture(env: &Env, asset: &Asset, blind: &mut Vec<(String, String)>) -> Option<Posture> {
+/// Returns how the provider keeps the asset. What it does not tell is told in `blind`. Only a check asks: what lets backups go,
+/// or makes them, needs no such rights.
+pub async fn posture(env: &Env, asset: &Asset, blind: &mut Vec<(String, String)>) -> Option<Posture> {
     let home = asset.source.home()?;
     let look = async { env.providers.snapshots(asset, home).await?.posture().await };
     look.await.inspect_err(|error| blind.push((format!("how {home} keeps it"), error.full()))).ok().flatten()

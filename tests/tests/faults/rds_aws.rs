@@ -359,6 +359,7 @@ async fn r41_a_role_that_lacks_one_permission_is_told_which() {
     quiet_night(&estate).await;
     drill(&estate.env).await;
     assert_eq!(estate.evidence().await[0].verdict, Verdict::Proven, "{:?}", estate.evidence().await[0]);
+    FreshnessChecker::default().run(&estate.env).await.unwrap();
     let mut needed: Vec<_> = estate.aws.faults().permissions_used().difference(&before).cloned().collect();
     needed.extend(["rds:DescribeDBInstances", "rds:DescribeDBSnapshots", "rds:AddTagsToResource"].map(str::to_owned));
     needed.sort();
@@ -374,8 +375,13 @@ async fn r41_a_role_that_lacks_one_permission_is_told_which() {
         let taken = snapshot(&estate.env).await;
         let copied = copy(&estate.env).await;
         let drilled = drill(&estate.hurried(Duration::from_mins(30))).await;
-        let said =
-            [serde_json::to_string(&taken).unwrap(), serde_json::to_string(&copied).unwrap(), serde_json::to_string(&drilled).unwrap()];
+        let checked = FreshnessChecker::default().run(&estate.env).await.unwrap();
+        let said = [
+            serde_json::to_string(&taken).unwrap(),
+            serde_json::to_string(&copied).unwrap(),
+            serde_json::to_string(&drilled).unwrap(),
+            serde_json::to_string(&checked).unwrap(),
+        ];
         let evidence = serde_json::to_string(&estate.evidence().await.first()).unwrap();
         let told = said.iter().chain([&evidence]).any(|text| text.contains(permission.as_str()));
         assert!(told, "{permission}: {said:#?}");

@@ -2,6 +2,7 @@
 
 use cross_region_copy::CrossRegionCopy;
 use lastgood_core::{
+    config::DrillTarget,
     domain::{compare::CheckOutcome, drill::Verdict},
     error::Kind,
     function::{Function, Outcome},
@@ -103,8 +104,10 @@ async fn with_its_region_lost_it_is_restored_from_the_far_copy_into_a_network_th
     let Some(estate) = Estate::build("rds_restore::with_its_region_lost").await else { return };
     SnapshotTrigger::default().run(&estate.env).await.unwrap();
     CrossRegionCopy::default().run(&estate.env).await.unwrap();
-    let far = estate.aws.drill_network(FAR).await;
-    let into = format!("rds:orders-dr?subnet_group={}&security_groups={}", far.subnet_group, far.security_group);
+    let policy = &estate.env.config.assets[&estate.asset()].policy;
+    let Some(DrillTarget::Rds(drill)) = policy.drill.as_ref().map(|drill| &drill.into) else { panic!() };
+    let far = &drill.regions[FAR];
+    let into = format!("rds:orders-dr?subnet_group={}&security_groups={}", far.subnet_group, far.security_groups.join(","));
     let done = restored(&estate, restore(&into, Some(&format!("aws://{FAR}")))).await;
     assert_eq!(ask(&estate, FAR, "orders-dr", "select count(*) from orders").await, "300");
     let wrong: Vec<_> = done.checks.iter().filter(|check| check.outcome != CheckOutcome::Passed).map(|check| check.name.as_str()).collect();
