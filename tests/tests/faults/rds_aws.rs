@@ -374,8 +374,13 @@ async fn r41_a_role_that_lacks_one_permission_is_told_which() {
         let taken = snapshot(&estate.env).await;
         let copied = copy(&estate.env).await;
         let drilled = drill(&estate.hurried(Duration::from_mins(30))).await;
-        let said =
-            [serde_json::to_string(&taken).unwrap(), serde_json::to_string(&copied).unwrap(), serde_json::to_string(&drilled).unwrap()];
+        let checked = FreshnessChecker::default().run(&estate.env).await.unwrap();
+        let said = [
+            serde_json::to_string(&taken).unwrap(),
+            serde_json::to_string(&copied).unwrap(),
+            serde_json::to_string(&drilled).unwrap(),
+            serde_json::to_string(&checked).unwrap(),
+        ];
         let evidence = serde_json::to_string(&estate.evidence().await.first()).unwrap();
         let told = said.iter().chain([&evidence]).any(|text| text.contains(permission.as_str()));
         assert!(told, "{permission}: {said:#?}");
