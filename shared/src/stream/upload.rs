@@ -13,7 +13,7 @@ use futures::{StreamExt, stream::FuturesUnordered};
 use tokio::sync::mpsc;
 
 /// The bytes of parts that all streams together have in memory at once, unless two parts of each are more.
-const IN_FLIGHT: usize = 48 << 20;
+const IN_FLIGHT: usize = 40 << 20;
 /// The parts that are sent at once.
 const PARTS: usize = 4;
 

@@ -34,6 +34,10 @@ const STDOUT_KEPT: u64 = 4 << 20;
 const TAIL_KEPT: usize = 512;
 /// What is read of a child before it is handed on.
 const CHUNK: usize = 256 << 10;
+/// A read of less than this found the pipe all but empty.
+const SMALL: usize = 64 << 10;
+/// How long a pipe is left to fill: at 500 MB/s it then holds 100 KiB, a tenth of what fits.
+const MOMENT: Duration = Duration::from_micros(200);
 /// The size of the pipe to a child that we ask for: what Linux grants without a privilege.
 const PIPE: usize = 1 << 20;
 
@@ -299,9 +303,10 @@ fn pumped(stdout: ChildStdout) -> Result<ByteStream> {
     let (send, receive) = mpsc::channel::<std::io::Result<Bytes>>(4);
     tokio::task::spawn_blocking(move || {
         loop {
-            let mut chunk = Vec::with_capacity(CHUNK);
-            let read = pipe.by_ref().take(CHUNK as u64).read_to_end(&mut chunk);
-            let over = chunk.len() < CHUNK;
+            let mut chunk = vec![0; CHUNK];
+            let (read, filled) = fill(&mut pipe, &mut chunk);
+            chunk.truncate(filled);
+            let over = filled < CHUNK;
             if (!chunk.is_empty() && send.blocking_send(Ok(chunk.into())).is_err()) || over {
                 if let Err(error) = read {
                     // Whoever read it may have gone.
@@ -313,6 +318,26 @@ fn pumped(stdout: ChildStdout) -> Result<ByteStream> {
     });
     let chunks = futures::stream::unfold(receive, |mut receive| async move { receive.recv().await.map(|chunk| (chunk, receive)) });
     Ok(Box::pin(StreamReader::new(Box::pin(chunks))))
+}
+
+/// Fills a chunk from a pipe, and returns how much of it; less than all of it is the end, or an error. After a small read it
+/// waits a moment for the pipe to fill: to be woken for each of 250,000 writes costs more than the waiting.
+fn fill(pipe: &mut std::fs::File, chunk: &mut [u8]) -> (std::io::Result<()>, usize) {
+    let mut filled = 0;
+    while filled < chunk.len() {
+        match pipe.read(&mut chunk[filled..]) {
+            Ok(0) => return (Ok(()), filled),
+            Ok(count) => {
+                filled += count;
+                if count < SMALL && filled < chunk.len() {
+                    std::thread::sleep(MOMENT);
+                }
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return (Err(error), filled),
+        }
+    }
+    (Ok(()), filled)
 }
 
 enum Phase {
