@@ -49,10 +49,11 @@ pub(super) fn encode(source: &mut (impl BufRead + Send), encoding: &Encoding, si
     }
 }
 
-/// How many threads a stream is compressed on beside its own: its share of the cores, and none where that is not even one.
+/// How many threads a stream is compressed on beside its own: its share of the cores, and none where it is one of several
+/// whose share is not more than one: its own thread then does it, in less memory.
 fn workers(at_once: usize) -> u32 {
-    let cores = available_parallelism().map_or(1, NonZero::get);
-    u32::try_from(cores / at_once.max(1)).unwrap_or(1)
+    let share = available_parallelism().map_or(1, NonZero::get) / at_once.max(1);
+    if at_once > 1 && share <= 1 { 0 } else { u32::try_from(share).unwrap_or(1) }
 }
 
 fn encrypt(source: impl Read, encoding: &Encoding, sink: &mut impl Write) -> Result<()> {
