@@ -5,7 +5,7 @@ mod copies;
 mod held;
 mod records;
 
-pub use held::{backups_at, posture};
+pub use held::{backups_at, contradiction, posture};
 
 use crate::{
     catalog::{Copy, Key, Tombstone, Vault, Verification, evidence::Evidence},

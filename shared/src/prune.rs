@@ -181,9 +181,8 @@ async fn let_go(env: &Env, observed: &Observation, backup: &Candidate, why: &str
 fn places(env: &Env, observed: &Observation, backup: &Candidate) -> Result<Vec<Place>> {
     let manifest = &backup.manifest;
     let proven = observed.copies.iter().filter(|copy| copy.backup == manifest.id).map(|copy| copy.place.clone());
-    let held = manifest.held.is_some();
     let wanted = env.config.asset(&manifest.asset)?.policy.copies.iter().map(|copies| copies.place().clone());
-    let wanted = wanted.filter(|place| place.holds_snapshots() == held);
+    let wanted = wanted.filter(|place| manifest.belongs_at(place));
     let places: BTreeSet<Place> = proven.chain(wanted).filter(|place| place != env.vault.place()).collect();
     Ok(places.into_iter().collect())
 }

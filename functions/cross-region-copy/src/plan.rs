@@ -43,15 +43,10 @@ pub fn proven<'a>(backups: &'a [Manifest], proofs: &[Copy], place: &Place, seen:
     backups.iter().filter(|backup| proof(backup) && seen.holds(backup)).collect()
 }
 
-/// Whether a place is one for a backup: a region holds snapshots, a vault what is stored in vaults.
-fn fits(backup: &Manifest, place: &Place) -> bool {
-    place.holds_snapshots() == backup.held.is_some()
-}
-
 /// Returns the backups that are still to be copied to a place, newest first. What retention let go is not copied.
 pub fn missing<'a>(backups: &'a [Manifest], proven: &[&Manifest], let_go: &BTreeSet<BackupId>, place: &Place) -> Vec<&'a Manifest> {
     let done: BTreeSet<_> = proven.iter().map(|backup| backup.id).collect();
-    let wanted = |backup: &&Manifest| fits(backup, place) && !done.contains(&backup.id) && !let_go.contains(&backup.id);
+    let wanted = |backup: &&Manifest| backup.belongs_at(place) && !done.contains(&backup.id) && !let_go.contains(&backup.id);
     let mut missing: Vec<_> = backups.iter().filter(wanted).collect();
     missing.sort_by_key(|backup| std::cmp::Reverse((backup.data_time, backup.id)));
     missing
@@ -59,7 +54,7 @@ pub fn missing<'a>(backups: &'a [Manifest], proven: &[&Manifest], let_go: &BTree
 
 /// Returns how far a place is behind, in data time; none where nothing is proven there although there is something to copy.
 pub fn lag(backups: &[Manifest], proven: &[&Manifest], place: &Place) -> Option<Duration> {
-    let wanted = backups.iter().filter(|backup| fits(backup, place)).map(|backup| backup.data_time);
+    let wanted = backups.iter().filter(|backup| backup.belongs_at(place)).map(|backup| backup.data_time);
     let Some(newest) = wanted.max() else { return Some(Duration::ZERO) };
     let there = proven.iter().map(|backup| backup.data_time).max()?;
     Some(since(newest, there))

@@ -19,7 +19,7 @@ use lastgood_core::{
     error::{Error, Kind, Result, corrupt, denied, failed},
     function::Exit,
     id::Slot,
-    ports::If,
+    ports::{If, Readiness},
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -160,16 +160,24 @@ async fn ask_asset(env: &Env, asset: &Asset, answers: &mut Vec<Answer>) {
                 answers.push(answer(&about, question, can_back_up(env, asset, form).await));
             }
         }
-        Source::Rds { .. }
-        | Source::Cloudsql { .. }
-        | Source::Bucket { .. }
-        | Source::Redis { .. }
-        | Source::Secrets { .. }
-        | Source::Volume { .. } => answers.push(Answer {
-            about: about.clone(),
-            question: "can we back it up?".to_owned(),
-            health: Health::NotHere { reason: format!("this build does not drive assets of kind {}", asset.source.kind()) },
-        }),
+        Source::Rds { place, url, .. } => {
+            if asset.policy.snapshot.is_some() {
+                answers.push(answer(&about, "can its provider take a snapshot of it?", can_snapshot(env, asset, place).await));
+            }
+            for copies in asset.policy.copies.iter().filter(|copies| copies.place().holds_snapshots()) {
+                let question = format!("can we see its copies at {}?", copies.place());
+                answers.push(answer(&about, &question, can_see(env, asset, copies.place()).await));
+            }
+            if asset.policy.export.is_some() && url.is_some() {
+                answers.push(answer(&about, "can we export all of it?", can_back_up(env, asset, BackupForm::Export).await));
+            }
+        }
+        Source::Cloudsql { .. } | Source::Bucket { .. } | Source::Redis { .. } | Source::Secrets { .. } | Source::Volume { .. } => answers
+            .push(Answer {
+                about: about.clone(),
+                question: "can we back it up?".to_owned(),
+                health: Health::NotHere { reason: format!("this build does not drive assets of kind {}", asset.source.kind()) },
+            }),
     }
     if let Some(drill) = &asset.policy.drill {
         let question = match &drill.into {
@@ -179,6 +187,22 @@ async fn ask_asset(env: &Env, asset: &Asset, answers: &mut Vec<Answer>) {
         };
         answers.push(answer(&about, question, can_drill(env, asset, &drill.into).await));
     }
+}
+
+async fn can_snapshot(env: &Env, asset: &Asset, home: &Place) -> Result<String> {
+    let source = env.providers.snapshots(asset, home).await?.source().await?;
+    match source.readiness {
+        Readiness::Ready => Ok(format!("yes, of {}", source.identity)),
+        Readiness::Busy(with) => Ok(format!("yes, once it is no longer {with}")),
+        Readiness::Unfit(why) => {
+            Err(failed(format!("it is {why}")).hint("mend it in its provider's console; earlier snapshots are as they were"))
+        }
+    }
+}
+
+async fn can_see(env: &Env, asset: &Asset, place: &Place) -> Result<String> {
+    let seen = env.providers.snapshots(asset, place).await?.snapshots().await?;
+    Ok(format!("yes, {} of ours", seen.len()))
 }
 
 async fn can_back_up(env: &Env, asset: &Asset, form: BackupForm) -> Result<String> {

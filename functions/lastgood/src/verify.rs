@@ -49,6 +49,8 @@ pub struct Read {
     pub form: &'static str,
     /// How old its data is, in seconds.
     pub age_seconds: u64,
+    /// Whether its provider holds it: then the provider was asked, and no byte was read.
+    pub held: bool,
     /// What was found.
     #[serde(flatten)]
     pub found: Verification,
@@ -79,7 +81,8 @@ async fn verify_asset(env: &Env, asset: &Asset, ask: &Verify) -> Result<Verified
     let mut backups = Vec::new();
     for manifest in chosen {
         let found = verify_backup(env, &env.vault, manifest).await?;
-        backups.push(Read { form: form_word(manifest.form()), age_seconds: since(now, manifest.data_time).as_secs(), found });
+        let (form, age_seconds) = (form_word(manifest.form()), since(now, manifest.data_time).as_secs());
+        backups.push(Read { form, age_seconds, held: manifest.held.is_some(), found });
     }
     let newest = found.good.iter().map(|manifest| since(now, manifest.data_time)).min();
     let too_old = ask.max_age_hours.and_then(|hours| match newest {
@@ -117,6 +120,7 @@ fn people(all: &[Verified]) -> String {
     for verified in all {
         for read in &verified.backups {
             let found = match read.found.damage.as_slice() {
+                [] if read.held => toned("its provider shows it as recorded; none of it can be read", Tone::Good),
                 [] => toned("every byte is as recorded", Tone::Good),
                 _ => toned("DAMAGED", Tone::Bad),
             };

@@ -7,7 +7,7 @@ use crate::{
     env::Env,
     error::Result,
     id::{AssetName, BackupId},
-    stream,
+    observe, stream,
 };
 use serde::{Deserialize, Serialize};
 
@@ -38,11 +38,16 @@ impl Verification {
     }
 }
 
-/// Reads back every stored byte of a backup and records what was found. An error means that it could not be found out:
+/// Reads back every stored byte of a backup and records what was found; of one that its provider holds, it asks the provider
+/// instead, for no byte of that can be read. An error means that it could not be found out:
 /// an earlier record then stands as it was.
 pub async fn verify_backup(env: &Env, vault: &Vault, backup: &Manifest) -> Result<Verification> {
     let gauge = env.progress.begin(&format!("verifying {} {}", backup.asset, backup.id), Some(backup.stored_bytes()));
     let (mut damage, mut bytes) = (Vec::new(), 0);
+    if let Some(held) = &backup.held {
+        let why = observe::contradiction(env, env.config.asset(&backup.asset)?, held).await?;
+        damage.extend(why.map(|why| Damage::Held { object: held.name.to_string(), why }));
+    }
     for artifact in &backup.artifacts {
         match stream::inspect(vault.bucket().as_ref(), artifact, gauge.as_ref()).await? {
             None => bytes += artifact.size,

@@ -1,6 +1,6 @@
 //! What a finished backup is: the contents of its manifest.
 
-use super::held::Held;
+use super::{held::Held, place::Place};
 use crate::{
     clock::Timestamp,
     id::{AssetName, BackupId, Slot},
@@ -45,6 +45,11 @@ impl Manifest {
     pub fn stored_bytes(&self) -> u64 {
         let held = self.held.as_ref().map_or(0, |held| held.bytes);
         held + self.artifacts.iter().map(|artifact| artifact.size).sum::<u64>()
+    }
+
+    /// Whether a place is one for it: a region holds snapshots, a vault what is stored in vaults.
+    pub fn belongs_at(&self, place: &Place) -> bool {
+        place.holds_snapshots() == self.held.is_some()
     }
 
     /// Its main artifact.

@@ -22,6 +22,13 @@ pub enum Damage {
         /// The size in the store.
         found: u64,
     },
+    /// The provider that holds it no longer shows what was recorded.
+    Held {
+        /// The snapshot's name.
+        object: String,
+        /// What it shows instead.
+        why: String,
+    },
     /// Its bytes are others.
     Bytes {
         /// Its key.
@@ -37,7 +44,7 @@ impl Damage {
     /// The object that is damaged.
     pub fn object(&self) -> &str {
         match self {
-            Self::Missing { object } | Self::Size { object, .. } | Self::Bytes { object, .. } => object,
+            Self::Missing { object } | Self::Size { object, .. } | Self::Held { object, .. } | Self::Bytes { object, .. } => object,
         }
     }
 }
@@ -49,6 +56,7 @@ impl fmt::Display for Damage {
             Self::Size { object, recorded, found } => {
                 write!(f, "{object} has {found} bytes instead of {recorded}: damaged from offset {} on", recorded.min(found))
             }
+            Self::Held { why, .. } => f.write_str(why),
             Self::Bytes { object, offset: Some(offset), length } => {
                 write!(f, "{object} is damaged at offset {offset}, within {length} bytes from there")
             }
@@ -61,7 +69,7 @@ impl From<Damage> for Error {
     fn from(damage: Damage) -> Self {
         let error = match &damage {
             Damage::Missing { .. } => not_found(damage.to_string()),
-            Damage::Size { .. } | Damage::Bytes { .. } => corrupt(damage.to_string()),
+            Damage::Size { .. } | Damage::Held { .. } | Damage::Bytes { .. } => corrupt(damage.to_string()),
         };
         error.hint("restore another backup, or this one from a copy; keep the damaged object for the inquiry")
     }

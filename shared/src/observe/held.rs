@@ -73,6 +73,15 @@ pub(super) fn compare(recorded: &Held, shown: Option<&Shown>) -> Objects {
     }
 }
 
+/// Asks the provider for one snapshot, and returns what speaks against its record; none where it is as recorded.
+pub async fn contradiction(env: &Env, asset: &Asset, recorded: &Held) -> Result<Option<String>> {
+    let shown = shown(env, asset, &recorded.place).await?;
+    Ok(match compare(recorded, Some(&shown)) {
+        Objects::Damaged(why) => Some(why),
+        Objects::Whole | Objects::Unknown => None,
+    })
+}
+
 /// Says how each backup that the provider holds stands at one other place of the provider.
 pub(super) async fn standing(
     env: &Env,

@@ -112,7 +112,7 @@ fn r12_any_byte_that_differs_is_found_by_verify_and_refused_by_restore_with_obje
             match &record.damage[0] {
                 Damage::Bytes { offset, .. } => assert_eq!(*offset, Some(chunk), "{harm:?}"),
                 Damage::Size { recorded, found, .. } => assert_eq!((*recorded, *found), (stored.len() as u64, bytes.len() as u64)),
-                Damage::Missing { .. } => panic!("it is there"),
+                Damage::Missing { .. } | Damage::Held { .. } => panic!("it is there, in the vault"),
             }
             let (handed_on, end) = open(&vaults, &main).await;
             let error = end.unwrap_err();

@@ -1,7 +1,9 @@
 //! How a provider keeps a database is part of whether it can be had back: its key, its own backups, its protection.
 
+use cross_region_copy::CrossRegionCopy;
 use freshness_checker::FreshnessChecker;
 use lastgood_core::{
+    catalog::verify_backup,
     clock::before,
     domain::{
         finding::{FindingKind, Severity},
@@ -95,4 +97,29 @@ async fn what_a_restore_of_a_moment_needs_is_watched() {
     }
     let status = FreshnessChecker::default().run(&world.env()).await.unwrap();
     assert_eq!((status.assets[0].state, status.exit()), (State::Warning, Exit::Good), "a drift is told and breaks no promise yet");
+}
+
+#[tokio::test]
+async fn verify_asks_the_provider_for_what_it_cannot_read_and_says_so_when_it_is_gone() {
+    let world = snapshotted().await;
+    let env = world.env();
+    let [backup] = &env.vault.backups(&"orders".parse().unwrap()).await.unwrap().good[..] else { panic!() };
+    assert!(verify_backup(&env, &env.vault, backup).await.unwrap().is_sound());
+    world.snapshots.change("aws://eu-west-1", &backup.held.as_ref().unwrap().name.0, |_| false);
+    let found = verify_backup(&env, &env.vault, backup).await.unwrap();
+    assert!(!found.is_sound() && found.damage[0].to_string().contains("is gone from aws://eu-west-1"), "{:?}", found.damage);
+    let status = FreshnessChecker::default().run(&env).await.unwrap();
+    assert_ne!(status.assets[0].state, State::Good);
+}
+
+#[tokio::test]
+async fn copies_are_counted_where_the_newest_backup_belongs() {
+    let both =
+        CONFIG.replace("snapshot:", "url: env:ORDERS, copies: [ { region: us-east-1, kms_key: k }, { vault: file:///west } ], snapshot:");
+    let world = World::new("2026-11-20T03:05:00Z", &both).unwrap();
+    SnapshotTrigger::default().run(&world.env()).await.unwrap();
+    CrossRegionCopy::default().run(&world.env()).await.unwrap();
+    let status = FreshnessChecker::default().run(&world.env()).await.unwrap();
+    let copies = status.assets[0].copies;
+    assert_eq!((copies.proven, copies.asked), (1, 1), "a snapshot's copy is in the region, and none of it in the vault");
 }

@@ -14,11 +14,6 @@ pub(super) fn places(case: &Case<'_>) -> Vec<Place> {
     case.asset.policy.copies.iter().map(|copies| copies.place().clone()).collect()
 }
 
-/// Whether the policy wants a backup at a place: a region holds snapshots, a vault what is stored in vaults.
-fn belongs(backup: &Candidate, place: &Place) -> bool {
-    place.holds_snapshots() == backup.manifest.held.is_some()
-}
-
 /// Whether a backup is seen to be at a place.
 pub(super) fn is_at(backup: &Candidate, place: &Place) -> bool {
     backup.copies.get(place) == Some(&CopySeen::Proven)
@@ -34,7 +29,8 @@ fn at(case: &Case<'_>, place: &Place) -> Option<Finding> {
     let gone = |backup: &Candidate| matches!(backup.copies.get(place), Some(CopySeen::Damaged(_)));
     let late = |backup: &&Candidate| gone(backup) || since(case.now, backup.manifest.finished_at) > grace(rpo.duration());
     let unknown = |backup: &&Candidate| backup.copies.get(place) == Some(&CopySeen::Unknown);
-    let missing: Vec<&Candidate> = case.good().filter(|b| belongs(b, place) && !is_at(b, place) && !unknown(b)).filter(late).collect();
+    let missing: Vec<&Candidate> =
+        case.good().filter(|b| b.manifest.belongs_at(place) && !is_at(b, place) && !unknown(b)).filter(late).collect();
     let first = missing.first()?;
     let newest_there = case.good().find(|backup| is_at(backup, place) || unknown(backup));
     let age = newest_there.map(|backup| since(case.now, backup.manifest.data_time));

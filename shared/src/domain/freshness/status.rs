@@ -120,6 +120,9 @@ pub(super) fn of(case: &Case<'_>, findings: Vec<Finding>) -> AssetStatus {
     let good = case.good().next();
     let proven = proof::proven(case);
     let schedules = [policy.export.as_ref().map(|export| &export.schedule), policy.snapshot.as_ref().map(|snapshot| &snapshot.schedule)];
+    // An asset may have exports and snapshots, whose copies go to places of different kinds.
+    let mut places = copies::places(case);
+    places.retain(|place| good.is_none_or(|backup| backup.manifest.belongs_at(place)));
     AssetStatus {
         asset: case.asset.name.clone(),
         kind: case.asset.source.kind().to_owned(),
@@ -133,8 +136,8 @@ pub(super) fn of(case: &Case<'_>, findings: Vec<Finding>) -> AssetStatus {
         }),
         rpo: policy.rpo,
         copies: CopyCount {
-            proven: good.map_or(0, |backup| copies::places(case).iter().filter(|place| copies::is_at(backup, place)).count()),
-            asked: policy.copies.len(),
+            proven: good.map_or(0, |backup| places.iter().filter(|place| copies::is_at(backup, place)).count()),
+            asked: places.len(),
         },
         proven: proven.map(|drill| Proven { backup: drill.backup, form: drill.form, at: drill.finished_at }),
         rto: Rto { target: policy.rto, measured_seconds: proven.and_then(|drill| drill.took).map(|took| took.as_secs()) },

@@ -6,6 +6,7 @@
 
 use super::{
     Shape,
+    difference::{label, said, say},
     error::{is_busy, is_taken},
     look::Region,
     restore::held,
@@ -225,19 +226,19 @@ impl RestoreTarget for RdsInstance {
     async fn set_up(&self, backup: &Manifest) -> Result<Vec<CheckResult>> {
         let region = self.region(backup).await?;
         let found = settings::of_instance(&self.up(&region, backup).await?);
+        let held = held(backup)?;
         let elsewhere = |name: &str| match name {
             "subnet_group" => self.new.subnet_group.is_some(),
             "security_groups" => !self.new.security_groups.is_empty(),
-            "kms_key" => region.place != held(backup).map_or_else(|_| region.place.clone(), |held| held.place.clone()),
-            _ => false,
+            _ => PASSING.contains(&name),
         };
-        let recorded = held(backup)?.settings.iter().filter(|(name, _)| !PASSING.contains(&name.as_str()) && !elsewhere(name));
-        let say = |value: Option<&Value>| {
-            value.map_or_else(|| "none".to_owned(), |value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+        // A copy is encrypted under the key of its place, and so is what is restored from it.
+        let expected = |name: &str, value: &Value| match (name, &held.key) {
+            ("kms_key", Some(key)) => key.clone(),
+            _ => say(value),
         };
-        Ok(recorded
-            .map(|(name, value)| CheckResult::same(format!("setting {}", name.replace('_', " ")), say(Some(value)), say(found.get(name))))
-            .collect())
+        let recorded = held.settings.iter().filter(|(name, _)| !elsewhere(name));
+        Ok(recorded.map(|(name, value)| CheckResult::same(label(name), expected(name, value), said(&found, name))).collect())
     }
 
     fn next_steps(&self, backup: &Manifest) -> Vec<String> {

@@ -42,15 +42,15 @@ fn is_aurora(settings: &Settings) -> bool {
     text(settings, "engine").is_some_and(|engine| engine.starts_with("aurora"))
 }
 
-fn label(name: &str) -> String {
+pub(super) fn label(name: &str) -> String {
     format!("setting {}", name.replace('_', " "))
 }
 
-fn said(settings: &Settings, name: &str) -> String {
+pub(super) fn said(settings: &Settings, name: &str) -> String {
     settings.get(name).map_or_else(|| "none".to_owned(), say)
 }
 
-fn say(value: &Value) -> String {
+pub(super) fn say(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
