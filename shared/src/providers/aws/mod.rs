@@ -9,6 +9,7 @@ mod call;
 mod client;
 mod copy;
 mod error;
+mod login;
 pub mod rds;
 mod read;
 mod secrets;
@@ -19,6 +20,7 @@ mod upload;
 
 pub use bucket::S3;
 pub use client::{Checksums, Settings};
+pub use login::IamLogin;
 pub use secrets::AwsSecrets;
 pub use shared::{Access, Aws, https};
 pub use sns::Sns;
