@@ -1,6 +1,6 @@
 //! `lastgood.yaml` as it is written: every key that exists, each with the place where it stands.
 
-use super::{BucketExpectations, ExportPolicy, RecoverySet, Retention, SecretRef, SecretsProvider, SnapshotPolicy};
+use super::{AnalyticsPolicy, BucketExpectations, ExportPolicy, RecoverySet, Retention, SecretRef, SecretsProvider, SnapshotPolicy};
 use super::{DrillTarget, Expect, Login, Topic};
 use crate::domain::{backup::Form, due::Schedule, place::Place, span::Span};
 use crate::id::AssetName;
@@ -169,6 +169,9 @@ pub struct RawAsset {
     /// How it is proven.
     #[schemars(with = "Option<RawDrill>")]
     pub drill: Key<RawDrill>,
+    /// Extracts for analysts (rds): not a backup.
+    #[schemars(with = "Option<AnalyticsPolicy>")]
+    pub analytics: Key<AnalyticsPolicy>,
 }
 
 /// Another place where every backup must exist.

@@ -153,6 +153,12 @@ impl Providers for Real {
         Ok(Arc::new(super::aws::rds::RdsSnapshots::open(self.aws.clone(), asset, at, self.clock.clone()).await?))
     }
 
+    #[cfg(feature = "aws")]
+    async fn extracts(&self, asset: &Asset) -> Result<Arc<dyn crate::ports::Extracts>> {
+        let home = asset.source.home().ok_or_else(|| invalid(format!("no provider holds snapshots of {}", asset.name)))?;
+        Ok(Arc::new(super::aws::rds::RdsExtracts::open(&self.aws, home).await?))
+    }
+
     async fn replicas(&self, asset: &Asset, into: &DrillTarget) -> Result<Arc<dyn Replicas>> {
         if let DrillTarget::Rds(drill) = into {
             return self.in_rds(asset, drill);
