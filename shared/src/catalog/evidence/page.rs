@@ -146,6 +146,7 @@ fn drilled(backup: &Drilled, evidence: &Evidence) -> Markup {
         (_, Method::PgDumpPlain) => "a logical export (pg_dump, SQL)",
         (_, Method::PgDumpDirectory) => "a logical export (pg_dump, directory)",
         (_, Method::ProviderSnapshot) => "a snapshot that its provider holds",
+        (_, Method::PointInTime) => "a moment of its provider's own continuous backups",
         (Form::Export, Method::PgBaseBackup) => "a physical copy",
     };
     html! {

@@ -84,7 +84,15 @@ fn table(answer: Answer<'_>) -> Option<Meaning> {
         | "InvalidVPCNetworkState"
         | "DBSecurityGroupNotFound"
         | "NetworkTypeNotSupported" => (Kind::Invalid, "the network does not fit", NETWORK),
-        "InvalidRestore" => (Kind::Failed, "this snapshot cannot be restored so", None),
+        "InvalidRestore" => (Kind::Failed, "it cannot be restored so", None),
+        "PointInTimeRestoreNotEnabled" => (
+            Kind::Invalid,
+            "RDS keeps no continuous backups of it",
+            Some("set its backup retention to a day at least; till then restore snapshots"),
+        ),
+        "DBInstanceAutomatedBackupNotFound" | "DBClusterAutomatedBackupNotFound" => {
+            (Kind::NotFound, "there are no such continuous backups", None)
+        }
         "StorageTypeNotSupported" | "ProvisionedIopsNotAvailableInAZ" => {
             (Kind::Invalid, "the class and the storage do not go together there", CLASS)
         }
@@ -150,6 +158,9 @@ mod tests {
             ("DBSecurityGroupNotFound", 404, Kind::Invalid),
             ("NetworkTypeNotSupported", 400, Kind::Invalid),
             ("InvalidRestoreFault", 400, Kind::Failed),
+            ("PointInTimeRestoreNotEnabled", 400, Kind::Invalid),
+            ("DBInstanceAutomatedBackupNotFound", 404, Kind::NotFound),
+            ("DBClusterAutomatedBackupNotFoundFault", 404, Kind::NotFound),
             ("StorageTypeNotSupported", 400, Kind::Invalid),
             ("ProvisionedIopsNotAvailableInAZFault", 400, Kind::Invalid),
             ("InvalidParameterValue", 400, Kind::Invalid),
