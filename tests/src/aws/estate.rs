@@ -76,7 +76,10 @@ impl Estate {
                 aws.database(&production, instance, HOME).await;
                 aws.parameters(&format!("{instance}-parameters"), FAR).await;
             }
-            Shape::Cluster => aws.aurora(&production, instance, HOME).await,
+            Shape::Cluster => {
+                aws.aurora(&production, instance, HOME).await;
+                aws.cluster_parameters(&format!("{instance}-parameters"), FAR).await;
+            }
         }
         aws.key(FAR, "alias/dr").await;
         let (network, far) = (aws.drill_network(HOME).await, aws.drill_network(FAR).await);
