@@ -122,6 +122,16 @@ assets:
         Some(Self { env, clock, aws, production, network, vault, _home: home })
     }
 
+    /// The same estate, whose drills restore the moment so long before them.
+    #[must_use]
+    pub fn drilling_a_moment(mut self, ago: &str) -> Self {
+        let mut config = (*self.env.config).clone();
+        let drill = config.assets.get_mut(&self.asset()).and_then(|asset| asset.policy.drill.as_mut()).expect("a drill policy");
+        drill.point_in_time = Some(ago.parse().expect("a length of time"));
+        self.env.config = Arc::new(config);
+        self
+    }
+
     /// The asset.
     pub fn asset(&self) -> AssetName {
         "orders-rds".parse().expect("a name")
