@@ -203,6 +203,12 @@ async fn r48_an_aurora_cluster_is_restored_beside_itself_with_its_instances_from
     assert!(again.steps[0].contains("go on with orders-then"), "{:?}", again.steps);
     assert_eq!((estate.aws.calls("RestoreDBClusterToPointInTime"), estate.instances(HOME).await.len()), (1, 6));
 
+    // Neither it nor a member of it is ever restored over.
+    for name in [PRODUCTION, "orders-prod-one"] {
+        let error = at("2026-11-20T10:10:00Z", &format!("rds:{name}")).run(&estate.env).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::Refused, "{name}: {}", error.full());
+    }
+
     // A stranger's instance under the name of one of its own is seen before anything is begun.
     let theirs = estate.aws.cluster().await;
     estate.aws.database(&theirs, "orders-other-2", HOME).await;

@@ -1,6 +1,7 @@
 //! What a team sees Lastgood do: whole stories over real Postgres, real archives and real vaults.
 
 mod aws;
+mod aws_moments;
 mod command;
 mod config;
 mod copy;

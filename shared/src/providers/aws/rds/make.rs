@@ -58,6 +58,7 @@ pub(super) struct Order {
     pub parameter_group: Option<String>,
     pub protected: Option<bool>,
     pub multi_az: Option<bool>,
+    pub ca: Option<String>,
     pub port: Option<i32>,
     pub storage_type: Option<String>,
     pub iops: Option<i32>,
@@ -81,6 +82,7 @@ macro_rules! instance {
             .publicly_accessible(false)
             .set_deletion_protection($order.protected)
             .set_multi_az($order.multi_az)
+            .set_ca_certificate_identifier($order.ca)
             .set_port($order.port)
             .set_storage_type($order.storage_type)
             .set_iops($order.iops)
@@ -175,15 +177,17 @@ pub(super) struct Member<'a> {
     pub class: String,
     pub parameter_group: Option<String>,
     pub minor_upgrades: Option<bool>,
+    pub ca: Option<String>,
     pub tags: Vec<Tag>,
 }
 
 /// Gives an Aurora cluster an instance, unless it has it already. Returns false where the name is another's.
 pub(super) async fn member(region: &Region, member: Member<'_>) -> Result<bool> {
-    let Member { id, cluster, engine, class, parameter_group, minor_upgrades, tags } = member;
+    let Member { id, cluster, engine, class, parameter_group, minor_upgrades, ca, tags } = member;
     let call = region.client.create_db_instance().db_instance_identifier(id).db_cluster_identifier(cluster);
     let call = call.engine(engine.split(' ').next().unwrap_or_default()).db_instance_class(class).publicly_accessible(false);
-    let call = call.set_auto_minor_version_upgrade(minor_upgrades).set_db_parameter_group_name(parameter_group);
+    let call =
+        call.set_auto_minor_version_upgrade(minor_upgrades).set_ca_certificate_identifier(ca).set_db_parameter_group_name(parameter_group);
     match call.set_tags(Some(tags)).send().await {
         Ok(_) => Ok(true),
         Err(error) if is_busy(&error) => Ok(true),

@@ -78,6 +78,7 @@ impl RdsReplicas {
             class,
             parameter_group: make::parameter_group(region, settings, Shape::Instance).await?,
             minor_upgrades: Some(false),
+            ca: None,
             tags: tags::ours(body.tags()),
         };
         if make::member(region, member).await? { Ok(()) } else { Err(stranger(name, region)) }

@@ -42,6 +42,7 @@ impl Beside {
                 let instance = Order {
                     class: owned(recorded, "class"),
                     multi_az: flag(recorded, "multi_az"),
+                    ca: owned(recorded, "ca"),
                     minor_upgrades: flag(recorded, "auto_minor_version_upgrade"),
                     iops: make::iops(recorded),
                     ..order
@@ -117,6 +118,7 @@ impl Beside {
                 class: class.clone(),
                 parameter_group: parameter_group.clone(),
                 minor_upgrades: flag(&held.settings, "auto_minor_version_upgrade"),
+                ca: owned(&held.settings, "ca"),
                 tags: tags::of_restored(backup.id, &held.settings),
             };
             if !make::member(region, member).await? {
