@@ -3,7 +3,10 @@
 
 use aws_sdk_rds::{Client, error::ProvideErrorMetadata, primitives::DateTime};
 use lastgood_core::{clock::Timestamp, testing::ManualClock};
-use lastgood_tests::aws::{Aws, MASTER_PASSWORD};
+use lastgood_tests::{
+    aws::{Aws, MASTER_PASSWORD},
+    pg,
+};
 use std::{process::Command, sync::Arc};
 
 const HOME: &str = "eu-west-1";
@@ -77,8 +80,8 @@ async fn a_moment_is_real_postgres_replayed_up_to_it_and_its_window_is_kept() {
             aws.ca().display()
         );
         let sql = "select coalesce(string_agg(relname, ' ' order by relname), '') from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace";
-        let output = Command::new(lastgood_tests::pg::program("psql")).args([&conninfo, "-XAtc", sql]).env("PGPASSWORD", MASTER_PASSWORD);
-        let output = { output }.output().unwrap();
+        let mut psql = Command::new(pg::program("psql"));
+        let output = psql.args([&conninfo, "-XAtc", sql]).env("PGPASSWORD", MASTER_PASSWORD).output().unwrap();
         assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), tables, "{name}: {}", String::from_utf8_lossy(&output.stderr));
     }
     assert_eq!(orders.cell("postgres", "select count(*) from pg_class where relname in ('first', 'second', 'third')").await, "3");
