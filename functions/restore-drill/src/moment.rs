@@ -6,7 +6,7 @@ use lastgood_core::{
     config::Asset,
     domain::{backup::Manifest, span::Span},
     env::Env,
-    error::{During, Result, unsupported},
+    error::{During, Result, invalid, unsupported},
 };
 
 /// What was chosen.
@@ -28,12 +28,12 @@ pub async fn moment(env: &Env, asset: &Asset, ago: Span) -> Result<Moment> {
     let look = async { env.providers.snapshots(asset, home).await?.continuous().await };
     let continuous = look.await.during(format!("looking how far the continuous backups of {} reach", asset.name))?;
     let continuous = continuous.ok_or_else(|| {
-        unsupported(format!("{home} keeps no continuous backups of {}, or has none to offer yet", asset.name))
+        invalid(format!("{home} keeps no continuous backups of {}, or has none to offer yet", asset.name))
             .hint("set its backup retention to a day at least, or leave `drill.point_in_time` out to drill snapshots")
     })?;
     let wanted = before(env.clock.now(), ago.duration());
     let at = continuous.window.clip(wanted).ok_or_else(|| {
-        unsupported(format!("the continuous backups of {} reach {}, and {wanted} lies before that", asset.name, continuous.window))
+        invalid(format!("the continuous backups of {} reach {}, and {wanted} lies before that", asset.name, continuous.window))
             .hint("give `drill.point_in_time` less than the backup retention; a new database needs some hours")
     })?;
     Ok(Moment { backup: continuous.at(&asset.name, at), reaches_to: continuous.window.to })

@@ -157,7 +157,7 @@ async fn without_continuous_backups_a_drill_of_a_moment_could_not_verify_and_say
     let report = drill(&estate.env).await;
     assert_eq!(report.exit(), Exit::CouldNotVerify);
     let Outcome::Failed { kind, reason, hint } = &report.entries[0].outcome else { panic!("{report:?}") };
-    assert_eq!(*kind, Kind::Unsupported, "{reason}");
+    assert_eq!(*kind, Kind::Invalid, "{reason}");
     assert!(reason.contains("no continuous backups") && hint.as_deref().unwrap().contains("backup retention"), "{reason} {hint:?}");
     assert_eq!((estate.instances(HOME).await, estate.aws.calls("RestoreDBInstanceToPointInTime")), (vec![PRODUCTION.to_owned()], 0));
 }

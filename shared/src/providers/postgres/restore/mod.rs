@@ -98,7 +98,7 @@ impl Restore<'_> {
             Method::PgDumpPlain => self.script(found.program()).await?,
             Method::PgDumpDirectory => self.directory(found.program(), jobs).await?,
             Method::PgDumpCustom | Method::PgBaseBackup | Method::ProviderSnapshot | Method::PointInTime => {
-                self.archive(found.program()).await?
+                self.archive(found.program()).await?;
             }
         }
         client.batch_execute("set statement_timeout = 0; analyze").await.map_err(|error| sql_error(&error)).during("analysing")?;
