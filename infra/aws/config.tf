@@ -46,8 +46,10 @@ locals {
     [for cluster in var.clusters : "arn:${local.partition}:rds:${local.region}:${local.account}:cluster:${cluster}"],
   )
 
-  drills     = { for name, asset in local.assets : name => asset.drill if can(asset.drill) }
-  rds_drills = { for name, drill in local.drills : name => drill.into.rds if can(drill.into.rds.subnet_group) }
+  drills = { for name, asset in local.assets : name => asset.drill if can(asset.drill) }
+  # Drills of a moment out of RDS's own continuous backups.
+  moment_drills = { for name, drill in local.drills : name => drill.point_in_time if can(drill.point_in_time) }
+  rds_drills    = { for name, drill in local.drills : name => drill.into.rds if can(drill.into.rds.subnet_group) }
 
   # One schedule for each heavy asset; the light functions look at all assets themselves.
   exports = { for name, asset in local.assets : name => asset.export.schedule if can(asset.export.schedule) }

@@ -155,6 +155,10 @@ pub struct DrillPolicy {
     pub from: Option<Place>,
     /// Which form is drilled; by default whichever was drilled longer ago.
     pub form: Option<crate::domain::backup::Form>,
+    /// How long before the drill the moment lies that is restored out of the provider's own continuous backups, where no
+    /// backup of ours is to be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub point_in_time: Option<Span>,
     /// How long a drill may take before it is torn down.
     pub timeout: Span,
     /// What is checked beyond the recorded expectations.

@@ -201,6 +201,9 @@ pub struct RawDrill {
     pub from: Option<Place>,
     /// Which form is drilled.
     pub form: Option<Form>,
+    /// Restores no snapshot, but the moment this long before the drill, out of the provider's own continuous backups
+    /// (`into: { rds: … }`).
+    pub point_in_time: Option<Span>,
     /// How long a drill may take; twice the rto when not given.
     pub timeout: Option<Span>,
     /// What is checked beyond the recorded expectations.

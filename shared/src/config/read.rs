@@ -1,7 +1,7 @@
 //! From text to a [`Config`]: strict, bounded, and with every default applied.
 
 use super::{
-    AnalyticsPolicy, Channel, Config, Copies, DrillPolicy, Policy, Retention, System,
+    AnalyticsPolicy, Channel, Config, Copies, DrillPolicy, DrillTarget, Policy, Retention, System,
     fault::{all_of, of_yaml, told},
     raw::{RawAsset, RawChannel, RawChannelKind, RawConfig, RawCopy, RawDefaults, RawDrill, RawKind, RawSystem},
 };
@@ -234,6 +234,9 @@ impl Reader<'_> {
                 ));
             }
         }
+        if at.value.point_in_time.is_some() {
+            self.moment(&path, &at)?;
+        }
         let checks = at
             .value
             .checks
@@ -241,9 +244,23 @@ impl Reader<'_> {
             .enumerate()
             .map(|(n, check)| self.check(&format!("{path}.checks[{n}]"), check))
             .collect::<Result<_>>()?;
-        let RawDrill { schedule, into, from, form, timeout, checks: _ } = at.value;
+        let RawDrill { schedule, into, from, form, point_in_time, timeout, checks: _ } = at.value;
         let timeout = timeout.unwrap_or_else(|| doubled(rto));
-        Ok(DrillPolicy { schedule, into, from, form, timeout, checks })
+        Ok(DrillPolicy { schedule, into, from, form, point_in_time, timeout, checks })
+    }
+
+    /// Refuses a drill of a moment where no provider could restore one.
+    fn moment(&self, path: &str, at: &Spanned<RawDrill>) -> Result<()> {
+        let wrong = |what: &str, hint: &str| Err(self.wrong(at, &format!("{path}.point_in_time"), what, hint));
+        let RawDrill { into, from, form, .. } = &at.value;
+        if !matches!(into, DrillTarget::Rds(_)) {
+            return wrong("only RDS restores a moment of its own", "write `into: { rds: … }`, or leave `point_in_time` out");
+        }
+        if from.is_some() || form.is_some() {
+            let what = "continuous backups are at their home only, and neither a copy nor of a form";
+            return wrong(what, "leave `from` and `form` out, or `point_in_time`");
+        }
+        Ok(())
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod backup;
 pub mod compare;
+pub mod continuous;
 pub mod damage;
 pub mod drill;
 pub mod due;

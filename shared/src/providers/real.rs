@@ -103,7 +103,7 @@ impl Real {
             return Err(invalid(format!("{} is of kind {}: RDS restores only its own snapshots", asset.name, asset.source.kind())));
         };
         let (aws, clock, progress) = (self.aws.clone(), self.clock.clone(), self.progress.clone());
-        Ok(Arc::new(super::aws::rds::RdsInstance::new(aws, new.clone(), instance, clock, progress)))
+        Ok(Arc::new(super::aws::rds::Beside::new(aws, new.clone(), instance, clock, progress)))
     }
 
     #[cfg(not(feature = "aws"))]

@@ -7,5 +7,6 @@ mod kills;
 mod postgres;
 mod rds;
 mod rds_aws;
+mod rds_moment;
 mod store;
 mod strangers;

@@ -2,6 +2,7 @@
 
 mod analytics;
 mod aws;
+mod aws_moments;
 mod command;
 mod config;
 mod copy;

@@ -96,7 +96,15 @@ fn table(answer: Answer<'_>) -> Option<Meaning> {
         "InvalidS3Bucket" => (Kind::Invalid, "the bucket cannot be written to", Some(EXTRACT)),
         "IamRoleNotFound" | "IamRoleMissingPermissions" => (Kind::Denied, "RDS cannot write as the role", Some(EXTRACT)),
         "InvalidExportOnly" => (Kind::Invalid, "there is no such part of the database", Some("mend `analytics.only`")),
-        "InvalidRestore" => (Kind::Failed, "this snapshot cannot be restored so", None),
+        "InvalidRestore" => (Kind::Failed, "it cannot be restored so", None),
+        "PointInTimeRestoreNotEnabled" => (
+            Kind::Invalid,
+            "RDS keeps no continuous backups of it",
+            Some("set its backup retention to a day at least; till then restore snapshots"),
+        ),
+        "DBInstanceAutomatedBackupNotFound" | "DBClusterAutomatedBackupNotFound" => {
+            (Kind::NotFound, "there are no such continuous backups", None)
+        }
         "StorageTypeNotSupported" | "ProvisionedIopsNotAvailableInAZ" => {
             (Kind::Invalid, "the class and the storage do not go together there", CLASS)
         }
@@ -169,6 +177,9 @@ mod tests {
             ("IamRoleNotFoundFault", 404, Kind::Denied),
             ("IamRoleMissingPermissionsFault", 400, Kind::Denied),
             ("InvalidExportOnlyFault", 400, Kind::Invalid),
+            ("PointInTimeRestoreNotEnabled", 400, Kind::Invalid),
+            ("DBInstanceAutomatedBackupNotFound", 404, Kind::NotFound),
+            ("DBClusterAutomatedBackupNotFoundFault", 404, Kind::NotFound),
             ("StorageTypeNotSupported", 400, Kind::Invalid),
             ("ProvisionedIopsNotAvailableInAZFault", 400, Kind::Invalid),
             ("InvalidParameterValue", 400, Kind::Invalid),
