@@ -1,10 +1,12 @@
 //! Looks at one asset as it is now: catalog, listing, copies, runs and drills. It reads records and lists folders, never an
 //! artifact's bytes, and changes nothing. What it cannot see it says; it never assumes.
 
+mod buckets;
 mod copies;
 mod held;
 mod records;
 
+pub use buckets::{posture_of_bucket, vaults};
 pub use held::{backups_at, contradiction, posture};
 
 use crate::{
@@ -76,6 +78,7 @@ pub async fn observe(env: &Env, asset: &Asset) -> Result<Observation> {
         runs,
         scheduled: records::scheduled(vault).await?,
         posture: None,
+        bucket: None,
         drills: drills.good.iter().filter_map(drill).collect(),
         prune_refused: None,
         blind,

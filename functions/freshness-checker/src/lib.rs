@@ -71,10 +71,13 @@ pub async fn observe_all(env: &Env, only: Option<&AssetName>) -> Result<Status> 
     let now = env.clock.now();
     let looks: Vec<_> = env.config.selected(only)?.into_iter().map(|asset| look(env, asset, now)).collect();
     let assets: Vec<AssetStatus> = stream::iter(looks).buffered(AT_ONCE).collect().await;
-    let findings = beats::read(env).await.map_or_else(
+    let mut findings = beats::read(env).await.map_or_else(
         |error| vec![could_not_observe(env, format!("the functions' signs of life could not be read: {}", error.full()))],
         |beats| functions(&env.config, &beats, now),
     );
+    if only.is_none() {
+        findings.extend(observe::vaults(env).await);
+    }
     Ok(Status::of(now, assets, findings))
 }
 
@@ -86,6 +89,7 @@ async fn look(env: &Env, asset: &Asset, now: Timestamp) -> AssetStatus {
         Err(error) => return unseen(asset, &error.full(), now, runbook),
     };
     observed.seen.posture = observe::posture(env, asset, &mut observed.seen.blind).await;
+    observed.seen.bucket = observe::posture_of_bucket(env, asset, &mut observed.seen.blind).await;
     match prune::planned(env, asset, &observed).await {
         Ok(plan) if !plan.prune.is_empty() => observed.seen.prune_refused = plan.refused,
         Ok(_) => {}

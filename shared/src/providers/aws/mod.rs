@@ -7,6 +7,8 @@ mod bucket;
 mod client;
 mod copy;
 mod error;
+mod kept;
+mod kept_xml;
 pub mod rds;
 mod read;
 mod secrets;
