@@ -174,7 +174,9 @@ pub fn exit_of(findings: &[Finding]) -> Exit {
     use FindingKind as F;
     let exit = |finding: &Finding| match finding.kind {
         _ if finding.severity == Severity::Note => Exit::Good,
-        F::BackupFailed | F::BackupCorrupt | F::RecordUnreadable | F::DrillFailed | F::NotDelivered | F::KeyUnusable | F::VaultUnsafe => Exit::Failed,
+        F::BackupFailed | F::BackupCorrupt | F::RecordUnreadable | F::DrillFailed | F::NotDelivered | F::KeyUnusable | F::VaultUnsafe => {
+            Exit::Failed
+        }
         F::BackupStale | F::NeverSucceeded | F::ScheduleSilent | F::CopyMissing | F::RecordedButMissing | F::HeartbeatMissing => {
             Exit::Stale
         }

@@ -4,10 +4,12 @@
 mod buckets;
 mod copies;
 mod held;
+mod keys;
 mod records;
 
 pub use buckets::{posture_of_bucket, vaults};
 pub use held::{backups_at, contradiction, posture};
+pub use keys::KeyRing;
 
 use crate::{
     catalog::{Copy, Key, Tombstone, Vault, Verification, evidence::Evidence},
@@ -79,6 +81,7 @@ pub async fn observe(env: &Env, asset: &Asset) -> Result<Observation> {
         scheduled: records::scheduled(vault).await?,
         posture: None,
         bucket: None,
+        keys: Vec::new(),
         drills: drills.good.iter().filter_map(drill).collect(),
         prune_refused: None,
         blind,

@@ -5,6 +5,7 @@ pub mod evidence;
 mod heartbeat;
 mod key;
 pub mod lease;
+mod opened;
 mod plan;
 mod proof;
 mod record;
@@ -15,6 +16,7 @@ mod verification;
 
 pub use heartbeat::{Heartbeat, Waker};
 pub use key::Key;
+pub use opened::Opened;
 pub use plan::{PlanRecord, PlanState};
 pub use proof::{Checked, Copied, Copy, Copying};
 pub use record::{Record, decode, encode};

@@ -135,6 +135,11 @@ impl Providers for Real {
         Ok(Arc::new(super::aws::rds::RdsSnapshots::open(self.aws.clone(), asset, at, self.clock.clone()).await?))
     }
 
+    #[cfg(feature = "aws")]
+    async fn keys(&self, at: &Place) -> Result<Option<Arc<dyn crate::ports::Keys>>> {
+        Ok(Some(Arc::new(super::aws::AwsKeys::open(&self.aws, at).await?)))
+    }
+
     async fn replicas(&self, asset: &Asset, into: &DrillTarget) -> Result<Arc<dyn Replicas>> {
         if let DrillTarget::Rds(drill) = into {
             return self.in_rds(asset, drill);

@@ -65,7 +65,10 @@ fn encryption(posture: &BucketPosture) -> Option<Told> {
 /// A rule that deletes by age alone knows neither what is the last good backup nor what a record is.
 fn lifecycle(posture: &BucketPosture, place: &Place, kept_days: u32) -> Vec<Told> {
     let rules = posture.lifecycle.iter().flatten();
-    rules.filter_map(|rule| deletes(rule, place, kept_days)).chain(posture.lifecycle.iter().flatten().filter_map(|rule| archives(rule, place))).collect()
+    rules
+        .filter_map(|rule| deletes(rule, place, kept_days))
+        .chain(posture.lifecycle.iter().flatten().filter_map(|rule| archives(rule, place)))
+        .collect()
 }
 
 fn deletes(rule: &Lifecycle, place: &Place, kept_days: u32) -> Option<Told> {
@@ -82,16 +85,19 @@ fn deletes(rule: &Lifecycle, place: &Place, kept_days: u32) -> Option<Told> {
             Severity::Critical,
             format!("has a lifecycle rule ({id}) that deletes {what} after {days} days, and retention keeps backups for {kept_days}"),
         ),
-        Expiry::After(days) => drift(format!(
-            "has a lifecycle rule ({id}) that deletes {what} after {days} days by age alone, the last good backup among it"
-        )),
+        Expiry::After(days) => {
+            drift(format!("has a lifecycle rule ({id}) that deletes {what} after {days} days by age alone, the last good backup among it"))
+        }
     })
 }
 
 fn archives(rule: &Lifecycle, place: &Place) -> Option<Told> {
     let what = ours(rule, place)?;
     let (days, class) = rule.archives.as_ref()?;
-    Some(drift(format!("has a lifecycle rule ({}) that moves {what} to {class} after {days} days: a restore waits for hours then", rule.id)))
+    Some(drift(format!(
+        "has a lifecycle rule ({}) that moves {what} to {class} after {days} days: a restore waits for hours then",
+        rule.id
+    )))
 }
 
 /// What of ours a rule is about.
@@ -113,7 +119,8 @@ fn notes(posture: &BucketPosture, place: &Place) -> Vec<Told> {
     let note = |sentence: &str| (FindingKind::PostureDrift, Severity::Note, sentence.to_owned());
     let uploads = |rules: &Vec<Lifecycle>| !rules.iter().any(|rule| rule.uploads_days.is_some() && ours(rule, place).is_some());
     let kept = posture.lifecycle.as_ref().filter(|rules| uploads(rules));
-    let open = (posture.lock == Some(Lock::Off)).then(|| note("has no Object Lock: whoever takes over the account can delete every backup"));
+    let open =
+        (posture.lock == Some(Lock::Off)).then(|| note("has no Object Lock: whoever takes over the account can delete every backup"));
     kept.map(|_| note("never removes uploads that were not finished")).into_iter().chain(open).collect()
 }
 

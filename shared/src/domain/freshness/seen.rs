@@ -6,7 +6,7 @@ use crate::{
         backup::{Form, Manifest},
         drill::Verdict,
         place::Place,
-        posture::{BucketPosture, Posture},
+        posture::{BucketPosture, KeySeen, Posture},
         run::Run,
     },
     id::BackupId,
@@ -30,6 +30,8 @@ pub struct Seen {
     pub posture: Option<Posture>,
     /// How the bucket is kept that it is; none where it is none, or its store does not know the questions.
     pub bucket: Option<BucketPosture>,
+    /// The keys that its backups and their copies are encrypted with.
+    pub keys: Vec<KeySeen>,
     /// Its drills, in any order.
     pub drills: Vec<DrillSeen>,
     /// Why the next prune will let nothing go, if it will not.

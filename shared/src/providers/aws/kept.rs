@@ -43,12 +43,8 @@ const LOCK: Question = Question {
     action: "s3:GetBucketObjectLockConfiguration",
     unset: "ObjectLockConfigurationNotFoundError",
 };
-const LIFECYCLE: Question = Question {
-    what: "lifecycle",
-    query: "lifecycle",
-    action: "s3:GetLifecycleConfiguration",
-    unset: "NoSuchLifecycleConfiguration",
-};
+const LIFECYCLE: Question =
+    Question { what: "lifecycle", query: "lifecycle", action: "s3:GetLifecycleConfiguration", unset: "NoSuchLifecycleConfiguration" };
 const BLOCK: Question = Question {
     what: "block of public access",
     query: "publicAccessBlock",

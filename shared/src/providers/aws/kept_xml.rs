@@ -252,7 +252,13 @@ pub(super) fn public_list(xml: &[u8]) -> Option<bool> {
         group: Option<String>,
     }
     let answer: Answer = read("AccessControlPolicy", xml)?;
-    let anybody = |grant: &Grant| grant.grantee.group.as_deref().is_some_and(|group| group.ends_with("/global/AllUsers") || group.ends_with("/global/AuthenticatedUsers"));
+    let anybody = |grant: &Grant| {
+        grant
+            .grantee
+            .group
+            .as_deref()
+            .is_some_and(|group| group.ends_with("/global/AllUsers") || group.ends_with("/global/AuthenticatedUsers"))
+    };
     Some(answer.list.grants.iter().any(anybody))
 }
 
@@ -273,7 +279,8 @@ mod tests {
         assert_eq!(versioning(b"<VersioningConfiguration xmlns=\"x\"/>"), Some(false), "it never was on");
         let rule = "<Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>aws:kms</SSEAlgorithm><KMSMasterKeyID>arn:k</KMSMasterKeyID></ApplyServerSideEncryptionByDefault><BucketKeyEnabled>true</BucketKeyEnabled></Rule>";
         assert_eq!(encryption(&whole("ServerSideEncryptionConfiguration", rule)), Some(Encryption::Key(Some("arn:k".to_owned()))));
-        let rule = "<Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault></Rule>";
+        let rule =
+            "<Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault></Rule>";
         assert_eq!(encryption(&whole("ServerSideEncryptionConfiguration", rule)), Some(Encryption::OfTheStore));
         let on = "<ObjectLockEnabled>Enabled</ObjectLockEnabled>";
         assert_eq!(lock(&whole("ObjectLockConfiguration", on)), Some(Lock::On { days: None }));
@@ -305,12 +312,21 @@ mod tests {
     #[test]
     fn what_lets_everybody_in_is_known() {
         let grant = |group: &str| {
-            whole("AccessControlPolicy", &format!("<Owner><ID>o</ID></Owner><AccessControlList><Grant><Grantee xmlns:xsi=\"i\" xsi:type=\"Group\"><URI>{group}</URI></Grantee><Permission>READ</Permission></Grant></AccessControlList>"))
+            whole(
+                "AccessControlPolicy",
+                &format!(
+                    "<Owner><ID>o</ID></Owner><AccessControlList><Grant><Grantee xmlns:xsi=\"i\" xsi:type=\"Group\"><URI>{group}</URI></Grantee><Permission>READ</Permission></Grant></AccessControlList>"
+                ),
+            )
         };
         assert_eq!(public_list(&grant("http://acs.amazonaws.com/groups/global/AllUsers")), Some(true));
         assert_eq!(public_list(&grant("http://acs.amazonaws.com/groups/s3/LogDelivery")), Some(false));
         assert_eq!(public_policy(&whole("PolicyStatus", "<IsPublic>TRUE</IsPublic>")), Some(true));
-        let half = block(&whole("PublicAccessBlockConfiguration", "<BlockPublicAcls>true</BlockPublicAcls><IgnorePublicAcls>true</IgnorePublicAcls><BlockPublicPolicy>false</BlockPublicPolicy>")).unwrap();
+        let half = block(&whole(
+            "PublicAccessBlockConfiguration",
+            "<BlockPublicAcls>true</BlockPublicAcls><IgnorePublicAcls>true</IgnorePublicAcls><BlockPublicPolicy>false</BlockPublicPolicy>",
+        ))
+        .unwrap();
         assert_eq!(half.gaps().unwrap(), "BlockPublicPolicy, RestrictPublicBuckets off");
         assert!(half.ignores_lists() && !half.restricts_policies());
     }

@@ -11,6 +11,7 @@ mod copy;
 mod error;
 mod kept;
 mod kept_xml;
+mod keys;
 pub mod rds;
 mod read;
 mod secrets;
@@ -21,6 +22,7 @@ mod upload;
 
 pub use bucket::S3;
 pub use client::{Checksums, Settings};
+pub use keys::AwsKeys;
 pub use secrets::AwsSecrets;
 pub use shared::{Access, Aws, https};
 pub use sns::Sns;
