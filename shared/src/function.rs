@@ -3,6 +3,7 @@
 use crate::{
     clock::Timestamp,
     domain::{
+        change::Change,
         finding::{Finding, FindingKind, Severity},
         measure::Measures,
     },
@@ -29,6 +30,10 @@ pub trait Findings {
     fn findings(&self) -> Vec<Finding>;
     /// How the invocation ends.
     fn exit(&self) -> Exit;
+    /// What changed, for programs that wait for it: nothing where a report changes nothing.
+    fn changes(&self) -> Vec<Change> {
+        Vec::new()
+    }
     /// What was measured, for monitors: nothing where a report measures nothing.
     fn measures(&self) -> Vec<Measures> {
         Vec::new()

@@ -2,6 +2,7 @@
 //!
 //! Nothing here names a cloud. Adapters are in [`crate::providers`]; harsher-than-life fakes in `crate::testing`.
 
+mod announce;
 mod bucket;
 mod export;
 mod keys;
@@ -13,6 +14,7 @@ mod secrets;
 mod snapshots;
 mod target;
 
+pub use announce::Announcer;
 pub use bucket::{Bucket, ByteStream, If, Listed, ObjectMeta, Upload, Version};
 pub use export::{Ask, Dump, Exporter, Facts, Piece, Preflight};
 pub use keys::Keys;

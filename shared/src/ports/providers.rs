@@ -4,7 +4,7 @@ use crate::{
     config::{Asset, DrillTarget},
     domain::{backup::Form, place::Place},
     error::{Result, unsupported},
-    ports::{Bucket, Confirmation, Exporter, Keys, Replicas, RestoreTarget, Snapshots, Target},
+    ports::{Announcer, Bucket, Confirmation, Exporter, Keys, Replicas, RestoreTarget, Snapshots, Target},
 };
 use async_trait::async_trait;
 use std::{fmt::Debug, sync::Arc};
@@ -26,6 +26,11 @@ pub trait Providers: Debug + Send + Sync {
 
     /// Opens the keys that snapshots at a place are encrypted with; none where nobody can be asked for them.
     async fn keys(&self, _: &Place) -> Result<Option<Arc<dyn Keys>>> {
+        Ok(None)
+    }
+
+    /// Opens the way to whoever waits for changes; none where the config names nobody.
+    async fn announcer(&self) -> Result<Option<Arc<dyn Announcer>>> {
         Ok(None)
     }
 

@@ -140,6 +140,14 @@ impl Providers for Real {
         Ok(Some(Arc::new(super::aws::AwsKeys::open(&self.aws, at).await?)))
     }
 
+    #[cfg(feature = "aws")]
+    async fn announcer(&self) -> Result<Option<Arc<dyn crate::ports::Announcer>>> {
+        let open = |events: &crate::config::OwnEvents| -> Arc<dyn crate::ports::Announcer> {
+            Arc::new(super::aws::Events::new(events.bus.clone(), self.aws.access().clone()))
+        };
+        Ok(self.config.events.as_ref().map(open))
+    }
+
     async fn replicas(&self, asset: &Asset, into: &DrillTarget) -> Result<Arc<dyn Replicas>> {
         if let DrillTarget::Rds(drill) = into {
             return self.in_rds(asset, drill);

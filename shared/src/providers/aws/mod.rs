@@ -9,6 +9,7 @@ mod call;
 mod client;
 mod copy;
 mod error;
+mod events;
 mod kept;
 mod kept_xml;
 mod keys;
@@ -22,6 +23,7 @@ mod upload;
 
 pub use bucket::S3;
 pub use client::{Checksums, Settings};
+pub use events::Events;
 pub use keys::AwsKeys;
 pub use secrets::AwsSecrets;
 pub use shared::{Access, Aws, https};
