@@ -63,6 +63,21 @@ impl Real {
         }
     }
 
+    #[cfg(feature = "aws")]
+    fn open(&self, place: &Place) -> Result<Arc<dyn Bucket>> {
+        if place.scheme() == crate::domain::place::Scheme::S3 {
+            let super::aws::Access { endpoint, credentials } = self.aws.access().clone();
+            let settings = super::aws::Settings { endpoint, credentials, ..super::aws::Settings::default() };
+            return Ok(Arc::new(super::aws::S3::new(place.clone(), settings)?));
+        }
+        super::open_bucket(place)
+    }
+
+    #[cfg(not(feature = "aws"))]
+    fn open(&self, place: &Place) -> Result<Arc<dyn Bucket>> {
+        super::open_bucket(place)
+    }
+
     /// The connection URL of an asset's database, as far as the config names one and this invocation may know it. After a
     /// disaster, or where a drill runs, it may be out of reach: then the identity that was recorded decides alone.
     async fn source(&self, asset: &Asset) -> Result<Option<PgUrl>> {
@@ -107,7 +122,7 @@ impl Providers for Real {
         if let Some(bucket) = buckets.get(place) {
             return Ok(bucket.clone());
         }
-        let bucket = super::open_bucket(place)?;
+        let bucket = self.open(place)?;
         buckets.insert(place.clone(), bucket.clone());
         Ok(bucket)
     }

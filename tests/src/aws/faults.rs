@@ -26,6 +26,7 @@ struct State {
     denied: BTreeSet<String>,
     keys: BTreeSet<String>,
     late: Option<usize>,
+    refused_events: usize,
     rules: Rules,
 }
 
@@ -135,6 +136,19 @@ impl Faults {
         }
     }
 
+    /// Answers the next `n` requests that put events with 200, having taken none of the events.
+    pub fn refuse_events(&self, n: usize) {
+        self.state().refused_events = n;
+    }
+
+    /// Whether the events that come now are refused.
+    pub fn takes_refused_events(&self) -> bool {
+        let mut state = self.state();
+        let refused = state.refused_events > 0;
+        state.refused_events = state.refused_events.saturating_sub(1);
+        refused
+    }
+
     /// Changes what the account allows.
     pub fn rules(&self, change: impl FnOnce(&mut Rules)) {
         change(&mut self.state().rules);
@@ -196,7 +210,7 @@ impl Faults {
         }
         // A request that carries tags needs the right to tag as well.
         let tagging = (call.service == "rds" && call.names("Tags.")).then_some("rds:AddTagsToResource");
-        let needed = [Some(call.permission()), tagging.map(str::to_owned)];
+        let needed = [Some(call.permission()), tagging.map(str::to_owned), call.besides.map(str::to_owned)];
         match needed.into_iter().flatten().find(|needed| state.denied.contains(needed)) {
             Some(missing) => Fate::Refused(denied(call, &missing)),
             None => Fate::Pass,
@@ -205,7 +219,7 @@ impl Faults {
 }
 
 fn denied(call: &Call, missing: &str) -> Refusal {
-    let code = if matches!(call.service.as_str(), "kms" | "secretsmanager") { "AccessDeniedException" } else { "AccessDenied" };
+    let code = if matches!(call.service.as_str(), "kms" | "secretsmanager" | "events") { "AccessDeniedException" } else { "AccessDenied" };
     let who = "arn:aws:sts::123456789012:assumed-role/lastgood/invocation";
     let message = format!("User: {who} is not authorized to perform: {missing} because no identity-based policy allows the action");
     let status = if code == "AccessDenied" { 403 } else { 400 };

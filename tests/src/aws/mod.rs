@@ -12,6 +12,7 @@ mod faults;
 mod network;
 mod postgres;
 mod rds;
+mod rights;
 mod street;
 mod wire;
 mod xml;

@@ -1,6 +1,8 @@
 //! What a team sees Lastgood do: whole stories over real Postgres, real archives and real vaults.
 
 mod aws;
+mod buckets;
+mod changes;
 mod command;
 mod config;
 mod copy;
@@ -10,6 +12,7 @@ mod events;
 mod export;
 mod freshness;
 mod hosts;
+mod keys;
 mod metrics;
 mod notices;
 mod posture;
