@@ -12,6 +12,7 @@ mod events;
 mod export;
 mod freshness;
 mod hosts;
+mod iam;
 mod keys;
 mod metrics;
 mod notices;
