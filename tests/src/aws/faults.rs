@@ -169,6 +169,18 @@ impl Faults {
         self.state().calls.iter().map(Call::permission).collect()
     }
 
+    /// Returns how many calls came in all.
+    pub fn calls_so_far(&self) -> usize {
+        self.state().calls.len()
+    }
+
+    /// Returns every permission that was used since so many calls had come.
+    pub fn permissions_since(&self, calls: usize) -> BTreeSet<String> {
+        let state = self.state();
+        let since = state.calls.iter().skip(calls);
+        since.flat_map(|call| [Some(call.permission()), call.besides.map(str::to_owned)]).flatten().collect()
+    }
+
     /// Returns the calls of an action, with their parameters.
     pub fn calls_of(&self, action: &str) -> Vec<Call> {
         self.state().calls.iter().filter(|call| call.action == action).cloned().collect()

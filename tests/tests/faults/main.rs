@@ -7,5 +7,6 @@ mod kills;
 mod postgres;
 mod rds;
 mod rds_aws;
+mod rights;
 mod store;
 mod strangers;
