@@ -178,7 +178,7 @@ impl Faults {
     pub fn permissions_since(&self, calls: usize) -> BTreeSet<String> {
         let state = self.state();
         let since = state.calls.iter().skip(calls);
-        since.flat_map(|call| [Some(call.permission()), call.besides.map(str::to_owned)]).flatten().collect()
+        since.flat_map(Call::permissions).collect()
     }
 
     /// Returns the calls of an action, with their parameters.
@@ -220,10 +220,7 @@ impl Faults {
                 return Fate::Refused(Refusal::new("ServiceUnavailable", "try again").with_status(503));
             }
         }
-        // A request that carries tags needs the right to tag as well.
-        let tagging = (call.service == "rds" && call.names("Tags.")).then_some("rds:AddTagsToResource");
-        let needed = [Some(call.permission()), tagging.map(str::to_owned), call.besides.map(str::to_owned)];
-        match needed.into_iter().flatten().find(|needed| state.denied.contains(needed)) {
+        match call.permissions().into_iter().find(|needed| state.denied.contains(needed)) {
             Some(missing) => Fate::Refused(denied(call, &missing)),
             None => Fate::Pass,
         }

@@ -59,6 +59,12 @@ impl Call {
         self.params.keys().any(|name| name.starts_with(prefix))
     }
 
+    /// Every right that it takes: a request that carries tags needs the right to tag as well.
+    pub fn permissions(&self) -> Vec<String> {
+        let tagging = (self.service == "rds" && self.names("Tags.")).then_some("rds:AddTagsToResource");
+        [Some(self.permission().as_str()), tagging, self.besides].into_iter().flatten().map(str::to_owned).collect()
+    }
+
     /// As a policy names it: `rds:CreateDBSnapshot`.
     pub fn permission(&self) -> String {
         format!("{}:{}", self.service, self.action)
