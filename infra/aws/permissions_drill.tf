@@ -52,7 +52,7 @@ locals {
     {
       Sid       = "TakeBackRestores", Effect = "Allow"
       Action    = ["rds:DeleteDBCluster", "rds:DeleteDBInstance"]
-      Resource  = ["*"]
+      Resource  = flatten([for region in local.rds_regions : [for kind in ["db", "cluster"] : "arn:${local.partition}:rds:${region}:${local.account}:${kind}:*"]])
       Condition = { Null = { "aws:ResourceTag/lastgood:restored" = "false" } }
     },
   ] : statement if length(local.rds) > 0]

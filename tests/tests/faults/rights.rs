@@ -18,9 +18,11 @@ use lastgood_core::{
         local::LocalSecrets,
         postgres::Tools,
     },
+    prune::{Mode, prune},
     testing::ManualClock,
 };
 use lastgood_tests::{aws::Aws, pg::Cluster};
+use restore::Restore;
 use restore_drill::RestoreDrill;
 use serde::Serialize;
 use snapshot_trigger::SnapshotTrigger;
@@ -81,6 +83,12 @@ fn elsewhere(role: &str, right: &str) -> Option<&'static str> {
         (_, "rds:ModifyDBSnapshotAttribute" | "sts:AssumeRole") => "another account: providers/aws/rds/tests",
         (_, right) if right.starts_with("rds:") && right.contains("DBCluster") => "the same for a cluster: scenarios/rds",
         ("restore-drill", right) if right.starts_with("rds:") => "faults/rds_aws r41",
+        ("recover", "rds:RestoreDBInstanceToPointInTime") => "the same for a moment",
+        ("recover", "rds:CreateDBInstance") => "the same for a cluster, which is given its instance",
+        ("recover", "rds:DeleteDBInstance") => "by hand, what a restore of ours began: contract/infra rooms",
+        ("pruner" | "recover", "rds:DescribeAccountAttributes" | "kms:DescribeKey" | "kms:Encrypt") => {
+            "for what the checker looks at, or a service asks"
+        }
         (_, "rds:ListTagsForResource") => "no call of ours: tags come with what they are on, for which IAM may ask this",
         (_, "rds:DescribeDBInstances" | "rds:DescribeDBParameterGroups") => "one statement lets all of them look: faults/rds_aws r41",
         ("snapshot-trigger", "rds:DescribeAccountAttributes" | "kms:DescribeKey") => "given with what pruning looks at",
@@ -142,6 +150,7 @@ assets:
     snapshot: {{ schedule: "0 3 * * *" }}
     export: {{ schedule: "0 2 * * *" }}
     copies: [ {{ region: {FAR}, kms_key: alias/dr }}, {{ vault: s3://town-copies/lastgood }} ]
+    retention: {{ daily: 1 }}
     drill: {{ schedule: "0 6 * * *", into: scratch, form: export }}
 "#
         );
@@ -197,7 +206,19 @@ assets:
             "cross-region-copy" => said(CrossRegionCopy::default(), &env).await,
             "freshness-checker" => said(FreshnessChecker::default(), &env).await,
             "restore-drill" => said(RestoreDrill { asset, now: true, ..RestoreDrill::default() }, &env).await,
-            other => panic!("{other} is no function"),
+            "recover" => {
+                let into = format!("rds:orders-again-{}", self.clock.now().as_second()).parse().unwrap();
+                let asset = "orders".parse().unwrap();
+                said(Restore { asset, backup: None, at: None, latest: true, into, from: None, apply: true, confirm: None }, &env).await
+            }
+            "pruner" => match prune(&env, &env.config.assets[&"orders".parse().unwrap()], Mode::Apply, None).await {
+                Ok(pruned) => {
+                    let findings: Vec<_> = pruned.findings().iter().map(ToString::to_string).collect();
+                    format!("{} {}", serde_json::to_string(&pruned).unwrap(), findings.join("; "))
+                }
+                Err(error) => error.full(),
+            },
+            other => panic!("{other} is no role of a function"),
         }
     }
 
@@ -207,6 +228,22 @@ assets:
             "cross-region-copy" => {
                 self.runs("export-to-bucket").await;
                 self.runs("snapshot-trigger").await;
+            }
+            "pruner" => {
+                for made in ["export-to-bucket", "snapshot-trigger", "cross-region-copy"] {
+                    self.runs(made).await;
+                }
+            }
+            // The newest is restored, and what an earlier restore made is out of the way.
+            "recover" => {
+                self.runs("snapshot-trigger").await;
+                let rds = aws_sdk_rds::Client::new(&self.aws.sdk(HOME));
+                for instance in self.aws.instances(HOME).await.into_iter().filter(|instance| instance.name != "orders-prod") {
+                    let name = instance.name;
+                    let unprotected = rds.modify_db_instance().db_instance_identifier(&name).deletion_protection(false);
+                    let _ = unprotected.apply_immediately(true).send().await;
+                    let _ = rds.delete_db_instance().db_instance_identifier(&name).skip_final_snapshot(true).send().await;
+                }
             }
             // What keys closed is opened once a day only; a check that knows of none begins anew.
             "freshness-checker" => {
@@ -286,6 +323,16 @@ async fn r41_the_copier_names_each_right_that_it_lacks() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r41_the_checker_names_each_right_that_it_lacks() {
     right_by_right("freshness-checker").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r41_the_pruner_names_each_right_that_it_lacks() {
+    right_by_right("pruner").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r41_whoever_recovers_is_told_each_right_that_is_lacking() {
+    right_by_right("recover").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

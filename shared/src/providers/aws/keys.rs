@@ -153,3 +153,72 @@ impl Keys for AwsKeys {
 pub(super) async fn look(config: &SdkConfig, place: &Place, name: &str) -> Result<KeySeen> {
     AwsKeys { place: place.clone(), kms: Call::new(config, Service::Kms) }.key(name).await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{error::Kind, ports::Secret, providers::aws::Access};
+    use axum::{Router, extract::State, http::HeaderMap};
+    use std::sync::{Arc, Mutex};
+
+    type Answers = Arc<Mutex<Vec<(u16, String)>>>;
+
+    /// The keys of a KMS that gives these answers in turn.
+    async fn keys(answers: &[(u16, &str)]) -> AwsKeys {
+        async fn answer(State(answers): State<Answers>, headers: HeaderMap) -> (axum::http::StatusCode, String) {
+            assert!(headers["x-amz-target"].to_str().unwrap().starts_with("TrentService."));
+            let (status, body) = answers.lock().unwrap().remove(0);
+            (status.try_into().unwrap(), body)
+        }
+        let answers: Answers = Arc::new(Mutex::new(answers.iter().map(|(status, body)| (*status, (*body).to_owned())).collect()));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = Some(format!("http://{}", listener.local_addr().unwrap()));
+        let router = Router::new().fallback(answer).with_state(answers);
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let access = Access { endpoint, credentials: Some(("AKIDTEST".to_owned(), Secret::new("a-secret-for-tests-only"))) };
+        AwsKeys::open(&Aws::new(access), &"aws://eu-west-1".parse().unwrap()).await.unwrap()
+    }
+
+    const ENABLED: &str = r#"{"KeyMetadata":{"KeyId":"k","KeyState":"Enabled","KeyManager":"CUSTOMER"}}"#;
+
+    #[tokio::test]
+    async fn a_key_that_only_its_service_may_use_is_not_tried() {
+        let of_amazon = r#"{"KeyMetadata":{"KeyId":"k","KeyState":"Enabled","KeyManager":"AWS"}}"#;
+        assert_eq!(keys(&[(200, of_amazon)]).await.close("alias/aws/rds").await.unwrap(), None);
+        let closed = keys(&[(200, ENABLED), (200, r#"{"CiphertextBlob":"AQID"}"#)]).await.close("k").await.unwrap();
+        assert_eq!(closed.as_deref(), Some(&[1, 2, 3][..]));
+    }
+
+    #[tokio::test]
+    async fn every_state_in_which_a_key_opens_nothing_is_told() {
+        for (answer, word) in [
+            ((200, r#"{"KeyMetadata":{"KeyState":"Disabled"}}"#), "is disabled"),
+            ((200, r#"{"KeyMetadata":{"KeyState":"PendingDeletion","DeletionDate":1.7958816E9}}"#), "is to be deleted on 2026-11-28"),
+            ((200, r#"{"KeyMetadata":{"KeyState":"PendingImport"}}"#), "PendingImport"),
+            ((400, r#"{"__type":"NotFoundException","message":"no"}"#), "is gone"),
+        ] {
+            let seen = keys(&[answer]).await.key("k").await.unwrap();
+            assert!(seen.unusable.as_deref().is_some_and(|why| why.contains(word)), "{seen:?}");
+        }
+        assert_eq!(keys(&[(200, ENABLED)]).await.key("k").await.unwrap().unusable, None);
+    }
+
+    #[tokio::test]
+    async fn what_does_not_come_back_as_it_was_is_told_and_a_right_that_is_missing_is_an_error() {
+        let text = format!(r#"{{"Plaintext":"{}"}}"#, BASE64_STANDARD.encode(TEXT));
+        assert_eq!(keys(&[(200, &text)]).await.open("k", b"x").await.unwrap().unusable, None);
+        for (answer, word) in [
+            ((200, r#"{"Plaintext":"AQID"}"#), "does not open what it closed"),
+            ((400, r#"{"__type":"IncorrectKeyException"}"#), "does not open what it closed"),
+            ((400, r#"{"__type":"InvalidCiphertextException"}"#), "does not open what it closed"),
+            ((400, r#"{"__type":"DisabledException"}"#), "is disabled"),
+            ((400, r#"{"__type":"KMSInvalidStateException"}"#), "to be deleted"),
+        ] {
+            let seen = keys(&[answer]).await.open("k", b"x").await.unwrap();
+            assert!(seen.unusable.as_deref().is_some_and(|why| why.contains(word)), "{answer:?}: {seen:?}");
+        }
+        let error = keys(&[(400, r#"{"__type":"AccessDeniedException","message":"no"}"#)]).await.open("k", b"x").await.unwrap_err();
+        assert_eq!(error.kind(), Kind::Denied);
+        assert!(error.full().contains("kms:Decrypt"), "{}", error.full());
+    }
+}
