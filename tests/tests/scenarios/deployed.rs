@@ -4,6 +4,7 @@
 
 use lastgood_core::{
     catalog::{Key, Vault, evidence::Evidence},
+    clock::{Clock, SystemClock},
     domain::drill::Verdict,
     id::AssetName,
     providers::aws::S3,
@@ -103,7 +104,7 @@ fn of<'a>(report: &'a Value, asset: &str) -> &'a Value {
 }
 
 fn now() -> String {
-    jiff::Timestamp::now().to_string()
+    SystemClock.now().to_string()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -286,6 +286,6 @@ impl Bucket for S3 {
     }
 
     async fn posture(&self) -> Result<Option<BucketPosture>> {
-        kept::posture(self).await.map(Some)
+        Box::pin(kept::posture(self)).await.map(Some)
     }
 }

@@ -72,7 +72,7 @@ pub(super) async fn posture(s3: &S3) -> Result<BucketPosture> {
     posture.lock = told(lock, LOCK, unseen);
     posture.lifecycle = told(lifecycle, LIFECYCLE, unseen);
     if let Some(block) = told(block, BLOCK, unseen) {
-        posture.exposure = exposure(s3, &block, unseen).await;
+        posture.exposure = Box::pin(exposure(s3, &block, unseen)).await;
     }
     Ok(posture)
 }

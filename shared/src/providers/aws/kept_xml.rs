@@ -181,32 +181,36 @@ impl From<Rule> for Lifecycle {
 /// What of public access is blocked. What nobody set is not.
 #[derive(Debug, Default, Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "S3 has these four switches")]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(default)]
 pub(super) struct Block {
-    block_public_acls: bool,
-    ignore_public_acls: bool,
-    block_public_policy: bool,
-    restrict_public_buckets: bool,
+    #[serde(rename = "BlockPublicAcls")]
+    new_lists: bool,
+    #[serde(rename = "IgnorePublicAcls")]
+    lists: bool,
+    #[serde(rename = "BlockPublicPolicy")]
+    new_policies: bool,
+    #[serde(rename = "RestrictPublicBuckets")]
+    policies: bool,
 }
 
 impl Block {
     /// Whether a policy that lets everybody in lets nobody in.
     pub(super) fn restricts_policies(&self) -> bool {
-        self.restrict_public_buckets
+        self.policies
     }
 
     /// Whether a list that lets everybody in lets nobody in.
     pub(super) fn ignores_lists(&self) -> bool {
-        self.ignore_public_acls
+        self.lists
     }
 
     /// What is not blocked; none where all of it is.
     pub(super) fn gaps(&self) -> Option<String> {
         let switches = [
-            ("BlockPublicAcls", self.block_public_acls),
-            ("IgnorePublicAcls", self.ignore_public_acls),
-            ("BlockPublicPolicy", self.block_public_policy),
-            ("RestrictPublicBuckets", self.restrict_public_buckets),
+            ("BlockPublicAcls", self.new_lists),
+            ("IgnorePublicAcls", self.lists),
+            ("BlockPublicPolicy", self.new_policies),
+            ("RestrictPublicBuckets", self.policies),
         ];
         let off: Vec<_> = switches.into_iter().filter(|(_, on)| !on).map(|(name, _)| name).collect();
         (!off.is_empty()).then(|| format!("{} off", off.join(", ")))
