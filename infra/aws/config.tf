@@ -51,6 +51,14 @@ locals {
   moment_drills = { for name, drill in local.drills : name => drill.point_in_time if can(drill.point_in_time) }
   rds_drills    = { for name, drill in local.drills : name => drill.into.rds if can(drill.into.rds.subnet_group) }
 
+  # Buckets that are assets themselves.
+  protected_buckets = distinct([for asset in local.assets : "arn:${local.partition}:s3:::${split("/", asset.url)[2]}" if asset.kind == "bucket" && startswith(try(asset.url, ""), "s3://")])
+
+  # Where our own events go: a bus of this account and region by its name, or any by its ARN.
+  bus      = try(local.config.events.bus, null)
+  bus_arn  = local.bus == null ? null : startswith(local.bus, "arn:") ? local.bus : "arn:${local.partition}:events:${local.region}:${local.account}:event-bus/${local.bus}"
+  bus_here = try(regex("^arn:${local.partition}:events:${local.region}:${local.account}:event-bus/(.+)$", local.bus_arn)[0], "default")
+
   # One schedule for each heavy asset; the light functions look at all assets themselves.
   exports = { for name, asset in local.assets : name => asset.export.schedule if can(asset.export.schedule) }
 

@@ -6,7 +6,7 @@ locals {
   # is not there; the bucket holds nothing but the vault.
   read_records = [
     { Sid = "ReadConfig", Effect = "Allow", Action = ["s3:GetObject"], Resource = ["${local.vault_arn}/${local.config_key}"] },
-    { Sid = "ListVault", Effect = "Allow", Action = ["s3:ListBucket", "s3:ListBucketMultipartUploads"], Resource = [local.vault_arn] },
+    { Sid = "ListVault", Effect = "Allow", Action = ["s3:ListBucket"], Resource = [local.vault_arn] },
     { Sid = "ReadRecords", Effect = "Allow", Action = ["s3:GetObject"], Resource = ["${local.vault_below}/catalog/*", "${local.vault_below}/status/*"] },
   ]
   keep_records = [
@@ -21,6 +21,7 @@ locals {
       Action   = ["s3:PutObject", "s3:GetObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
       Resource = ["${local.vault_below}/exports/*"]
     },
+    { Sid = "SeeUnfinishedUploads", Effect = "Allow", Action = ["s3:ListBucketMultipartUploads"], Resource = [local.vault_arn] },
   ]
   # `analytics`: RDS writes to the bucket as the role that the config names, never as ours.
   extract = [for statement in [

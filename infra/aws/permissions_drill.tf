@@ -71,6 +71,16 @@ locals {
     },
   ] : statement if length(local.rds) > 0]
 
+  # Taking back what a restore of ours began and nobody wants: it bears the tag of that restore.
+  take_back = [for statement in [
+    {
+      Sid       = "TakeBackRestores", Effect = "Allow"
+      Action    = ["rds:DeleteDBCluster", "rds:DeleteDBInstance"]
+      Resource  = flatten([for region in local.rds_regions : [for kind in ["db", "cluster"] : "arn:${local.partition}:rds:${region}:${local.account}:${kind}:*"]])
+      Condition = { Null = { "aws:ResourceTag/lastgood:restored" = "false" } }
+    },
+  ] : statement if length(local.rds) > 0]
+
   # Letting go: records, exports and snapshots of ours, here and where copies are.
   let_go = [for statement in [
     {
@@ -91,7 +101,7 @@ locals {
     {
       Sid      = "Report", Effect = "Allow"
       Action   = ["s3:PutObject"]
-      Resource = ["${local.vault_below}/status/*", "${local.vault_below}/catalog/v1/told.json", "${local.vault_below}/catalog/v1/heartbeats/freshness-checker.json"]
+      Resource = ["${local.vault_below}/status/*", "${local.vault_below}/catalog/v1/told.json", "${local.vault_below}/catalog/v1/keys/*", "${local.vault_below}/catalog/v1/heartbeats/freshness-checker.json"]
     },
   ]
 
@@ -100,6 +110,35 @@ locals {
     { Sid = "LookAtKeys", Effect = "Allow", Action = ["kms:DescribeKey"], Resource = local.database_keys },
     { Sid = "LookAtQuotas", Effect = "Allow", Action = ["rds:DescribeAccountAttributes"], Resource = ["*"] },
   ] : statement if length(local.rds) > 0]
+
+  # How the buckets are kept that backups lie in, and those that are assets.
+  look_at_buckets = [
+    {
+      Sid      = "LookAtBuckets", Effect = "Allow"
+      Action   = ["s3:GetBucketAcl", "s3:GetBucketObjectLockConfiguration", "s3:GetBucketPolicyStatus", "s3:GetBucketPublicAccessBlock", "s3:GetBucketVersioning", "s3:GetEncryptionConfiguration", "s3:GetLifecycleConfiguration"]
+      Resource = distinct(concat([local.vault_arn], local.copy_arns, local.protected_buckets))
+    },
+  ]
+
+  # Whether keys still open what they closed: a text of our own, in a context of our own, and nothing else of theirs.
+  prove_keys = [for statement in [
+    {
+      Sid       = "ProveKeys", Effect = "Allow"
+      Action    = ["kms:Decrypt", "kms:Encrypt"]
+      Resource  = local.database_keys
+      Condition = { StringEquals = { "kms:EncryptionContext:lastgood" = "proof" } }
+    },
+  ] : statement if length(local.rds) > 0]
+
+  # What a run changed is told to whoever waits for it, under our own name alone.
+  announce = [for statement in [
+    {
+      Sid       = "AnnounceChanges", Effect = "Allow"
+      Action    = ["events:PutEvents"]
+      Resource  = compact([local.bus_arn])
+      Condition = { StringEquals = { "events:source" = "lastgood" } }
+    },
+  ] : statement if local.bus != null]
 
   # The checker tells what it found; every function tells of an event that it does not believe.
   tell = [

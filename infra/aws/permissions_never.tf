@@ -17,6 +17,21 @@ locals {
   never_delete_databases = [
     { Sid = "NeverDeleteDatabases", Effect = "Deny", Action = ["rds:DeleteDBCluster", "rds:DeleteDBInstance", "rds:DeleteDBInstanceAutomatedBackup", "rds:DeleteGlobalCluster"], Resource = ["*"] },
   ]
+  # An operator takes back a restore, and nothing else: not what bears no tag of one, and not production whatever it bears.
+  never_delete_others = [for statement in [
+    {
+      Sid       = "NeverDeleteWhatWasNotRestored", Effect = "Deny"
+      Action    = ["rds:DeleteDBCluster", "rds:DeleteDBInstance"]
+      Resource  = ["*"]
+      Condition = { Null = { "aws:ResourceTag/lastgood:restored" = "true" } }
+    },
+    {
+      Sid      = "NeverDeleteOrTagProduction", Effect = "Deny"
+      Action   = ["rds:AddTagsToResource", "rds:DeleteDBCluster", "rds:DeleteDBInstance", "rds:RemoveTagsFromResource"]
+      Resource = local.production
+    },
+    { Sid = "NeverDeleteTheirBackups", Effect = "Deny", Action = ["rds:DeleteDBInstanceAutomatedBackup", "rds:DeleteGlobalCluster"], Resource = ["*"] },
+  ] : statement if statement.Sid != "NeverDeleteOrTagProduction" || length(local.production) > 0]
   never_delete_records = [
     { Sid = "NeverDeleteRecords", Effect = "Deny", Action = ["s3:DeleteObject"], Resource = ["${local.vault_below}/catalog/*"] },
   ]

@@ -1,11 +1,15 @@
 //! Looks at one asset as it is now: catalog, listing, copies, runs and drills. It reads records and lists folders, never an
 //! artifact's bytes, and changes nothing. What it cannot see it says; it never assumes.
 
+mod buckets;
 mod copies;
 mod held;
+mod keys;
 mod records;
 
+pub use buckets::{posture_of_bucket, vaults};
 pub use held::{backups_at, contradiction, posture};
+pub use keys::KeyRing;
 
 use crate::{
     catalog::{Copy, Key, Tombstone, Vault, Verification, evidence::Evidence},
@@ -76,6 +80,8 @@ pub async fn observe(env: &Env, asset: &Asset) -> Result<Observation> {
         runs,
         scheduled: records::scheduled(vault).await?,
         posture: None,
+        bucket: None,
+        keys: Vec::new(),
         drills: drills.good.iter().filter_map(drill).collect(),
         prune_refused: None,
         blind,

@@ -59,7 +59,7 @@ pub async fn prune(env: &Env, asset: &Asset, mode: Mode, approved: Option<&str>)
         }
         close_plan(env, &key, &report.plan).await?;
     }
-    report.conclude(&env.config.runbook);
+    report.conclude(&observed.seen.blind, &env.config.runbook);
     Ok(report)
 }
 
@@ -70,7 +70,10 @@ pub async fn planned(env: &Env, asset: &Asset, observed: &Observation) -> Result
 }
 
 async fn question(env: &Env, asset: &Asset, observed: &Observation, approved: Option<&str>) -> Result<(Question, Vec<Held>)> {
-    let held = held(observed)?;
+    let held = held(observed).map_err(|error| {
+        let blind: Vec<_> = observed.seen.blind.iter().map(|(what, why)| format!("{what}: {why}")).collect();
+        if blind.is_empty() { error } else { error.because(blind.join("; ")) }
+    })?;
     let ids: Vec<BackupId> = held.iter().map(|backup| backup.id).collect();
     let question = Question {
         asset: asset.name.clone(),

@@ -1,6 +1,7 @@
 //! Looks at every asset as it is now, compares that with its policy, and tells what an operator must know.
 //!
-//! It reads records and lists folders, never a backup's bytes, and writes nothing but its report and what it told to whom.
+//! It reads records and lists folders, never a backup's bytes, and writes nothing but its report, what it told to whom, and
+//! what keys opened for it.
 //! It judges what it sees: a job that says it succeeded is not believed, and what could not be seen is unknown.
 
 mod beats;
@@ -20,7 +21,8 @@ use lastgood_core::{
     error::Result,
     function::Function,
     id::AssetName,
-    observe, prune,
+    observe::{self, KeyRing},
+    prune,
 };
 use serde::Deserialize;
 
@@ -41,7 +43,7 @@ impl Function for FreshnessChecker {
     type Report = Status;
 
     async fn run(self, env: &Env) -> Result<Status> {
-        let mut status = observe_all(env, self.asset.as_ref()).await?;
+        let mut status = observe_with(env, self.asset.as_ref(), KeyRing::using()).await?;
         let now = status.checked_at;
         if self.asset.is_none()
             && let Some(wrong) = clock(env, &status).await
@@ -68,24 +70,34 @@ impl Function for FreshnessChecker {
 
 /// Looks at everything, or at one asset, and judges it. Changes nothing and tells nobody.
 pub async fn observe_all(env: &Env, only: Option<&AssetName>) -> Result<Status> {
+    observe_with(env, only, KeyRing::looking()).await
+}
+
+async fn observe_with(env: &Env, only: Option<&AssetName>, ring: KeyRing) -> Result<Status> {
     let now = env.clock.now();
-    let looks: Vec<_> = env.config.selected(only)?.into_iter().map(|asset| look(env, asset, now)).collect();
+    let looks: Vec<_> = env.config.selected(only)?.into_iter().map(|asset| look(env, asset, &ring, now)).collect();
     let assets: Vec<AssetStatus> = stream::iter(looks).buffered(AT_ONCE).collect().await;
-    let findings = beats::read(env).await.map_or_else(
+    let mut findings = beats::read(env).await.map_or_else(
         |error| vec![could_not_observe(env, format!("the functions' signs of life could not be read: {}", error.full()))],
         |beats| functions(&env.config, &beats, now),
     );
+    if only.is_none() {
+        findings.extend(observe::vaults(env).await);
+    }
     Ok(Status::of(now, assets, findings))
 }
 
 /// Looks at one asset and judges it. One that cannot be seen is told as such, and does not keep the others from being seen.
-async fn look(env: &Env, asset: &Asset, now: Timestamp) -> AssetStatus {
+async fn look(env: &Env, asset: &Asset, ring: &KeyRing, now: Timestamp) -> AssetStatus {
     let runbook = &env.config.runbook;
     let mut observed = match observe::observe(env, asset).await {
         Ok(observed) => observed,
         Err(error) => return unseen(asset, &error.full(), now, runbook),
     };
     observed.seen.posture = observe::posture(env, asset, &mut observed.seen.blind).await;
+    let backups: Vec<_> = observed.seen.backups.iter().map(|backup| &backup.manifest).collect();
+    observed.seen.keys = ring.keys(env, &backups, &observed.copies, &mut observed.seen.blind).await;
+    observed.seen.bucket = observe::posture_of_bucket(env, asset, &mut observed.seen.blind).await;
     match prune::planned(env, asset, &observed).await {
         Ok(plan) if !plan.prune.is_empty() => observed.seen.prune_refused = plan.refused,
         Ok(_) => {}

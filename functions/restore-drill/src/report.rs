@@ -5,6 +5,7 @@ use lastgood_core::{
     clock::Timestamp,
     domain::{
         backup::Method,
+        change::{Change, ChangeState},
         compare::CheckOutcome,
         drill::Verdict,
         finding::{Finding, FindingKind, Severity},
@@ -120,6 +121,18 @@ impl Findings for DrillReport {
         }
     }
 
+    fn changes(&self) -> Vec<Change> {
+        let of = |entry: &Entry<Drilled>| {
+            let (state, backup) = match &entry.outcome {
+                Outcome::Done(drilled) => (state(drilled.verdict), drilled.backup),
+                Outcome::Failed { .. } => (ChangeState::CouldNotVerify, None),
+                Outcome::NotDue { .. } | Outcome::AlreadyRunning { .. } | Outcome::Waiting { .. } => return None,
+            };
+            Some(Change { asset: entry.asset.clone(), state, backup })
+        };
+        self.entries.iter().filter_map(of).collect()
+    }
+
     fn measures(&self) -> Vec<Measures> {
         let of = |entry: &Entry<Drilled>| {
             let measures = Measures::of(&entry.asset);
@@ -132,6 +145,14 @@ impl Findings for DrillReport {
             }
         };
         self.entries.iter().map(of).collect()
+    }
+}
+
+const fn state(verdict: Verdict) -> ChangeState {
+    match verdict {
+        Verdict::Proven => ChangeState::Proven,
+        Verdict::CouldNotVerify => ChangeState::CouldNotVerify,
+        Verdict::Failed => ChangeState::Failed,
     }
 }
 

@@ -66,6 +66,14 @@ locals {
       Condition = { Bool = { "kms:GrantIsForAWSResource" = "true" }, StringLike = { "kms:ViaService" = local.through_rds } }
     },
     {
+      # Whether the copies' keys still open what they closed: a text of Lastgood's own.
+      Sid       = "ProveKeys", Effect = "Allow"
+      Action    = ["kms:Decrypt", "kms:Encrypt"]
+      Resource  = var.keys
+      Condition = { StringEquals = { "kms:EncryptionContext:lastgood" = "proof" } }
+    },
+    { Sid = "LookAtKeys", Effect = "Allow", Action = ["kms:DescribeKey"], Resource = var.keys },
+    {
       Sid      = "NeverTouchDatabases", Effect = "Deny"
       Action   = ["rds:DeleteDBCluster", "rds:DeleteDBInstance", "rds:ModifyDBCluster", "rds:ModifyDBInstance", "rds:RestoreDB*"]
       Resource = ["*"]

@@ -110,8 +110,16 @@ run "notices" {
     error_message = "a topic of this account may wake, and no other"
   }
   assert {
-    condition     = jsondecode(aws_cloudwatch_event_rule.state_change.event_pattern).account == ["123456789012"] && toset(keys(aws_cloudwatch_event_target.state_change)) == toset(["cross-region-copy", "freshness-checker"])
-    error_message = "our own events wake the copier and the checker"
+    condition     = alltrue([for rule in aws_cloudwatch_event_rule.change : jsondecode(rule.event_pattern).account == ["123456789012"] && rule.event_bus_name == "backups"])
+    error_message = "our own events are those of this account, on the bus that the config names"
+  }
+  assert {
+    condition = toset(keys(aws_cloudwatch_event_target.change)) == toset([
+      "done.cross-region-copy", "done.freshness-checker", "others.freshness-checker",
+      "export-to-bucket-failed.export-to-bucket", "export-to-bucket-failed.freshness-checker",
+      "snapshot-trigger-failed.snapshot-trigger", "snapshot-trigger-failed.freshness-checker",
+    ])
+    error_message = "what is there is copied, what failed is tried again by whoever failed, and the checker looks at all of it"
   }
 }
 

@@ -5,6 +5,7 @@ use crate::{
     clock::{Timestamp, since},
     domain::{
         backup::{Manifest, Method, Tier},
+        change::{Change, ChangeState},
         finding::{Finding, FindingKind, Severity},
         measure::{Gauge, Measures},
     },
@@ -121,6 +122,18 @@ impl Findings for BackupReport {
             Status::Ok => Exit::Failed,
             Status::Partial | Status::Failed => Exit::Failed,
         }
+    }
+
+    fn changes(&self) -> Vec<Change> {
+        let of = |entry: &Entry<Taken>| {
+            let (state, backup) = match &entry.outcome {
+                Outcome::Done(taken) => (ChangeState::Done, Some(taken.backup)),
+                Outcome::Failed { .. } => (ChangeState::Failed, None),
+                Outcome::NotDue { .. } | Outcome::AlreadyRunning { .. } | Outcome::Waiting { .. } => return None,
+            };
+            Some(Change { asset: entry.asset.clone(), state, backup })
+        };
+        self.entries.iter().filter_map(of).collect()
     }
 
     fn measures(&self) -> Vec<Measures> {

@@ -4,6 +4,7 @@ use crate::{
     domain::place::Place,
     id::{AssetName, BackupId, Slot},
 };
+use sha2::{Digest, Sha256};
 use std::fmt;
 
 /// The path of a record or an artifact below the vault.
@@ -35,6 +36,8 @@ pub enum Key {
     Status,
     /// Which findings were told to whom.
     Told,
+    /// What a key closed, and must open again.
+    Opened(Place, String),
     /// A stored object of a backup, by its name.
     Artifact(AssetName, String),
     /// The digests of a backup's artifacts, as `sha256sum -c` reads them, by the artifact's name.
@@ -99,6 +102,7 @@ impl fmt::Display for Key {
             Self::Heartbeat(function) => write!(f, "catalog/v1/heartbeats/{function}.json"),
             Self::Status => f.write_str("status/status.json"),
             Self::Told => f.write_str("catalog/v1/told.json"),
+            Self::Opened(place, key) => write!(f, "catalog/v1/keys/{}/{}.json", place.slug(), hex::encode(&Sha256::digest(key)[..8])),
             Self::Artifact(asset, name) => write!(f, "{}{name}", Self::exports(asset)),
             Self::Digests(asset, name) => write!(f, "{}{name}.sha256", Self::exports(asset)),
         }

@@ -3,6 +3,7 @@
 //! Reading refuses unknown keys, impossible values and plaintext passwords, and names the key, the line and the fix.
 
 mod asset;
+mod bus;
 mod convert;
 mod fault;
 mod policy;
@@ -13,6 +14,7 @@ mod show;
 mod topic;
 
 pub use asset::{Asset, BucketExpectations, Login, SecretsProvider, Source};
+pub use bus::{EventBus, OwnEvents};
 pub use policy::{
     AnalyticsPolicy, Check, Copies, DrillNetwork, DrillPolicy, DrillTarget, Expect, ExportPolicy, Format, Policy, RdsDrill, Retention,
     SnapshotPolicy,
@@ -42,6 +44,8 @@ pub struct Config {
     pub passphrase: Option<SecretRef>,
     /// Who is told.
     pub notify: Vec<Channel>,
+    /// Where events of our own go; none where nobody waits for them.
+    pub events: Option<OwnEvents>,
     /// The AWS accounts whose events are believed, besides the one that a function runs in.
     pub accounts: Vec<String>,
     /// The base of alert links: a link is this + `#section`.

@@ -1,7 +1,7 @@
 //! `lastgood.yaml` as it is written: every key that exists, each with the place where it stands.
 
 use super::{AnalyticsPolicy, BucketExpectations, ExportPolicy, RecoverySet, Retention, SecretRef, SecretsProvider, SnapshotPolicy};
-use super::{DrillTarget, Expect, Login, Topic};
+use super::{DrillTarget, Expect, Login, OwnEvents, Topic};
 use crate::domain::{backup::Form, due::Schedule, place::Place, span::Span};
 use crate::id::AssetName;
 use schemars::JsonSchema;
@@ -26,6 +26,8 @@ pub struct RawConfig {
     #[serde(default)]
     #[schemars(with = "Vec<RawChannel>")]
     pub notify: Vec<Spanned<RawChannel>>,
+    /// Where events of our own go.
+    pub events: Option<OwnEvents>,
     /// The AWS accounts whose events are believed, besides the one that a function runs in.
     #[serde(default)]
     #[schemars(with = "Vec<String>", extend("items" = { "type": "string", "pattern": "^[0-9]{12}$" }))]

@@ -93,7 +93,18 @@ impl Reader<'_> {
         all_of(wrong)?;
         let accounts = raw.accounts.iter().enumerate().map(|(n, account)| self.account(n, account)).collect::<Result<_>>()?;
         let notify = raw.notify.iter().enumerate().map(|(n, channel)| self.channel(n, channel)).collect::<Result<_>>()?;
-        Ok(Config { vault: raw.vault.value, openpgp, decrypt_with, passphrase, notify, accounts, runbook, assets, systems })
+        Ok(Config {
+            vault: raw.vault.value,
+            openpgp,
+            decrypt_with,
+            passphrase,
+            notify,
+            events: raw.events,
+            accounts,
+            runbook,
+            assets,
+            systems,
+        })
     }
 
     fn account(&self, number: usize, at: &Spanned<String>) -> Result<String> {

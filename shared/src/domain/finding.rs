@@ -87,11 +87,13 @@ pub enum FindingKind {
     QuotaNear,
     /// The provider no longer keeps the asset as a restore will need it.
     PostureDrift,
+    /// The bucket that backups lie in is open to the public, or deletes them by itself.
+    VaultUnsafe,
 }
 
 impl FindingKind {
     /// Every kind, so that the runbook and the tests can walk them.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::BackupStale,
         Self::NeverSucceeded,
         Self::BackupFailed,
@@ -117,6 +119,7 @@ impl FindingKind {
         Self::KeyUnusable,
         Self::QuotaNear,
         Self::PostureDrift,
+        Self::VaultUnsafe,
     ];
 
     /// The kind as records and the runbook's headings write it.
@@ -147,6 +150,7 @@ impl FindingKind {
             Self::KeyUnusable => "key-unusable",
             Self::QuotaNear => "quota-near",
             Self::PostureDrift => "posture-drift",
+            Self::VaultUnsafe => "vault-unsafe",
         }
     }
 }

@@ -4,6 +4,7 @@
 //! never good; every finding says how bad it is, one plain sentence, and what to type next.
 
 mod age;
+mod bucket;
 mod copies;
 mod function;
 mod objects;
@@ -16,6 +17,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 
+pub use bucket::vault;
 pub use function::{Beat, functions};
 pub use objects::unrecorded;
 pub use runs::failed_in_a_row;
@@ -46,6 +48,7 @@ pub fn judge(asset: &Asset, seen: &Seen, now: Timestamp, runbook: &str) -> Asset
         proof::findings,
         size::findings,
         posture::findings,
+        bucket::findings,
         unknown,
         refused_prune,
     ] {

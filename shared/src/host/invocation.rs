@@ -1,6 +1,6 @@
 //! One run of a function under any host: make its world, run it in its time, write its heartbeat, tell how it went.
 
-use super::{Outlet, Surroundings, World, beat, stranger, telemetry::INVOCATION};
+use super::{Outlet, Surroundings, World, announce::announce, beat, stranger, telemetry::INVOCATION};
 use crate::{
     catalog::Waker,
     clock::{self, Clock, SystemClock, Timestamp},
@@ -146,7 +146,9 @@ async fn run_within<F: Function>(request: F, call: Call) -> Result<Ended> {
     if let Some(outlet) = call.metrics {
         outlet.write(F::NAME, &report.measures(), SystemClock.now());
     }
-    tell(&report)
+    let mut ended = tell(&report)?;
+    ended.findings.extend(announce(env, F::NAME, &report.changes(), call.killed_at).await);
+    Ok(ended)
 }
 
 /// What a host answers to an event about which there is nothing to do.

@@ -2,9 +2,11 @@
 //!
 //! Nothing here names a cloud. Adapters are in [`crate::providers`]; harsher-than-life fakes in `crate::testing`.
 
+mod announce;
 mod bucket;
 mod export;
 mod extracts;
+mod keys;
 mod names;
 mod notify;
 mod providers;
@@ -13,9 +15,11 @@ mod secrets;
 mod snapshots;
 mod target;
 
+pub use announce::Announcer;
 pub use bucket::{Bucket, ByteStream, If, Listed, ObjectMeta, Upload, Version};
 pub use export::{Ask, Dump, Exporter, Facts, Piece, Preflight};
 pub use extracts::{ExtractSeen, ExtractState, Extracts};
+pub use keys::Keys;
 pub use names::{RESERVED, check_key, check_prefix};
 pub use notify::Notifier;
 pub use providers::Providers;

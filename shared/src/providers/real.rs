@@ -63,6 +63,21 @@ impl Real {
         }
     }
 
+    #[cfg(feature = "aws")]
+    fn open(&self, place: &Place) -> Result<Arc<dyn Bucket>> {
+        if place.scheme() == crate::domain::place::Scheme::S3 {
+            let super::aws::Access { endpoint, credentials } = self.aws.access().clone();
+            let settings = super::aws::Settings { endpoint, credentials, ..super::aws::Settings::default() };
+            return Ok(Arc::new(super::aws::S3::new(place.clone(), settings)?));
+        }
+        super::open_bucket(place)
+    }
+
+    #[cfg(not(feature = "aws"))]
+    fn open(&self, place: &Place) -> Result<Arc<dyn Bucket>> {
+        super::open_bucket(place)
+    }
+
     /// The connection URL of an asset's database, as far as the config names one and this invocation may know it. After a
     /// disaster, or where a drill runs, it may be out of reach: then the identity that was recorded decides alone.
     async fn source(&self, asset: &Asset) -> Result<Option<PgUrl>> {
@@ -124,7 +139,7 @@ impl Providers for Real {
         if let Some(bucket) = buckets.get(place) {
             return Ok(bucket.clone());
         }
-        let bucket = super::open_bucket(place)?;
+        let bucket = self.open(place)?;
         buckets.insert(place.clone(), bucket.clone());
         Ok(bucket)
     }
@@ -157,6 +172,19 @@ impl Providers for Real {
     async fn extracts(&self, asset: &Asset) -> Result<Arc<dyn crate::ports::Extracts>> {
         let home = asset.source.home().ok_or_else(|| invalid(format!("no provider holds snapshots of {}", asset.name)))?;
         Ok(Arc::new(super::aws::rds::RdsExtracts::open(&self.aws, home).await?))
+    }
+
+    #[cfg(feature = "aws")]
+    async fn keys(&self, at: &Place) -> Result<Option<Arc<dyn crate::ports::Keys>>> {
+        Ok(Some(Arc::new(super::aws::AwsKeys::open(&self.aws, at).await?)))
+    }
+
+    #[cfg(feature = "aws")]
+    async fn announcer(&self) -> Result<Option<Arc<dyn crate::ports::Announcer>>> {
+        let open = |events: &crate::config::OwnEvents| -> Arc<dyn crate::ports::Announcer> {
+            Arc::new(super::aws::Events::new(events.bus.clone(), self.aws.access().clone()))
+        };
+        Ok(self.config.events.as_ref().map(open))
     }
 
     async fn replicas(&self, asset: &Asset, into: &DrillTarget) -> Result<Arc<dyn Replicas>> {

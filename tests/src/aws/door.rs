@@ -39,7 +39,7 @@ pub async fn open(behind: Arc<Behind>) -> SocketAddr {
 async fn serve(behind: Arc<Behind>, request: Request<Incoming>) -> Result<Response<Body>, Failure> {
     let (head, body) = request.into_parts();
     let body = to_bytes(Body::new(body), usize::MAX).await?;
-    let Some(call) = Call::read(&head.method, &head.headers, &body) else {
+    let Some(call) = Call::read(&head.method, &head.uri, &head.headers, &body) else {
         let refusal = Refusal::new("MissingAuthenticationToken", "Request is missing Authentication Token");
         return Ok(refusal.with_status(403).answer("rds"));
     };
@@ -59,10 +59,16 @@ async fn serve(behind: Arc<Behind>, request: Request<Incoming>) -> Result<Respon
             Ok(node) => super::wire::answer(200, "text/xml", node.write()),
             Err(refusal) => refusal.answer("rds"),
         }
+    } else if call.action == "PutEvents" && behind.faults.takes_refused_events() {
+        super::wire::answer(200, "application/x-amz-json-1.1", refused_events(&body))
+    } else if call.action == "GetObject" && behind.faults.refuses_key("aws/s3") {
+        let refusal = Refusal::new("KMS.DisabledException", "arn:aws:kms:us-east-1:123456789012:key/k is disabled.");
+        refusal.answer("s3")
     } else if let Some(refusal) = refused_key(&behind.faults, &call, &body) {
         refusal.answer(&call.service)
     } else {
-        forward(behind.moto, Request::from_parts(head, Body::from(body))).await?.map(Body::from)
+        let answered = forward(behind.moto, Request::from_parts(head, Body::from(body))).await?;
+        if call.action == "GetBucketVersioning" { versioning(&answered) } else { answered.map(Body::from) }
     };
     lost.map_or(Ok(answered), Err)
 }
@@ -83,6 +89,20 @@ fn unknown(call: &Call) -> Option<Refusal> {
     }
     let regional = call.region.split('-').count() >= 3;
     (!regional).then(|| Refusal::new("SignatureDoesNotMatch", "Credential should be scoped to a valid region.").with_status(403))
+}
+
+/// moto calls the answer by another name than S3 does.
+fn versioning(answered: &Response<bytes::Bytes>) -> Response<Body> {
+    let text = String::from_utf8_lossy(answered.body()).replace("GetBucketVersioningResponse", "VersioningConfiguration");
+    super::wire::answer(answered.status().as_u16(), "application/xml", text)
+}
+
+/// Says 200, and that none of the events was taken.
+fn refused_events(body: &[u8]) -> String {
+    let asked: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    let count = asked["Entries"].as_array().map_or(0, Vec::len);
+    let entry = serde_json::json!({ "ErrorCode": "InternalFailure", "ErrorMessage": "Internal failure" });
+    serde_json::json!({ "FailedEntryCount": count, "Entries": vec![entry; count] }).to_string()
 }
 
 /// KMS itself refuses a key that is disabled; moto goes on using it.

@@ -27,6 +27,7 @@ struct State {
     denied: BTreeSet<String>,
     keys: BTreeSet<String>,
     late: Option<usize>,
+    refused_events: usize,
     rules: Rules,
 }
 
@@ -138,6 +139,19 @@ impl Faults {
         }
     }
 
+    /// Answers the next `n` requests that put events with 200, having taken none of the events.
+    pub fn refuse_events(&self, n: usize) {
+        self.state().refused_events = n;
+    }
+
+    /// Whether the events that come now are refused.
+    pub fn takes_refused_events(&self) -> bool {
+        let mut state = self.state();
+        let refused = state.refused_events > 0;
+        state.refused_events = state.refused_events.saturating_sub(1);
+        refused
+    }
+
     /// Changes what the account allows.
     pub fn rules(&self, change: impl FnOnce(&mut Rules)) {
         change(&mut self.state().rules);
@@ -156,6 +170,18 @@ impl Faults {
     /// Returns every permission that was used, as a policy would have to name it.
     pub fn permissions_used(&self) -> BTreeSet<String> {
         self.state().calls.iter().map(Call::permission).collect()
+    }
+
+    /// Returns how many calls came in all.
+    pub fn calls_so_far(&self) -> usize {
+        self.state().calls.len()
+    }
+
+    /// Returns every permission that was used since so many calls had come.
+    pub fn permissions_since(&self, calls: usize) -> BTreeSet<String> {
+        let state = self.state();
+        let since = state.calls.iter().skip(calls);
+        since.flat_map(Call::permissions).collect()
     }
 
     /// The same, of those that this key signed.
@@ -202,10 +228,7 @@ impl Faults {
                 return Fate::Refused(Refusal::new("ServiceUnavailable", "try again").with_status(503));
             }
         }
-        // A request that carries tags needs the right to tag as well.
-        let tagging = (call.service == "rds" && call.names("Tags.")).then_some("rds:AddTagsToResource");
-        let needed = [Some(call.permission()), tagging.map(str::to_owned)];
-        match needed.into_iter().flatten().find(|needed| state.denied.contains(needed)) {
+        match call.permissions().into_iter().find(|needed| state.denied.contains(needed)) {
             Some(missing) => Fate::Refused(denied(call, &missing)),
             None => Fate::Pass,
         }
@@ -213,7 +236,7 @@ impl Faults {
 }
 
 fn denied(call: &Call, missing: &str) -> Refusal {
-    let code = if matches!(call.service.as_str(), "kms" | "secretsmanager") { "AccessDeniedException" } else { "AccessDenied" };
+    let code = if matches!(call.service.as_str(), "kms" | "secretsmanager" | "events") { "AccessDeniedException" } else { "AccessDenied" };
     let who = "arn:aws:sts::123456789012:assumed-role/lastgood/invocation";
     let message = format!("User: {who} is not authorized to perform: {missing} because no identity-based policy allows the action");
     let status = if code == "AccessDenied" { 403 } else { 400 };

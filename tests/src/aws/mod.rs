@@ -13,6 +13,7 @@ mod faults;
 mod network;
 mod postgres;
 mod rds;
+mod rights;
 mod street;
 mod wire;
 mod xml;

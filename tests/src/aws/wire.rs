@@ -1,6 +1,6 @@
 //! What goes over the wire: a request as far as it must be understood, and answers in each protocol's own words.
 
-use super::xml::Node;
+use super::{rights, xml::Node};
 use axum::body::{Body, to_bytes};
 use bytes::Bytes;
 use hyper::{HeaderMap, Request, Response, StatusCode, header::HeaderValue};
@@ -20,15 +20,17 @@ pub struct Call {
     pub region: String,
     /// Who signed.
     pub key_id: String,
-    /// `CreateDBSnapshot`; for S3 the method.
+    /// `CreateDBSnapshot`, as a policy names it.
     pub action: String,
     /// The parameters of a query request; empty for other protocols.
     pub params: BTreeMap<String, String>,
+    /// A right that it takes besides that of its action.
+    pub besides: Option<&'static str>,
 }
 
 impl Call {
     /// Reads a request; none where it bears no signature.
-    pub fn read(method: &hyper::Method, headers: &HeaderMap, body: &[u8]) -> Option<Self> {
+    pub fn read(method: &hyper::Method, uri: &hyper::Uri, headers: &HeaderMap, body: &[u8]) -> Option<Self> {
         let authorization = headers.get("authorization")?.to_str().ok()?;
         let scope = authorization.strip_prefix("AWS4-HMAC-SHA256 ")?;
         let credential = scope.split(',').find_map(|part| part.trim().strip_prefix("Credential="))?;
@@ -41,8 +43,10 @@ impl Call {
         let params: BTreeMap<String, String> =
             if form { url::form_urlencoded::parse(body).into_owned().collect() } else { BTreeMap::new() };
         let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()?.rsplit('.').next());
-        let action = params.get("Action").map(String::as_str).or(target).unwrap_or_else(|| method.as_str()).to_owned();
-        Some(Self { service: service.to_owned(), region: region.to_owned(), key_id: key_id.to_owned(), action, params })
+        let named = params.get("Action").map(String::as_str).or(target);
+        let action = if service == "s3" { rights::of_s3(method, uri) } else { named.unwrap_or_else(|| method.as_str()) }.to_owned();
+        let besides = rights::besides(headers).filter(|_| service == "s3");
+        Some(Self { service: service.to_owned(), region: region.to_owned(), key_id: key_id.to_owned(), action, params, besides })
     }
 
     /// A parameter, or nothing.
@@ -53,6 +57,12 @@ impl Call {
     /// Whether any parameter begins so: `Tags.`.
     pub fn names(&self, prefix: &str) -> bool {
         self.params.keys().any(|name| name.starts_with(prefix))
+    }
+
+    /// Every right that it takes: a request that carries tags needs the right to tag as well.
+    pub fn permissions(&self) -> Vec<String> {
+        let tagging = (self.service == "rds" && self.names("Tags.")).then_some("rds:AddTagsToResource");
+        [Some(self.permission().as_str()), tagging, self.besides].into_iter().flatten().map(str::to_owned).collect()
     }
 
     /// As a policy names it: `rds:CreateDBSnapshot`.

@@ -8,5 +8,6 @@ mod postgres;
 mod rds;
 mod rds_aws;
 mod rds_moment;
+mod rights;
 mod store;
 mod strangers;

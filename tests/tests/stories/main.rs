@@ -3,6 +3,8 @@
 mod analytics;
 mod aws;
 mod aws_moments;
+mod buckets;
+mod changes;
 mod command;
 mod config;
 mod copy;
@@ -13,6 +15,7 @@ mod export;
 mod freshness;
 mod hosts;
 mod iam;
+mod keys;
 mod metrics;
 mod notices;
 mod posture;

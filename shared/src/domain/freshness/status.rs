@@ -182,6 +182,7 @@ fn state(finding: &Finding) -> State {
         | F::EventRefused
         | F::KeyUnusable
         | F::QuotaNear
-        | F::PostureDrift => State::Warning,
+        | F::PostureDrift
+        | F::VaultUnsafe => State::Warning,
     }
 }

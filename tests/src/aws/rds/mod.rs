@@ -101,7 +101,7 @@ impl Rds {
     async fn moto(&self, region: &str, action: &str, params: &[(&str, &str)]) -> Result<Node, Refusal> {
         let params = params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let (service, key_id) = ("rds".to_owned(), KEY_ID.to_owned());
-        ask(self.moto, &Call { service, region: region.to_owned(), key_id, action: action.to_owned(), params }).await
+        ask(self.moto, &Call { service, region: region.to_owned(), key_id, action: action.to_owned(), params, besides: None }).await
     }
 
     /// Puts an instance there that has long been running.
