@@ -46,7 +46,12 @@ pub fn migrations(checks: &[Check], expected: &Expectations, found: &Expectation
     };
     let asked = checks.iter().filter_map(|check| match check {
         Check::Migration { migration, .. } => Some(migration),
-        Check::Sql { .. } | Check::Rows { .. } | Check::Newest { .. } | Check::Http { .. } | Check::Amcheck { .. } => None,
+        Check::Sql { .. }
+        | Check::Rows { .. }
+        | Check::Newest { .. }
+        | Check::Http { .. }
+        | Check::Amcheck { .. }
+        | Check::Filesystem { .. } => None,
     });
     asked
         .map(|table| {

@@ -5,6 +5,7 @@
 mod asset;
 mod convert;
 mod fault;
+mod limits;
 mod policy;
 mod raw;
 mod read;
@@ -12,9 +13,10 @@ mod reference;
 mod show;
 mod topic;
 
-pub use asset::{Asset, BucketExpectations, SecretsProvider, Source};
+pub use asset::{Asset, BucketExpectations, SecretsProvider, Source, Volumes};
 pub use policy::{
-    Check, Copies, DrillNetwork, DrillPolicy, DrillTarget, Expect, ExportPolicy, Format, Policy, RdsDrill, Retention, SnapshotPolicy,
+    AnyOf, Blocks, Check, Copies, DrillNetwork, DrillPolicy, DrillTarget, EbsDrill, Expect, ExportPolicy, Filesystem, Format, Policy,
+    RdsDrill, Retention, SnapshotPolicy,
 };
 pub use read::remarks;
 pub use reference::SecretRef;
