@@ -172,12 +172,15 @@ async fn ask_asset(env: &Env, asset: &Asset, answers: &mut Vec<Answer>) {
                 answers.push(answer(&about, "can we export all of it?", can_back_up(env, asset, BackupForm::Export).await));
             }
         }
-        Source::Cloudsql { .. } | Source::Bucket { .. } | Source::Redis { .. } | Source::Secrets { .. } | Source::Volume { place: None, .. } => answers
-            .push(Answer {
-                about: about.clone(),
-                question: "can we back it up?".to_owned(),
-                health: Health::NotHere { reason: format!("this build does not drive assets of kind {}", asset.source.kind()) },
-            }),
+        Source::Cloudsql { .. }
+        | Source::Bucket { .. }
+        | Source::Redis { .. }
+        | Source::Secrets { .. }
+        | Source::Volume { place: None, .. } => answers.push(Answer {
+            about: about.clone(),
+            question: "can we back it up?".to_owned(),
+            health: Health::NotHere { reason: format!("this build does not drive assets of kind {}", asset.source.kind()) },
+        }),
     }
     if let Some(drill) = &asset.policy.drill {
         let question = match &drill.into {

@@ -162,7 +162,7 @@ impl Reader<'_> {
                     expect.parse().map_err(|error: Error| wrong(&error.to_string(), error.advice().unwrap_or_default()))?;
                 Ok(Check::Sql { sql, expect })
             }
-            (None, None, Some(table), Some(rows), None, None, None, None, None, None) => Ok(Check::Rows { table, rows }),
+            (None, None, Some(table), Some(rows), None, None, None, None, None, None, None) => Ok(Check::Rows { table, rows }),
             (None, None, Some(table), None, Some(newest), Some(within), None, None, None, None, None) => {
                 Ok(Check::Newest { table, newest, within })
             }

@@ -35,10 +35,18 @@ fn refuse(key: &'static str, what: &str, hint: &'static str) -> Refused {
 
 fn volume(home: &Place, policy: &Policy) -> Refused {
     if policy.export.is_some() {
-        return refuse("export", "a volume has no logical export", "give it a `snapshot`, or export the database on it as an asset of its own");
+        return refuse(
+            "export",
+            "a volume has no logical export",
+            "give it a `snapshot`, or export the database on it as an asset of its own",
+        );
     }
     if policy.copies.iter().any(|copy| matches!(copy, Copies::Vault { .. })) {
-        return refuse("copies", "EBS keeps snapshots in its own regions, not in a vault", "write `- { region: us-east-1, kms_key: alias/dr }`");
+        return refuse(
+            "copies",
+            "EBS keeps snapshots in its own regions, not in a vault",
+            "write `- { region: us-east-1, kms_key: alias/dr }`",
+        );
     }
     let drill = policy.drill.as_ref()?;
     let DrillTarget::Ebs(into) = &drill.into else {
@@ -53,7 +61,9 @@ fn volume(home: &Place, policy: &Policy) -> Refused {
 /// A zone lies in its region, and a drill of a copy needs one there.
 fn zones(home: &Place, into: &EbsDrill, from: Option<&Place>) -> Refused {
     let mut zones = into.zones.iter().map(|(region, zone)| (region.as_str(), zone));
-    let stray = zones.find(|(region, zone)| !lies_in(zone, region)).or(Some((home.bucket(), &into.zone)).filter(|(region, zone)| !lies_in(zone, region)));
+    let stray = zones
+        .find(|(region, zone)| !lies_in(zone, region))
+        .or(Some((home.bucket(), &into.zone)).filter(|(region, zone)| !lies_in(zone, region)));
     if let Some((region, zone)) = stray {
         return refuse("drill.into", &format!("{zone} is no availability zone of {region}"), "write one such as `eu-west-1a`");
     }
@@ -61,7 +71,11 @@ fn zones(home: &Place, into: &EbsDrill, from: Option<&Place>) -> Refused {
     if into.zones.contains_key(from.bucket()) {
         return None;
     }
-    refuse("drill.into", &format!("no zone of {} is named, where the copy is that is drilled", from.bucket()), "add `zones: { us-east-1: us-east-1a }`")
+    refuse(
+        "drill.into",
+        &format!("no zone of {} is named, where the copy is that is drilled", from.bucket()),
+        "add `zones: { us-east-1: us-east-1a }`",
+    )
 }
 
 fn lies_in(zone: &str, region: &str) -> bool {
@@ -77,7 +91,11 @@ fn elasticache(policy: &Policy) -> Refused {
         return refuse("copies", what, "leave `copies` out; for a cache elsewhere use a Global Datastore");
     }
     if policy.drill.is_some() {
-        return refuse("drill", "snapshots of ElastiCache cannot be drilled by this build", "leave `drill` out: freshness is checked all the same");
+        return refuse(
+            "drill",
+            "snapshots of ElastiCache cannot be drilled by this build",
+            "leave `drill` out: freshness is checked all the same",
+        );
     }
     None
 }

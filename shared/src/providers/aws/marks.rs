@@ -42,7 +42,7 @@ pub(super) fn of_named(label: &Label) -> Tags {
 pub(super) fn of_part(label: &Label, members: usize) -> Tags {
     let mut tags = of_named(label);
     tags.insert(NAME.to_owned(), label.name.0.clone());
-    tags.insert(MEMBERS.to_owned(), members.to_string());
+    note_members(&mut tags, members);
     tags
 }
 
@@ -55,6 +55,11 @@ pub(super) fn of_copy(label: &Label, members: usize, volume: &str, data_time: Ti
     let peoples: Vec<_> = peoples(original).filter(|(key, _)| *key != NAME).take(room).collect();
     all.extend(peoples.into_iter().map(|(key, value)| (key.clone(), value.clone())));
     all
+}
+
+/// Notes how many parts a set has.
+pub(super) fn note_members(tags: &mut Tags, members: usize) {
+    tags.insert(MEMBERS.to_owned(), members.to_string());
 }
 
 /// The tags of a replica of one volume.

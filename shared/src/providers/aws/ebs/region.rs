@@ -67,22 +67,26 @@ impl Region {
         }
     }
 
-    /// Asks what may be asked again.
-    pub(super) async fn ask(&self, action: &str, parameters: &Parameters) -> Result<Vec<u8>, CallError> {
-        self.call.query(action, &borrowed(parameters)).await
+    /// Asks what may be asked again, under a right such as `ec2:DescribeVolumes`.
+    pub(super) async fn ask(&self, right: &str, parameters: &Parameters) -> Result<Vec<u8>, CallError> {
+        self.call.query(action(right), &borrowed(parameters)).await
+    }
+
+    /// Asks what may be asked again, and reads the answer.
+    pub(super) async fn ask_for<T: DeserializeOwned>(&self, right: &str, of: &str, parameters: &Parameters) -> Result<T> {
+        read(right, &self.ask(right, parameters).await.map_err(|error| self.told(right, of, &error))?)
     }
 
     /// Orders what must not be ordered twice: where no answer comes, whoever comes next looks first.
-    pub(super) async fn order<T: DeserializeOwned>(&self, action: &str, of: &str, parameters: &Parameters) -> Result<T> {
-        let reply = self.once.query(action, &borrowed(parameters)).await;
-        let reply = reply.map_err(|error| self.told(&format!("ec2:{action}"), of, &error))?;
-        read(action, &reply)
+    pub(super) async fn order<T: DeserializeOwned>(&self, right: &str, of: &str, parameters: &Parameters) -> Result<T> {
+        let reply = self.once.query(action(right), &borrowed(parameters)).await;
+        read(right, &reply.map_err(|error| self.told(right, of, &error))?)
     }
 
     /// Every volume that fits.
     pub(super) async fn volumes(&self, by: &[(&str, &str)]) -> Result<Vec<Volume>> {
         every_page("volumes", |token| async move {
-            let page: Volumes = self.page("DescribeVolumes", by, token).await?;
+            let page: Volumes = self.page("ec2:DescribeVolumes", by, token).await?;
             Ok((page.volume_set.item, page.next_token))
         })
         .await
@@ -91,15 +95,15 @@ impl Region {
     /// Every snapshot of this account that fits.
     pub(super) async fn snapshots(&self, by: &[(&str, &str)]) -> Result<Vec<Snapshot>> {
         every_page("snapshots", |token| async move {
-            let page: Snapshots = self.page("DescribeSnapshots", by, token).await?;
+            let page: Snapshots = self.page("ec2:DescribeSnapshots", by, token).await?;
             Ok((page.snapshot_set.item, page.next_token))
         })
         .await
     }
 
-    async fn page<T: DeserializeOwned>(&self, action: &str, by: &[(&str, &str)], token: Option<String>) -> Result<T> {
+    async fn page<T: DeserializeOwned>(&self, right: &str, by: &[(&str, &str)], token: Option<String>) -> Result<T> {
         let mut parameters = vec![("MaxResults".to_owned(), PAGE.to_owned())];
-        if action == "DescribeSnapshots" {
+        if right == "ec2:DescribeSnapshots" {
             // Others' snapshots that are shared with everybody are not ours, whatever their tags.
             parameters.push(("Owner.1".to_owned(), "self".to_owned()));
         }
@@ -109,9 +113,13 @@ impl Region {
         }
         parameters.extend(token.map(|token| ("NextToken".to_owned(), token)));
         let of = by.first().map_or("the region", |(_, value)| value);
-        let reply = self.ask(action, &parameters).await.map_err(|error| self.told(&format!("ec2:{action}"), of, &error))?;
-        read(action, &reply)
+        read(right, &self.ask(right, &parameters).await.map_err(|error| self.told(right, of, &error))?)
     }
+}
+
+/// The action that a right is about.
+fn action(right: &str) -> &str {
+    right.split_once(':').map_or(right, |(_, action)| action)
 }
 
 fn borrowed(parameters: &Parameters) -> Vec<(&str, String)> {
@@ -119,8 +127,8 @@ fn borrowed(parameters: &Parameters) -> Vec<(&str, String)> {
 }
 
 /// Reads an answer. One that cannot be read says nothing: it is asked for again another time.
-pub(super) fn read<T: DeserializeOwned>(action: &str, reply: &[u8]) -> Result<T> {
-    let unreadable = || format!("the answer to ec2:{action} cannot be read");
+fn read<T: DeserializeOwned>(right: &str, reply: &[u8]) -> Result<T> {
+    let unreadable = || format!("the answer to {right} cannot be read");
     let text = std::str::from_utf8(reply).map_err(|error| retry(unreadable()).because(error))?;
     quick_xml::de::from_str(text).map_err(|error| retry(unreadable()).because(error))
 }
