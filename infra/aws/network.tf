@@ -15,7 +15,7 @@ locals {
   drill_function_network = local.drills_on_rds ? { subnet_ids = local.drill_subnet_ids, security_group_ids = [aws_security_group.drill_function[0].id] } : null
 
   # Secrets Manager only where a drill needs a secret; an endpoint costs by the hour.
-  drill_endpoints = !local.own_network ? [] : concat(["rds"], length(local.secrets.drills) + length(local.secrets.keys) > 0 ? ["secretsmanager"] : [])
+  drill_endpoints = !local.own_network ? [] : concat(["rds"], length(local.ebs_drills) > 0 ? ["ebs", "ec2"] : [], length(local.secrets.drills) + length(local.secrets.keys) > 0 ? ["secretsmanager"] : [])
 }
 
 resource "aws_vpc" "drill" {

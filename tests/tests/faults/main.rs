@@ -9,3 +9,4 @@ mod rds;
 mod rds_aws;
 mod store;
 mod strangers;
+mod volumes_aws;

@@ -4,3 +4,4 @@ mod cleaning;
 mod rds;
 mod rds_restore;
 mod transcripts;
+mod volumes;
