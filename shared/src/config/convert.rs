@@ -1,7 +1,7 @@
 //! What each kind of asset must and may say, and what a check may ask.
 
 use super::{
-    Asset, Check, Expect, SecretRef, SecretsProvider, Source, Volumes,
+    Asset, Check, Expect, Login, SecretRef, SecretsProvider, Source, Volumes,
     raw::{RawAsset, RawCheck, RawDefaults, RawKind},
     read::Reader,
 };
@@ -31,8 +31,9 @@ impl Reader<'_> {
 
     fn source(&self, path: &str, at: &Spanned<RawAsset>) -> Result<Source> {
         let asset = &at.value;
-        let given: [(&str, bool); 7] = [
+        let given: [(&str, bool); 8] = [
             ("url", asset.url.is_some()),
+            ("login", asset.login.is_some()),
             ("instance", asset.instance.is_some()),
             ("region", asset.region.is_some()),
             ("project", asset.project.is_some()),
@@ -42,7 +43,7 @@ impl Reader<'_> {
         ];
         let (kind, allowed): (&str, &[&str]) = match asset.kind {
             RawKind::Postgres => ("postgres", &["url"]),
-            RawKind::Rds => ("rds", &["instance", "region", "url"]),
+            RawKind::Rds => ("rds", &["instance", "region", "url", "login"]),
             RawKind::Cloudsql => ("cloudsql", &["project", "instance", "url"]),
             RawKind::Bucket => ("bucket", &["url", "expect"]),
             RawKind::Redis => ("redis", &["url", "provider", "instance", "region"]),
@@ -62,7 +63,12 @@ impl Reader<'_> {
                 let url = asset.url.as_ref().map(|url| self.reference(path, at, Some(url))).transpose()?;
                 let instance = self.need(path, at, "instance", asset.instance.as_ref())?;
                 let place = self.amazons(path, at, &region)?;
-                Source::Rds { instance, region, place, url }
+                let login = asset.login.as_ref().map(|login| login.value).unwrap_or_default();
+                if login == Login::Iam && url.is_none() {
+                    let hint = "add `url: env:NAME`: postgres://ROLE@HOST:5432/DATABASE?sslmode=verify-full&sslrootcert=/path/to/global-bundle.pem";
+                    return Err(self.wrong(at, &format!("{path}.login"), "there is no `url` to log in to", hint));
+                }
+                Source::Rds { instance, region, place, url, login }
             }
             RawKind::Cloudsql => Source::Cloudsql {
                 project: self.need(path, at, "project", asset.project.as_ref())?,

@@ -13,7 +13,7 @@ mod reference;
 mod show;
 mod topic;
 
-pub use asset::{Asset, BucketExpectations, SecretsProvider, Source, Volumes};
+pub use asset::{Asset, BucketExpectations, Login, SecretsProvider, Source, Volumes};
 pub use policy::{
     AnyOf, Blocks, Check, Copies, DrillNetwork, DrillPolicy, DrillTarget, EbsDrill, Expect, ExportPolicy, Filesystem, Format, Policy,
     RdsDrill, Retention, SnapshotPolicy,

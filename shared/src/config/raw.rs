@@ -1,6 +1,6 @@
 //! `lastgood.yaml` as it is written: every key that exists, each with the place where it stands.
 
-use super::{AnyOf, DrillTarget, Expect, Filesystem, Topic};
+use super::{AnyOf, DrillTarget, Expect, Filesystem, Login, Topic};
 use super::{BucketExpectations, ExportPolicy, RecoverySet, Retention, SecretRef, SecretsProvider, SnapshotPolicy};
 use crate::domain::{backup::Form, due::Schedule, place::Place, span::Span};
 use crate::id::AssetName;
@@ -128,6 +128,9 @@ pub struct RawAsset {
     /// A reference to its connection URL (postgres, redis), or a bucket's place.
     #[schemars(with = "Option<String>")]
     pub url: Key<String>,
+    /// How its database is logged in to (rds).
+    #[schemars(with = "Option<Login>")]
+    pub login: Key<Login>,
     /// The instance (rds, cloudsql), the replication group or cache cluster (redis on ElastiCache), or the machine all of whose
     /// volumes are one asset (volume).
     #[schemars(with = "Option<String>")]

@@ -10,6 +10,7 @@ mod events;
 mod export;
 mod freshness;
 mod hosts;
+mod iam;
 mod metrics;
 mod notices;
 mod posture;

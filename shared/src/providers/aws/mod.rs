@@ -12,6 +12,7 @@ pub mod ebs;
 pub mod elasticache;
 mod error;
 mod keys;
+mod login;
 mod marks;
 mod presign;
 pub mod rds;
@@ -24,6 +25,7 @@ mod upload;
 
 pub use bucket::S3;
 pub use client::{Checksums, Settings};
+pub use login::IamLogin;
 pub use secrets::AwsSecrets;
 pub use shared::{Access, Aws, https};
 pub use sns::Sns;
