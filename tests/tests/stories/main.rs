@@ -21,3 +21,4 @@ mod secrets;
 mod snapshot;
 mod sns;
 mod verify;
+mod volumes;

@@ -17,6 +17,8 @@ mod set;
 mod settings;
 mod snapshots;
 mod source;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 pub use beside::EbsVolume;
