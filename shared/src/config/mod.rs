@@ -4,6 +4,7 @@
 
 mod asset;
 mod convert;
+mod ebs;
 mod fault;
 mod limits;
 mod policy;
@@ -14,9 +15,9 @@ mod show;
 mod topic;
 
 pub use asset::{Asset, BucketExpectations, Login, SecretsProvider, Source, Volumes};
+pub use ebs::{AnyOf, Blocks, EbsDrill, Filesystem};
 pub use policy::{
-    AnyOf, Blocks, Check, Copies, DrillNetwork, DrillPolicy, DrillTarget, EbsDrill, Expect, ExportPolicy, Filesystem, Format, Policy,
-    RdsDrill, Retention, SnapshotPolicy,
+    Check, Copies, DrillNetwork, DrillPolicy, DrillTarget, Expect, ExportPolicy, Format, Policy, RdsDrill, Retention, SnapshotPolicy,
 };
 pub use read::remarks;
 pub use reference::SecretRef;

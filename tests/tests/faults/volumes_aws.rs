@@ -272,6 +272,23 @@ async fn r25_a_block_that_is_not_what_ebs_sums_condemns_the_backup_and_a_silent_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r40_a_key_that_cannot_be_used_is_told_and_condemns_no_backup() {
+    let Some(yard) = Yard::build("volumes_aws::r40_a_key", &[VOLUME]).await else { return };
+    snapshot(&yard.env).await;
+    let before = yard.aws.ec2().volumes(HOME).await;
+    let key = yard.backups(VOLUME).await[0].held.as_ref().unwrap().key.clone().unwrap();
+    let kms = aws_sdk_kms::Client::new(&yard.aws.sdk(HOME));
+    kms.disable_key().key_id(&key).send().await.unwrap();
+    yard.aws.faults().refuse_key(&key);
+    let status = FreshnessChecker::default().run(&yard.env).await.unwrap();
+    let told = status.findings().iter().any(|finding| finding.kind == FindingKind::KeyUnusable && finding.sentence.contains(&key));
+    assert!(told, "{:?}", status.findings());
+    drill(&yard.env, VOLUME).await;
+    assert_eq!(yard.evidence(VOLUME).await[0].verdict, Verdict::CouldNotVerify, "EC2 takes the order, and no volume comes of it");
+    assert_eq!(yard.aws.ec2().volumes(HOME).await, before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r26_a_replica_that_somebody_attached_is_never_removed() {
     let Some(yard) = Yard::build("volumes_aws::r26_a_replica", &[VOLUME]).await else { return };
     snapshot(&yard.env).await;

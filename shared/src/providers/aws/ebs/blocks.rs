@@ -120,7 +120,7 @@ impl Reading<'_> {
     }
 
     async fn page(&self, from: u64, token: Option<String>) -> Result<Page> {
-        let most = if token.is_none() && from > 0 { 100 } else { 1000 };
+        let most = if token.is_none() && from > 0 { 100 } else { 10_000 };
         let more = token.map(|token| format!("&pageToken={}", escaped(&token))).unwrap_or_default();
         let path = format!("/snapshots/{}/blocks?maxResults={most}&startingBlockIndex={from}{more}", escaped(self.id));
         let reply = self.region.blocks.rest("GET", &path, None).await;

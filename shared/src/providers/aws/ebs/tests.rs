@@ -98,8 +98,13 @@ async fn a_copy_for_another_account_is_shared_by_us_and_made_by_the_role_that_it
     );
     assert_eq!((asked[3].1["UserId.1"].as_str(), asked[3].1["SnapshotId"].as_str()), ("444455556666", "snap-1"));
     let copy = &asked[4].1;
-    assert_eq!((copy["KmsKeyId"].as_str(), copy["Encrypted"].as_str(), copy["SourceSnapshotId"].as_str()), ("alias/theirs", "true", "snap-1"));
-    let tags: BTreeMap<_, _> = (1..).map_while(|n| Some((copy.get(&format!("TagSpecification.1.Tag.{n}.Key"))?, &copy[&format!("TagSpecification.1.Tag.{n}.Value")]))).collect();
+    assert_eq!(
+        (copy["KmsKeyId"].as_str(), copy["Encrypted"].as_str(), copy["SourceSnapshotId"].as_str()),
+        ("alias/theirs", "true", "snap-1")
+    );
+    let tags: BTreeMap<_, _> = (1..)
+        .map_while(|n| Some((copy.get(&format!("TagSpecification.1.Tag.{n}.Key"))?, &copy[&format!("TagSpecification.1.Tag.{n}.Value")])))
+        .collect();
     let tag = |key: &str| tags[&key.to_owned()].as_str();
     assert_eq!((tag("lastgood:volume"), tag("lastgood:data-time"), tag("team")), ("vol-1", "2026-11-20T04:00:00Z", "shop"));
     assert!(!copy.contains_key("PresignedUrl"), "the region is the same");
