@@ -12,7 +12,8 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 /// The bytes of a block.
-const SIZE: u64 = 512 << 10;
+const BLOCK: usize = 512 << 10;
+const SIZE: u64 = BLOCK as u64;
 /// Blocks that are read at once.
 const AT_ONCE: usize = 8;
 
@@ -106,12 +107,12 @@ impl Reading<'_> {
                 Some(block) => self.body(&block).await?,
                 None => Vec::new(),
             };
-            body.resize(SIZE as usize, 0);
+            body.resize(BLOCK, 0);
             bytes.extend(body);
         }
-        let skipped = bytes.len().min((start % SIZE) as usize);
+        let skipped = usize::try_from(start % SIZE).unwrap_or(BLOCK).min(bytes.len());
         bytes.drain(..skipped);
-        bytes.truncate(length as usize);
+        bytes.truncate(usize::try_from(length).unwrap_or(BLOCK));
         Ok(bytes)
     }
 

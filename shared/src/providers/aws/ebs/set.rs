@@ -54,7 +54,7 @@ fn take<'a>(ours: &[&'a Snapshot], expected: usize) -> Vec<&'a Snapshot> {
     let whole = |take: &&Vec<&Snapshot>| take.len() == expected && take.iter().all(|part| part.status != "error");
     let chosen = takes.iter().find(whole).or_else(|| takes.iter().max_by_key(|take| take.len()));
     let mut chosen = chosen.cloned().unwrap_or_default();
-    chosen.sort_by(|left, right| volume(left).cmp(&volume(right)));
+    chosen.sort_by_cached_key(|part| volume(part));
     chosen
 }
 

@@ -63,7 +63,7 @@ impl EbsSnapshots {
     }
 
     /// Looks for what bears a label's name: true where it is there already, a conflict where it is a stranger's.
-    async fn adopted(&self, label: &Label, found: &[Snapshot]) -> Result<bool> {
+    fn adopted(&self, label: &Label, found: &[Snapshot]) -> Result<bool> {
         match set::seen(&self.here.place, &self.asset, &label.name, found, self.clock.now()) {
             None => Ok(false),
             Some(seen) if seen.backup == Some(label.backup) => {
@@ -105,7 +105,7 @@ impl Snapshots for EbsSnapshots {
 
     async fn begin_snapshot(&self, label: &Label) -> Result<()> {
         self.at_home()?;
-        if self.adopted(label, &self.named(&label.name).await?).await? {
+        if self.adopted(label, &self.named(&label.name).await?)? {
             return Ok(());
         }
         let describe = with("Description", format!("Lastgood: backup {} of {}", label.backup, label.asset));
@@ -132,7 +132,7 @@ impl Snapshots for EbsSnapshots {
 
     async fn begin_copy(&self, label: &Label, of: &Held) -> Result<()> {
         let found = self.named(&label.name).await?;
-        self.adopted(label, &found).await?;
+        self.adopted(label, &found)?;
         let from = Region::open(&self.aws, &of.place).await?;
         let copy = Copy { here: &self.here, from: &from, key: self.key.as_deref(), label, of, now: self.clock.now() };
         let ours = found.iter().filter(|part| marks::backup(&part.tags(), &self.asset) == Some(label.backup));

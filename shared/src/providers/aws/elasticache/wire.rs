@@ -1,4 +1,5 @@
 //! What ElastiCache answers, as far as we read it.
+#![expect(clippy::struct_field_names, reason = "they are the service's own names")]
 
 use crate::{clock::Timestamp, providers::aws::marks};
 use serde::Deserialize;
