@@ -61,6 +61,9 @@ locals {
   # One schedule for each heavy asset; the light functions look at all assets themselves.
   exports = { for name, asset in local.assets : name => asset.export.schedule if can(asset.export.schedule) }
 
+  # Extracts for analysts: no backups.
+  analytics = { for name, asset in local.rds : name => merge(asset.analytics, { region = asset.region }) if can(asset.analytics.schedule) }
+
   # Who reads which secret: `secret:aws:NAME[#field]`, a name or an ARN.
   references = {
     sources = [for asset in local.assets : try(asset.url, "")]

@@ -73,6 +73,17 @@ run "schedules" {
   }
 }
 
+run "analytics" {
+  assert {
+    condition     = jsondecode(aws_scheduler_schedule.analytics[0].target[0].input).analytics && aws_scheduler_schedule.analytics[0].target[0].arn == aws_lambda_function.function["export-to-bucket"].arn
+    error_message = "extracts are seen to by the exporter"
+  }
+  assert {
+    condition     = jsonencode([for statement in local.permissions.export-to-bucket : [statement.Resource, statement.Condition.StringEquals["iam:PassedToService"]] if statement.Sid == "HandExtractsTheirRole"]) == jsonencode([[["arn:aws:iam::123456789012:role/rds-extracts"], "export.rds.amazonaws.com"]])
+    error_message = "only the role that the config names is handed on, and only to RDS's exports"
+  }
+}
+
 run "wakes" {
   assert {
     condition = alltrue([for target in aws_cloudwatch_event_target.wake :
@@ -129,7 +140,7 @@ run "roles" {
   }
   assert {
     condition = toset(flatten([for statements in local.permissions : [for statement in statements :
-    statement.Sid if statement.Effect == "Allow" && contains(statement.Resource, "*")]])) == toset(["LookAtDatabases", "LookAtQuotas", "LookAtVolumes", "LookAtCaches", "JoinNetwork", "RestoreBeside"])
+    statement.Sid if statement.Effect == "Allow" && contains(statement.Resource, "*")]])) == toset(["LookAtDatabases", "LookAtExtracts", "LookAtQuotas", "LookAtVolumes", "LookAtCaches", "JoinNetwork", "RestoreBeside"])
     error_message = "only what has no narrower resource is allowed on everything"
   }
   assert {

@@ -1,7 +1,7 @@
 //! `lastgood.yaml` as it is written: every key that exists, each with the place where it stands.
 
-use super::{AnyOf, DrillTarget, Expect, Filesystem, Login, Topic};
-use super::{BucketExpectations, ExportPolicy, RecoverySet, Retention, SecretRef, SecretsProvider, SnapshotPolicy};
+use super::{AnalyticsPolicy, AnyOf, BucketExpectations, ExportPolicy, Filesystem, RecoverySet, Retention, SecretRef, SecretsProvider};
+use super::{DrillTarget, Expect, Login, SnapshotPolicy, Topic};
 use crate::domain::{backup::Form, due::Schedule, place::Place, span::Span};
 use crate::id::AssetName;
 use schemars::JsonSchema;
@@ -170,6 +170,9 @@ pub struct RawAsset {
     /// How it is proven.
     #[schemars(with = "Option<RawDrill>")]
     pub drill: Key<RawDrill>,
+    /// Extracts for analysts (rds): not a backup.
+    #[schemars(with = "Option<AnalyticsPolicy>")]
+    pub analytics: Key<AnalyticsPolicy>,
 }
 
 /// Another place where every backup must exist.

@@ -1,12 +1,16 @@
 //! From text to a [`Config`]: strict, bounded, and with every default applied.
 
 use super::{
-    Channel, Config, Copies, DrillPolicy, Policy, Retention, System,
+    AnalyticsPolicy, Channel, Config, Copies, DrillPolicy, Policy, Retention, System,
     fault::{all_of, of_yaml, told},
-    raw::{RawAsset, RawChannel, RawChannelKind, RawConfig, RawCopy, RawDefaults, RawDrill, RawSystem},
+    raw::{RawAsset, RawChannel, RawChannelKind, RawConfig, RawCopy, RawDefaults, RawDrill, RawKind, RawSystem},
 };
 use crate::{
-    domain::{due::Schedule, place::Place, span::Span},
+    domain::{
+        due::Schedule,
+        place::{Place, Scheme},
+        span::Span,
+    },
     error::{Error, Result, invalid},
     id::AssetName,
 };
@@ -161,7 +165,25 @@ impl Reader<'_> {
         }
         let export = asset.value.export.take().map(|export| export.value);
         let snapshot = asset.value.snapshot.take().map(|snapshot| snapshot.value);
-        Ok(Policy { rpo, rto, retention, export, snapshot, copies, drill })
+        let analytics = match asset.value.analytics.take() {
+            Some(analytics) => Some(self.analytics(path, &analytics, asset.value.kind, snapshot.is_some())?),
+            None => None,
+        };
+        Ok(Policy { rpo, rto, retention, export, snapshot, copies, drill, analytics })
+    }
+
+    fn analytics(&self, path: &str, at: &Spanned<AnalyticsPolicy>, kind: RawKind, snapshots: bool) -> Result<AnalyticsPolicy> {
+        let path = format!("{path}.analytics");
+        if kind != RawKind::Rds || !snapshots {
+            return Err(self.wrong(at, &path, "only snapshots of RDS can be extracted", "give it to an rds asset that has a `snapshot`"));
+        }
+        if at.value.to.scheme() != Scheme::S3 {
+            return Err(self.wrong(at, &format!("{path}.to"), "RDS writes to S3 only", "write s3://bucket/folder"));
+        }
+        if !(at.value.role.starts_with("arn:") && at.value.role.contains(":iam::") && at.value.role.contains(":role/")) {
+            return Err(self.wrong(at, &format!("{path}.role"), "no ARN of a role", "write arn:aws:iam::ACCOUNT:role/NAME"));
+        }
+        Ok(at.value.clone())
     }
 
     fn retention(&self, path: &str, own: Option<&Spanned<Retention>>, defaults: &RawDefaults) -> Result<Retention> {

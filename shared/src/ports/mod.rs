@@ -4,6 +4,7 @@
 
 mod bucket;
 mod export;
+mod extracts;
 mod names;
 mod notify;
 mod providers;
@@ -14,6 +15,7 @@ mod target;
 
 pub use bucket::{Bucket, ByteStream, If, Listed, ObjectMeta, Upload, Version};
 pub use export::{Ask, Dump, Exporter, Facts, Piece, Preflight};
+pub use extracts::{ExtractSeen, ExtractState, Extracts};
 pub use names::{RESERVED, check_key, check_prefix};
 pub use notify::Notifier;
 pub use providers::Providers;

@@ -193,6 +193,12 @@ impl Providers for Real {
         }
     }
 
+    #[cfg(feature = "aws")]
+    async fn extracts(&self, asset: &Asset) -> Result<Arc<dyn crate::ports::Extracts>> {
+        let home = asset.source.home().ok_or_else(|| invalid(format!("no provider holds snapshots of {}", asset.name)))?;
+        Ok(Arc::new(super::aws::rds::RdsExtracts::open(&self.aws, home).await?))
+    }
+
     async fn replicas(&self, asset: &Asset, into: &DrillTarget) -> Result<Arc<dyn Replicas>> {
         if let DrillTarget::Rds(drill) = into {
             return self.in_rds(asset, drill);

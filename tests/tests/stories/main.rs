@@ -1,5 +1,6 @@
 //! What a team sees Lastgood do: whole stories over real Postgres, real archives and real vaults.
 
+mod analytics;
 mod aws;
 mod command;
 mod config;

@@ -9,6 +9,7 @@ mod body;
 mod copy;
 mod difference;
 mod error;
+mod extracts;
 mod leftovers;
 mod look;
 mod names;
@@ -30,6 +31,7 @@ mod tests;
 mod wait;
 
 pub use beside::RdsInstance;
+pub use extracts::RdsExtracts;
 pub use leftovers::Leftovers;
 pub use replicas::RdsReplicas;
 pub use snapshots::RdsSnapshots;
