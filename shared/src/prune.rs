@@ -16,6 +16,7 @@ use crate::{
     domain::{
         backup::Form,
         drill::Verdict,
+        fleet::Standing,
         freshness::{Candidate, Objects, failed_in_a_row},
         place::Place,
         retention::{Held, Plan, Proof, Question, Soundness, clocks_disagree, plan},
@@ -41,13 +42,13 @@ pub enum Mode {
 pub async fn prune(env: &Env, asset: &Asset, mode: Mode, approved: Option<&str>) -> Result<Pruned> {
     let observed = observe(env, asset).await?;
     let (mut question, held) = question(env, asset, &observed, approved).await?;
-    let mut report = Pruned::planned(plan(&question, &held), mode);
+    let mut report = Pruned::planned(decided(asset, &question, &held), mode);
     let unfinished: Vec<Tombstone> = observed.tombstones.iter().filter(|stone| stone.leaving == Leaving::Begun).cloned().collect();
     let new_policy = question.previous != Some(question.policy) && report.plan.refused.is_none();
     if mode == Mode::Apply && (!report.plan.allowed().is_empty() || !unfinished.is_empty() || new_policy) {
         let (key, store_now) = write_plan(env, &report.plan, approved.is_some()).await?;
         question.store_now = Some(store_now);
-        report.plan = plan(&question, &held);
+        report.plan = decided(asset, &question, &held);
         if !clocks_disagree(question.now, store_now) {
             finish(env, &unfinished, &mut report).await;
         }
@@ -66,7 +67,26 @@ pub async fn prune(env: &Env, asset: &Asset, mode: Mode, approved: Option<&str>)
 /// Says what a prune would do with what was seen, without doing it.
 pub async fn planned(env: &Env, asset: &Asset, observed: &Observation) -> Result<Plan> {
     let (question, held) = question(env, asset, observed, None).await?;
-    Ok(plan(&question, &held))
+    Ok(decided(asset, &question, &held))
+}
+
+/// The plan; of what left its fleet nothing goes before the config says that its leaving is meant.
+fn decided(asset: &Asset, question: &Question, held: &[Held]) -> Plan {
+    let decided = plan(question, held);
+    let left = asset.member.as_ref().filter(|member| matches!(member.standing, Standing::Left { retired: false, .. } | Standing::Unknown));
+    match left {
+        Some(member) if decided.refused.is_none() && !decided.prune.is_empty() => {
+            let id = asset.source.instance().unwrap_or_default();
+            let why = match &member.standing {
+                Standing::Unknown => format!("who belongs to fleet {} is not known: nothing of {id} goes meanwhile", member.fleet),
+                Standing::Selected | Standing::Left { .. } => {
+                    format!("{id} has left fleet {}: nothing of it goes before it is named under its `select.retired`", member.fleet)
+                }
+            };
+            Plan { refused: Some(why), ..decided }
+        }
+        Some(_) | None => decided,
+    }
 }
 
 async fn question(env: &Env, asset: &Asset, observed: &Observation, approved: Option<&str>) -> Result<(Question, Vec<Held>)> {

@@ -21,6 +21,7 @@ use lastgood_core::{
     domain::{backup::Manifest, place::Place},
     env::Env,
     error::{Error, Kind, Result},
+    fleet,
     function::{Entry, Function, Outcome, Report},
     id::{AssetName, BackupId, Slot},
     ports::Snapshots,
@@ -55,13 +56,14 @@ impl Function for CrossRegionCopy {
         for asset in env.config.selected(self.asset.as_ref())? {
             let outcome = if !asset.policy.copies.is_empty() {
                 copy(env, asset).await.unwrap_or_else(|error| Outcome::from_error(&error))
-            } else if self.asset.is_some() {
+            } else if self.asset.as_ref() == Some(&asset.name) {
                 Outcome::NotDue { next: None }
             } else {
                 continue;
             };
             entries.push(Entry { asset: asset.name.clone(), outcome });
         }
+        entries.extend(fleet::troubles(env, self.asset.as_ref(), |policy| !policy.copies.is_empty()));
         Ok(CopyReport::new(Report::of(Self::NAME, started_at, env.clock.now(), entries), &env.config.runbook))
     }
 }

@@ -13,7 +13,7 @@ use lastgood_core::{
     config::Asset,
     domain::{
         finding::{Finding, FindingKind, Severity},
-        freshness::{AssetStatus, functions, judge, unseen},
+        freshness::{AssetStatus, fleets, functions, judge, unseen},
         retention::clocks_disagree,
     },
     env::Env,
@@ -25,7 +25,7 @@ use lastgood_core::{
 use serde::Deserialize;
 
 /// How many assets are looked at at once.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 16;
 
 /// Checks that everything is as fresh, as redundant and as proven as its policy asks.
 #[derive(Debug, Clone, Default, Deserialize, clap::Args)]
@@ -71,10 +71,11 @@ pub async fn observe_all(env: &Env, only: Option<&AssetName>) -> Result<Status> 
     let now = env.clock.now();
     let looks: Vec<_> = env.config.selected(only)?.into_iter().map(|asset| look(env, asset, now)).collect();
     let assets: Vec<AssetStatus> = stream::iter(looks).buffered(AT_ONCE).collect().await;
-    let findings = beats::read(env).await.map_or_else(
+    let mut findings = beats::read(env).await.map_or_else(
         |error| vec![could_not_observe(env, format!("the functions' signs of life could not be read: {}", error.full()))],
         |beats| functions(&env.config, &beats, now),
     );
+    findings.extend(fleets(&env.config, env.config.fleets_of(only)));
     Ok(Status::of(now, assets, findings))
 }
 
@@ -85,9 +86,11 @@ async fn look(env: &Env, asset: &Asset, now: Timestamp) -> AssetStatus {
         Ok(observed) => observed,
         Err(error) => return unseen(asset, &error.full(), now, runbook),
     };
-    observed.seen.posture = observe::posture(env, asset, &mut observed.seen.blind).await;
+    if !asset.has_left() {
+        observed.seen.posture = observe::posture(env, asset, &mut observed.seen.blind).await;
+    }
     match prune::planned(env, asset, &observed).await {
-        Ok(plan) if !plan.prune.is_empty() => observed.seen.prune_refused = plan.refused,
+        Ok(plan) if !plan.prune.is_empty() && !asset.has_left() => observed.seen.prune_refused = plan.refused,
         Ok(_) => {}
         Err(error) => observed.seen.blind.push(("what may be let go".to_owned(), error.full())),
     }

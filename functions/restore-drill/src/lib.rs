@@ -27,6 +27,7 @@ use lastgood_core::{
     },
     env::Env,
     error::{During, Error, Result, invalid, not_found},
+    fleet,
     function::{Entry, Function, Outcome, Report},
     id::{AssetName, BackupId, Slot},
     observe::backups_at,
@@ -68,11 +69,12 @@ impl Function for RestoreDrill {
                 Some(policy) => {
                     Room { env, asset, policy, request: &self }.work(&busy).await.unwrap_or_else(|error| Outcome::from_error(&error))
                 }
-                None if self.asset.is_some() => Outcome::from_error(&nothing_asked(&asset.name)),
+                None if self.asset.as_ref() == Some(&asset.name) => Outcome::from_error(&nothing_asked(&asset.name)),
                 None => continue,
             };
             entries.push(Entry { asset: asset.name.clone(), outcome });
         }
+        entries.extend(fleet::troubles(env, self.asset.as_ref(), |policy| policy.drill.is_some()));
         Ok(DrillReport::new(Report::of(Self::NAME, started_at, env.clock.now(), entries), &env.config.runbook))
     }
 }
@@ -84,9 +86,8 @@ fn nothing_asked(asset: &AssetName) -> Error {
 /// A request may narrow what is done, never lead elsewhere: a place must be one that the config names.
 fn known(env: &Env, place: &Place) -> Result<()> {
     use lastgood_core::config::Copies;
-    let copies = env.config.assets.values().flat_map(|asset| &asset.policy.copies);
-    let named = copies.map(Copies::place);
-    let drilled = env.config.assets.values().filter_map(|asset| asset.policy.drill.as_ref()?.from.as_ref());
+    let named = env.config.policies().flat_map(|policy| &policy.copies).map(Copies::place);
+    let drilled = env.config.policies().filter_map(|policy| policy.drill.as_ref()?.from.as_ref());
     if named.chain(drilled).chain([&env.config.vault]).any(|named| named == place) {
         return Ok(());
     }

@@ -7,6 +7,7 @@ mod report;
 
 pub use report::SnapshotReport;
 
+use futures::{StreamExt, stream};
 use lastgood_core::{
     backup::{self, When},
     domain::backup::Form,
@@ -17,6 +18,9 @@ use lastgood_core::{
     prune::{Mode, Pruned, prune},
 };
 use serde::Deserialize;
+
+/// How many assets are looked at at once.
+const AT_ONCE: usize = 16;
 
 /// Takes a snapshot of every asset that is due.
 #[derive(Debug, Clone, Default, Deserialize, clap::Args)]
@@ -48,8 +52,10 @@ impl Function for SnapshotTrigger {
 /// and does not touch the others.
 async fn let_go(env: &Env, asset: Option<&AssetName>) -> Result<Vec<Pruned>> {
     let mut all = Vec::new();
-    for asset in env.config.selected(asset)? {
-        match prune(env, asset, Mode::Apply, None).await {
+    let each = env.config.selected(asset)?.into_iter().map(|asset| async move { (asset, prune(env, asset, Mode::Apply, None).await) });
+    let pruned: Vec<_> = stream::iter(each.collect::<Vec<_>>()).buffered(AT_ONCE).collect().await;
+    for (asset, pruned) in pruned {
+        match pruned {
             Ok(pruned) if pruned.plan.prune.is_empty() && pruned.finished.is_empty() => {}
             Ok(pruned) => all.push(pruned),
             Err(error) => tracing::warn!(asset = %asset.name, "nothing was let go: {}", error.full()),

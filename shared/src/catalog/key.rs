@@ -29,6 +29,8 @@ pub enum Key {
     Run(AssetName, String, Slot),
     /// When a function last ran.
     Heartbeat(String),
+    /// Who was ever a member of a fleet.
+    Roster(AssetName),
     /// What was seen and judged last: the data behind the page.
     Status,
     /// Which findings were told to whom.
@@ -94,6 +96,7 @@ impl fmt::Display for Key {
             Self::Plan(asset, id) => write!(f, "{}{id}.json", Self::plans(asset)),
             Self::Run(asset, function, slot) => write!(f, "{}{slot}.json", Self::runs(asset, function)),
             Self::Heartbeat(function) => write!(f, "catalog/v1/heartbeats/{function}.json"),
+            Self::Roster(fleet) => write!(f, "catalog/v1/fleets/{fleet}.json"),
             Self::Status => f.write_str("status/status.json"),
             Self::Told => f.write_str("catalog/v1/told.json"),
             Self::Artifact(asset, name) => write!(f, "{}{name}", Self::exports(asset)),

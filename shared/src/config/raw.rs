@@ -1,6 +1,6 @@
 //! `lastgood.yaml` as it is written: every key that exists, each with the place where it stands.
 
-use super::{BucketExpectations, ExportPolicy, RecoverySet, Retention, SecretRef, SecretsProvider, SnapshotPolicy};
+use super::{BucketExpectations, ExportPolicy, RecoverySet, Retention, SecretRef, SecretsProvider, Select, SnapshotPolicy};
 use super::{DrillTarget, Expect, Topic};
 use crate::domain::{backup::Form, due::Schedule, place::Place, span::Span};
 use crate::id::AssetName;
@@ -131,6 +131,9 @@ pub struct RawAsset {
     /// The instance (rds, cloudsql).
     #[schemars(with = "Option<String>")]
     pub instance: Key<String>,
+    /// Instances and clusters by their tag, instead of one by its name (rds): a fleet.
+    #[schemars(with = "Option<Select>")]
+    pub select: Key<Select>,
     /// The region (rds, volume).
     #[schemars(with = "Option<String>")]
     pub region: Key<String>,

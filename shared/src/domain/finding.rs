@@ -87,11 +87,15 @@ pub enum FindingKind {
     QuotaNear,
     /// The provider no longer keeps the asset as a restore will need it.
     PostureDrift,
+    /// A fleet selects nothing, or something that cannot join.
+    FleetShort,
+    /// A member is no longer selected by its fleet: its backups are kept, and no new ones are made.
+    MemberLeft,
 }
 
 impl FindingKind {
     /// Every kind, so that the runbook and the tests can walk them.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 27] = [
         Self::BackupStale,
         Self::NeverSucceeded,
         Self::BackupFailed,
@@ -117,6 +121,8 @@ impl FindingKind {
         Self::KeyUnusable,
         Self::QuotaNear,
         Self::PostureDrift,
+        Self::FleetShort,
+        Self::MemberLeft,
     ];
 
     /// The kind as records and the runbook's headings write it.
@@ -147,6 +153,8 @@ impl FindingKind {
             Self::KeyUnusable => "key-unusable",
             Self::QuotaNear => "quota-near",
             Self::PostureDrift => "posture-drift",
+            Self::FleetShort => "fleet-short",
+            Self::MemberLeft => "member-left",
         }
     }
 }

@@ -6,6 +6,7 @@
 mod age;
 mod copies;
 mod function;
+mod member;
 mod objects;
 mod posture;
 mod proof;
@@ -17,6 +18,7 @@ mod status;
 mod tests;
 
 pub use function::{Beat, functions};
+pub use member::fleets;
 pub use objects::unrecorded;
 pub use runs::failed_in_a_row;
 pub use seen::{Candidate, CopySeen, DrillSeen, Objects, Reading, Seen, Stray};
@@ -46,6 +48,7 @@ pub fn judge(asset: &Asset, seen: &Seen, now: Timestamp, runbook: &str) -> Asset
         proof::findings,
         size::findings,
         posture::findings,
+        member::findings,
         unknown,
         refused_prune,
     ] {

@@ -1,6 +1,6 @@
 //! One run of a function under any host: make its world, run it in its time, write its heartbeat, tell how it went.
 
-use super::{Outlet, Surroundings, World, beat, stranger, telemetry::INVOCATION};
+use super::{Fleets, Outlet, Surroundings, World, beat, stranger, telemetry::INVOCATION};
 use crate::{
     catalog::Waker,
     clock::{self, Clock, SystemClock, Timestamp},
@@ -108,7 +108,8 @@ async fn run_within<F: Function>(request: F, call: Call) -> Result<Ended> {
     let left = call.killed_at.map(|at| clock::since(at, begun));
     let margin = left.map_or(MARGIN, |left| MARGIN.min(left / 5));
     let deadline = call.killed_at.map(|at| clock::before(at, margin));
-    let world = World::open(&call.config, call.scratch.as_deref(), call.holder, deadline, call.progress).await?;
+    let fleets = if F::SEES_FLEETS { Fleets::Look } else { Fleets::Leave };
+    let world = World::open(&call.config, call.scratch.as_deref(), call.holder, deadline, call.progress, fleets).await?;
     let env = world.env();
     let request = match &call.event {
         None => request,

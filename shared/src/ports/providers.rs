@@ -2,7 +2,7 @@
 
 use crate::{
     config::{Asset, DrillTarget},
-    domain::{backup::Form, place::Place},
+    domain::{backup::Form, fleet::Candidate, place::Place},
     error::{Result, unsupported},
     ports::{Bucket, Confirmation, Exporter, Replicas, RestoreTarget, Snapshots, Target},
 };
@@ -22,6 +22,11 @@ pub trait Providers: Debug + Send + Sync {
     async fn snapshots(&self, asset: &Asset, at: &Place) -> Result<Arc<dyn Snapshots>> {
         let hint = "name another vault under `copies`, or protect it as an asset of kind `rds`";
         Err(unsupported(format!("no provider holds snapshots of {} at {at} here", asset.name)).hint(hint))
+    }
+
+    /// Returns everything at a place that a fleet could select, whole or not at all.
+    async fn candidates(&self, at: &Place) -> Result<Vec<Candidate>> {
+        Err(unsupported(format!("this build cannot look who is at {at}")).hint("name each instance in an asset of its own"))
     }
 
     /// Opens the place where drills of an asset restore to.

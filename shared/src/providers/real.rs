@@ -63,6 +63,12 @@ impl Real {
         }
     }
 
+    /// The same adapters, told more of what is protected.
+    #[must_use]
+    pub fn knowing(self, config: Arc<Config>) -> Self {
+        Self { config, ..self }
+    }
+
     /// The connection URL of an asset's database, as far as the config names one and this invocation may know it. After a
     /// disaster, or where a drill runs, it may be out of reach: then the identity that was recorded decides alone.
     async fn source(&self, asset: &Asset) -> Result<Option<PgUrl>> {
@@ -133,6 +139,11 @@ impl Providers for Real {
     #[cfg(feature = "aws")]
     async fn snapshots(&self, asset: &Asset, at: &Place) -> Result<Arc<dyn crate::ports::Snapshots>> {
         Ok(Arc::new(super::aws::rds::RdsSnapshots::open(self.aws.clone(), asset, at, self.clock.clone()).await?))
+    }
+
+    #[cfg(feature = "aws")]
+    async fn candidates(&self, at: &Place) -> Result<Vec<crate::domain::fleet::Candidate>> {
+        super::aws::rds::candidates(&self.aws, at, self.clock.now()).await
     }
 
     async fn replicas(&self, asset: &Asset, into: &DrillTarget) -> Result<Arc<dyn Replicas>> {

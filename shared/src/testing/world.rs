@@ -45,7 +45,7 @@ impl World {
         let now: Timestamp = now.parse().map_err(|error| invalid("not a moment").because(format!("{error}")))?;
         let clock = ManualClock::at(now);
         let config = Arc::new(Config::parse(config, "lastgood.yaml")?);
-        let copies = config.assets.values().flat_map(|asset| &asset.policy.copies);
+        let copies = config.policies().flat_map(|policy| &policy.copies);
         let places = copies.map(Copies::place).filter(|place| !place.holds_snapshots()).cloned();
         let bucket = |place: Place| (place.clone(), MemoryBucket::new(place, clock.clone()));
         let vault = MemoryBucket::new(config.vault.clone(), clock.clone());

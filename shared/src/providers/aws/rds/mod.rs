@@ -8,6 +8,7 @@ mod beside;
 mod body;
 mod copy;
 mod difference;
+mod directory;
 mod error;
 mod leftovers;
 mod look;
@@ -30,6 +31,7 @@ mod tests;
 mod wait;
 
 pub use beside::RdsInstance;
+pub use directory::{Directory, candidates};
 pub use leftovers::Leftovers;
 pub use replicas::RdsReplicas;
 pub use snapshots::RdsSnapshots;

@@ -1,6 +1,6 @@
 //! How RDS keeps an instance or cluster: its own backups, protection, key, and how many snapshots may still be taken.
 
-use super::{look::Region, seen::moment, source::Source};
+use super::{directory::Shown, look::Region, seen::moment, source::Source};
 use crate::{
     domain::posture::{KeySeen, Posture, Quota},
     error::Result,
@@ -13,7 +13,7 @@ use aws_sdk_kms::{operation::describe_key::DescribeKeyError, types::KeyState};
 const MANUAL_SNAPSHOTS: &str = "ManualSnapshots";
 
 /// Looks at all of it.
-pub(super) async fn of(region: &Region, source: &Source) -> Result<Posture> {
+pub(super) async fn of(region: &Region, source: &Source, shown: Option<&Shown>) -> Result<Posture> {
     let (mut posture, key) = match source {
         Source::Instance(instance) => (
             Posture {
@@ -37,9 +37,15 @@ pub(super) async fn of(region: &Region, source: &Source) -> Result<Posture> {
         ),
     };
     if let Some(name) = key.filter(|name| !name.is_empty()) {
-        posture.key = Some(key_seen(region, name).await?);
+        posture.key = Some(match shown {
+            Some(shown) => shown.key(name).await.get_or_try_init(|| key_seen(region, name)).await?.clone(),
+            None => key_seen(region, name).await?,
+        });
     }
-    posture.snapshots = quota(region).await?;
+    posture.snapshots = match shown {
+        Some(shown) => *shown.quota.get_or_try_init(|| quota(region)).await?,
+        None => quota(region).await?,
+    };
     Ok(posture)
 }
 

@@ -3,6 +3,7 @@
 use super::{
     Shape,
     copy::Copy,
+    directory::Shown,
     error::{is_absent, is_taken},
     look::Region,
     posture, seen,
@@ -62,21 +63,44 @@ impl RdsSnapshots {
 
     /// Looks at the instance or cluster, and keeps in mind which of the two it is.
     async fn look(&self) -> Result<Source> {
-        let region = if self.here.place == self.home { self.here.clone() } else { Region::open(&self.aws, &self.home).await? };
+        let region = self.region().await?;
         let source = Source::find(&region, &self.id).await?;
-        let named = match &source {
+        self.note(&source);
+        Ok(source)
+    }
+
+    async fn region(&self) -> Result<Region> {
+        if self.here.place == self.home { Ok(self.here.clone()) } else { Region::open(&self.aws, &self.home).await }
+    }
+
+    /// The same as it was lately, where many ask, with the region that showed it.
+    async fn lately(&self) -> Result<(Source, Option<Arc<Shown>>)> {
+        let shown = match self.region().await {
+            Ok(region) => self.aws.directory.lately(&region, self.clock.now()).await.ok().flatten(),
+            Err(_) => None,
+        };
+        match shown.as_ref().and_then(|shown| shown.source(&self.id)) {
+            Some(source) => {
+                self.note(&source);
+                Ok((source, shown))
+            }
+            None => Ok((self.look().await?, shown)),
+        }
+    }
+
+    fn note(&self, source: &Source) {
+        let named = match source {
             Source::Instance(_) => Named::Instance(self.id.clone()),
             Source::Cluster(cluster, _) => Named::Cluster(cluster.db_cluster_identifier().unwrap_or(&self.id).to_owned()),
         };
         let _ = self.named.set(named);
-        Ok(source)
     }
 
     async fn named(&self) -> Result<Named> {
         if let Some(named) = self.named.get() {
             return Ok(named.clone());
         }
-        self.look().await?;
+        self.lately().await?;
         self.named.get().cloned().ok_or_else(|| invalid(format!("{} is neither an instance nor a cluster", self.id)))
     }
 
@@ -119,8 +143,7 @@ impl RdsSnapshots {
     async fn narrowly(&self) -> Result<Vec<SnapshotSeen>> {
         let away = self.here.place != self.home;
         if away && self.named.get().is_none() {
-            let mut near = self.listed(Shape::Instance, Some(&self.id)).await?;
-            near.extend(self.listed(Shape::Cluster, Some(&self.id)).await?);
+            let near = self.of_this_name().await?;
             if !near.is_empty() {
                 return Ok(near);
             }
@@ -129,8 +152,19 @@ impl RdsSnapshots {
             Ok(Named::Instance(id)) => self.listed(Shape::Instance, Some(&id)).await,
             Ok(Named::Cluster(id)) => self.listed(Shape::Cluster, Some(&id)).await,
             Err(_) if away => self.all().await,
+            // It is gone, and what was taken of it is not.
+            Err(error) if error.kind() == Kind::NotFound => match self.of_this_name().await? {
+                near if near.is_empty() => Err(error),
+                near => Ok(near),
+            },
             Err(error) => Err(error),
         }
+    }
+
+    async fn of_this_name(&self) -> Result<Vec<SnapshotSeen>> {
+        let mut near = self.listed(Shape::Instance, Some(&self.id)).await?;
+        near.extend(self.listed(Shape::Cluster, Some(&self.id)).await?);
+        Ok(near)
     }
 
     /// Every snapshot of this asset, whatever it was when each was taken.
@@ -158,8 +192,8 @@ impl Snapshots for RdsSnapshots {
         if self.here.place != self.home {
             return Ok(None);
         }
-        let source = self.look().await?;
-        Ok(Some(posture::of(&self.here, &source).await?))
+        let (source, shown) = self.lately().await?;
+        Ok(Some(posture::of(&self.here, &source, shown.as_deref()).await?))
     }
 
     async fn begin_snapshot(&self, label: &Label) -> Result<()> {
