@@ -90,7 +90,7 @@ async fn look(env: &Env, asset: &Asset, now: Timestamp) -> AssetStatus {
         observed.seen.posture = observe::posture(env, asset, &mut observed.seen.blind).await;
     }
     match prune::planned(env, asset, &observed).await {
-        Ok(plan) if !plan.prune.is_empty() && !asset.has_left() => observed.seen.prune_refused = plan.refused,
+        Ok(plan) if !plan.prune.is_empty() && asset.is_kept_now() => observed.seen.prune_refused = plan.refused,
         Ok(_) => {}
         Err(error) => observed.seen.blind.push(("what may be let go".to_owned(), error.full())),
     }

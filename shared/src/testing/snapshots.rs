@@ -5,6 +5,7 @@ use super::{ManualClock, SideEffects};
 use crate::{
     clock::{Clock, Timestamp},
     domain::{
+        fleet::Candidate,
         held::{Held, Label, SnapshotName, SnapshotSeen, SnapshotState},
         place::Place,
         posture::Posture,
@@ -35,6 +36,7 @@ struct State {
     readiness: Option<Readiness>,
     breaks: Option<String>,
     posture: Option<Posture>,
+    shown: BTreeMap<Place, Result<Vec<Candidate>, String>>,
 }
 
 #[derive(Debug, Clone)]
@@ -63,6 +65,18 @@ impl MemorySnapshots {
     /// Sets how the provider keeps the asset.
     pub fn set_posture(&self, posture: Posture) {
         self.state().posture = Some(posture);
+    }
+
+    /// Sets what a place shows to fleets, or why it cannot be asked.
+    pub fn shows(&self, place: &str, shown: Result<Vec<Candidate>, &str>) {
+        if let Ok(place) = place.parse() {
+            self.state().shown.insert(place, shown.map_err(str::to_owned));
+        }
+    }
+
+    /// What a place shows to fleets.
+    pub(super) fn shown(&self, place: &Place) -> Result<Vec<Candidate>> {
+        self.state().shown.get(place).cloned().unwrap_or_else(|| Ok(Vec::new())).map_err(crate::error::denied)
     }
 
     /// Breaks every snapshot and copy that begins from now on, late, with this reason; none mends it.

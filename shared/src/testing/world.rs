@@ -61,6 +61,13 @@ impl World {
         self.env_through(&SideEffects::default())
     }
 
+    /// What a function gets once its host has looked who belongs to the fleets.
+    pub async fn looked(&self) -> Env {
+        let env = self.env();
+        let config = crate::fleet::expanded(&env.config, &env.vault, &*env.providers).await;
+        Env { config: Arc::new(config), ..env }
+    }
+
     /// What a function gets whose every change counts as a side effect, and may fail as planned there.
     pub fn env_through(&self, effects: &SideEffects) -> Env {
         let faulty = |bucket: &MemoryBucket| -> Arc<dyn Bucket> { Arc::new(super::Faulty::new(Arc::new(bucket.clone()), effects.clone())) };

@@ -2,5 +2,6 @@
 
 mod cleaning;
 mod rds;
+mod rds_fleet;
 mod rds_restore;
 mod transcripts;

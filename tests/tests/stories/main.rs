@@ -8,6 +8,7 @@ mod drill;
 mod encryption;
 mod events;
 mod export;
+mod fleet;
 mod freshness;
 mod hosts;
 mod metrics;
