@@ -5,7 +5,8 @@ locals {
     # The writer; with prune, the pruner as well: snapshot-trigger lets go what retention no longer asks for.
     snapshot-trigger = concat(
       local.read_records, local.keep_records, local.store_exports, local.use_vault_key,
-      local.look_at_databases, local.begin_snapshots,
+      local.look_at_databases, local.begin_snapshots, local.begin_fleets, local.keep_automated,
+      [for statement in local.use_database_keys : statement if length(local.automated) > 0],
       [for statement in concat(local.read_copies, local.use_copy_keys, local.look_at_posture, local.let_go, local.act_in_other_accounts) : statement if var.prune],
       local.read_secrets.sources, local.tell, local.read_secrets.notify, local.never, local.never_delete_databases, local.run.snapshot-trigger,
     )
@@ -31,7 +32,7 @@ locals {
       local.read_records, local.keep_records, local.read_exports, local.use_vault_key, local.read_copies, local.read_copied_exports, local.use_copy_keys,
       local.look_at_databases, local.make_replicas, local.use_database_keys,
       local.read_secrets.drills, local.read_secrets.keys,
-      local.tell, local.read_secrets.notify, local.never, local.never_write_backups, local.never_touch_production, local.run.restore-drill,
+      local.tell, local.read_secrets.notify, local.never, local.never_write_backups, local.never_touch_production, local.never_touch_fleets, local.run.restore-drill,
     )
     # EventBridge Scheduler.
     scheduler = concat(

@@ -10,7 +10,7 @@ mod report;
 pub use report::{LetGo, Pruned};
 
 use crate::{
-    catalog::{Key, Leaving, PlanRecord, PlanState, Tombstone, in_use},
+    catalog::{Key, Leaving, PlanRecord, PlanState, Tombstone, Vault, in_use},
     clock::Timestamp,
     config::{Asset, Retention},
     domain::{
@@ -40,7 +40,11 @@ pub enum Mode {
 /// Lets go what the policy of an asset no longer needs, or shows what that would be. `approved` is the hash of a plan that
 /// a person read and typed: it lifts the cap for exactly that plan.
 pub async fn prune(env: &Env, asset: &Asset, mode: Mode, approved: Option<&str>) -> Result<Pruned> {
-    let observed = observe(env, asset).await?;
+    prune_seen(env, asset, observe(env, asset).await?, mode, approved).await
+}
+
+/// The same of an asset that was looked at already.
+pub async fn prune_seen(env: &Env, asset: &Asset, observed: Observation, mode: Mode, approved: Option<&str>) -> Result<Pruned> {
     let (mut question, held) = question(env, asset, &observed, approved).await?;
     let mut report = Pruned::planned(decided(asset, &question, &held), mode);
     let unfinished: Vec<Tombstone> = observed.tombstones.iter().filter(|stone| stone.leaving == Leaving::Begun).cloned().collect();
@@ -95,11 +99,11 @@ async fn question(env: &Env, asset: &Asset, observed: &Observation, approved: Op
     let question = Question {
         asset: asset.name.clone(),
         policy: asset.policy.retention,
-        previous: previous_policy(env, asset).await?,
+        previous: previous_policy(&observed.records.vault, asset).await?,
         now: env.clock.now(),
         store_now: None,
         failed_runs: failed_runs(asset, observed),
-        in_use: in_use(&env.vault, &asset.name, &ids, env.clock.now()).await?,
+        in_use: in_use(&observed.records.vault, &asset.name, &ids, env.clock.now()).await?,
         approved: approved.map(str::to_owned),
     };
     Ok((question, held))
@@ -142,10 +146,19 @@ fn failed_runs(asset: &Asset, observed: &Observation) -> usize {
 }
 
 /// The policy that the newest plan followed which was not refused.
-async fn previous_policy(env: &Env, asset: &Asset) -> Result<Option<Retention>> {
-    let plans = env.vault.all::<PlanRecord>(&Key::plans(&asset.name)).await?;
-    let followed = |record: &PlanRecord| !matches!(record.state, PlanState::Refused { .. });
-    Ok(plans.good.into_iter().find(followed).map(|record| record.plan.policy))
+async fn previous_policy(vault: &Vault, asset: &Asset) -> Result<Option<Retention>> {
+    let mut plans = vault.bucket().list_all(&Key::plans(&asset.name)).await?;
+    plans.retain(|meta| meta.key.ends_with(".json"));
+    // Newest first, and no further than to the first that was followed: there is one for every time that something went.
+    for meta in plans.iter().rev() {
+        match vault.load_at::<PlanRecord>(&meta.key).await {
+            Ok(Some(stored)) if !matches!(stored.record.state, PlanState::Refused { .. }) => return Ok(Some(stored.record.plan.policy)),
+            Ok(_) => {}
+            Err(error) if matches!(error.kind(), Kind::Corrupt | Kind::Unsupported | Kind::Invalid) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
 }
 
 /// Writes the plan before anything is done, and returns what the store's clock said of that.

@@ -20,7 +20,8 @@ use lastgood_core::{
     error::Result,
     function::Function,
     id::AssetName,
-    observe, prune,
+    observe::{self, Round},
+    prune,
 };
 use serde::Deserialize;
 
@@ -41,7 +42,7 @@ impl Function for FreshnessChecker {
     type Report = Status;
 
     async fn run(self, env: &Env) -> Result<Status> {
-        let mut status = observe_all(env, self.asset.as_ref()).await?;
+        let mut status = look_at_all(env, self.asset.as_ref(), Memory::Kept).await?;
         let now = status.checked_at;
         if self.asset.is_none()
             && let Some(wrong) = clock(env, &status).await
@@ -68,8 +69,21 @@ impl Function for FreshnessChecker {
 
 /// Looks at everything, or at one asset, and judges it. Changes nothing and tells nobody.
 pub async fn observe_all(env: &Env, only: Option<&AssetName>) -> Result<Status> {
+    look_at_all(env, only, Memory::Used).await
+}
+
+/// Whether what was read is kept for the next look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Memory {
+    Kept,
+    Used,
+}
+
+async fn look_at_all(env: &Env, only: Option<&AssetName>, memory: Memory) -> Result<Status> {
     let now = env.clock.now();
-    let looks: Vec<_> = env.config.selected(only)?.into_iter().map(|asset| look(env, asset, now)).collect();
+    let round = Round::remembering(env, FreshnessChecker::NAME).await;
+    let round = &round;
+    let looks: Vec<_> = env.config.selected(only)?.into_iter().map(|asset| look(env, round, asset, now, memory)).collect();
     let assets: Vec<AssetStatus> = stream::iter(looks).buffered(AT_ONCE).collect().await;
     let mut findings = beats::read(env).await.map_or_else(
         |error| vec![could_not_observe(env, format!("the functions' signs of life could not be read: {}", error.full()))],
@@ -80,9 +94,13 @@ pub async fn observe_all(env: &Env, only: Option<&AssetName>) -> Result<Status> 
 }
 
 /// Looks at one asset and judges it. One that cannot be seen is told as such, and does not keep the others from being seen.
-async fn look(env: &Env, asset: &Asset, now: Timestamp) -> AssetStatus {
+async fn look(env: &Env, round: &Result<Round>, asset: &Asset, now: Timestamp, memory: Memory) -> AssetStatus {
     let runbook = &env.config.runbook;
-    let mut observed = match observe::observe(env, asset).await {
+    let round = match round {
+        Ok(round) => round,
+        Err(error) => return unseen(asset, &error.full(), now, runbook),
+    };
+    let mut observed = match observe::observe_in(env, round, asset).await {
         Ok(observed) => observed,
         Err(error) => return unseen(asset, &error.full(), now, runbook),
     };
@@ -93,6 +111,11 @@ async fn look(env: &Env, asset: &Asset, now: Timestamp) -> AssetStatus {
         Ok(plan) if !plan.prune.is_empty() && asset.is_kept_now() => observed.seen.prune_refused = plan.refused,
         Ok(_) => {}
         Err(error) => observed.seen.blind.push(("what may be let go".to_owned(), error.full())),
+    }
+    if memory == Memory::Kept
+        && let Err(error) = observed.records.remember().await
+    {
+        tracing::warn!(asset = %asset.name, "what was read is not remembered, and will be read again: {}", error.full());
     }
     judge(asset, &observed.seen, now, runbook)
 }

@@ -31,6 +31,8 @@ pub enum Key {
     Heartbeat(String),
     /// Who was ever a member of a fleet.
     Roster(AssetName),
+    /// What a function remembers of an asset's records.
+    Memory(String, AssetName),
     /// What was seen and judged last: the data behind the page.
     Status,
     /// Which findings were told to whom.
@@ -42,6 +44,11 @@ pub enum Key {
 }
 
 impl Key {
+    /// The folder of all records of an asset.
+    pub fn records(asset: &AssetName) -> String {
+        format!("catalog/v1/assets/{asset}/")
+    }
+
     /// The folder of an asset's manifests.
     pub fn manifests(asset: &AssetName) -> String {
         format!("catalog/v1/assets/{asset}/backups/")
@@ -97,6 +104,7 @@ impl fmt::Display for Key {
             Self::Run(asset, function, slot) => write!(f, "{}{slot}.json", Self::runs(asset, function)),
             Self::Heartbeat(function) => write!(f, "catalog/v1/heartbeats/{function}.json"),
             Self::Roster(fleet) => write!(f, "catalog/v1/fleets/{fleet}.json"),
+            Self::Memory(function, asset) => write!(f, "catalog/v1/memory/{function}/{asset}.json.zst"),
             Self::Status => f.write_str("status/status.json"),
             Self::Told => f.write_str("catalog/v1/told.json"),
             Self::Artifact(asset, name) => write!(f, "{}{name}", Self::exports(asset)),

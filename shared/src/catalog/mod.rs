@@ -2,6 +2,7 @@
 //! created once and never changed, a run is saved with compare-and-swap.
 
 pub mod evidence;
+mod glance;
 mod heartbeat;
 mod key;
 pub mod lease;
@@ -14,6 +15,7 @@ mod tombstone;
 mod uses;
 mod verification;
 
+pub use glance::Glance;
 pub use heartbeat::{Heartbeat, Waker};
 pub use key::Key;
 pub use plan::{PlanRecord, PlanState};
@@ -110,7 +112,7 @@ impl Vault {
     }
 
     /// The same for callers that name the key themselves.
-    async fn load_at<R: Record>(&self, path: &str) -> Result<Option<Stored<R>>> {
+    pub(crate) async fn load_at<R: Record>(&self, path: &str) -> Result<Option<Stored<R>>> {
         let Some((bytes, version)) = self.bucket.get(path, RECORD_LIMIT).await? else { return Ok(None) };
         let record = decode(&bytes)?;
         Ok(Some(Stored { record, version }))

@@ -1,7 +1,7 @@
 //! What each kind of asset must and may say, and what a check may ask.
 
 use super::{
-    Asset, Check, Expect, Fleet, SecretRef, Source,
+    Asset, Check, Expect, Fleet, SecretRef, SnapshotFrom, Source,
     fleet::LONGEST,
     raw::{RawAsset, RawCheck, RawDefaults, RawKind},
     read::Reader,
@@ -25,6 +25,10 @@ impl Reader<'_> {
                 "nothing is to be taken of it",
                 "give it `export: { schedule: \"0 2 * * *\" }` or a `snapshot`",
             ));
+        }
+        if source.home().is_none() && policy.snapshot.as_ref().is_some_and(|snapshot| snapshot.from == SnapshotFrom::Automated) {
+            let what = format!("nobody takes snapshots of a {} by itself", source.kind());
+            return Err(self.wrong(&at, &format!("{path}.snapshot.from"), &what, "leave `from` out"));
         }
         Ok(Asset { name: name.clone(), source, policy, member: None })
     }

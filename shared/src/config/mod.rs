@@ -16,7 +16,8 @@ mod topic;
 pub use asset::{Asset, BucketExpectations, SecretsProvider, Source};
 pub use fleet::{Fleet, Select, Tag};
 pub use policy::{
-    Check, Copies, DrillNetwork, DrillPolicy, DrillTarget, Expect, ExportPolicy, Format, Policy, RdsDrill, Retention, SnapshotPolicy,
+    Check, Copies, DrillNetwork, DrillPolicy, DrillTarget, Expect, ExportPolicy, Format, Policy, RdsDrill, Retention, SnapshotFrom,
+    SnapshotPolicy,
 };
 pub use read::remarks;
 pub use reference::SecretRef;

@@ -4,7 +4,7 @@ use super::{Fleets, Outlet, Surroundings, World, beat, stranger, telemetry::INVO
 use crate::{
     catalog::Waker,
     clock::{self, Clock, SystemClock, Timestamp},
-    domain::finding::Finding,
+    domain::{finding::Finding, measure::folded},
     env::Progress,
     error::{Error, Kind, Result, failed, out_of_time},
     event::{Asked, Event},
@@ -145,7 +145,8 @@ async fn run_within<F: Function>(request: F, call: Call) -> Result<Ended> {
     let report = outcome?;
     tracing::info!(function = F::NAME, exit = ?exit, duration_ms = millis, "the run ended");
     if let Some(outlet) = call.metrics {
-        outlet.write(F::NAME, &report.measures(), SystemClock.now());
+        let fleet = |asset: &_| Some(&env.config.assets.get(asset)?.member.as_ref()?.fleet);
+        outlet.write(F::NAME, &folded(report.measures(), fleet), SystemClock.now());
     }
     tell(&report)
 }

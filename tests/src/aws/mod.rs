@@ -169,6 +169,11 @@ impl Aws {
         }
     }
 
+    /// Lets RDS take a snapshot of an instance or cluster by itself, as in its backup window.
+    pub async fn takes_by_itself(&self, region: &str, of: &str) {
+        self.behind.rds.takes_by_itself(region, of).await;
+    }
+
     /// Lets an instance show these states, one per look, before it is what it was: `["backing-up", "modifying"]`.
     pub async fn shows(&self, region: &str, name: &str, states: &[&'static str]) {
         self.behind.rds.shows(region, name, states).await;

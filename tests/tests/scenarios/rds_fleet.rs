@@ -4,7 +4,6 @@
 use freshness_checker::FreshnessChecker;
 use lastgood_core::{
     catalog::{Key, evidence::Evidence},
-    clock::Clock,
     config::Config,
     domain::{
         drill::Verdict,
@@ -68,7 +67,7 @@ assets:
     region: {HOME}
     snapshot: {{ schedule: "0 3 * * *" }}
     drill:
-      schedule: "0 6 * * 0"
+      schedule: "0 6 * * *"
       into: {{ rds: {{ subnet_group: {}, security_groups: [ {} ], ca: {} }} }}
       checks: [ {{ sql: "select count(*) from orders", expect: "= 300" }} ]
 "#,
@@ -111,5 +110,43 @@ assets:
     assert_eq!(found, [(FindingKind::MemberLeft, Severity::Warning)], "{:#?}", billing.findings);
     assert!(billing.newest.is_some(), "its backup counts as before");
     assert!(!status.findings().iter().any(|finding| finding.kind == FindingKind::CouldNotObserve), "{:#?}", status.findings());
-    let _ = clock.now();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fleet_keeps_what_rds_takes_by_itself_without_a_word_to_the_databases() {
+    let clock = ManualClock::at("2026-11-20T02:00:00Z".parse().unwrap());
+    let Some(aws) = Aws::start_at("rds_fleet::a_fleet_keeps", Arc::new(clock.clone())).await else { return };
+    let server = aws.cluster().await;
+    aws.database(&server, "orders", HOME).await;
+    aws.aurora(&server, "shop", HOME).await;
+    aws.tag(HOME, "db", "orders", "backup", Some("true")).await;
+    aws.tag(HOME, "cluster", "shop", "backup", Some("true")).await;
+    let text = format!(
+        "vault: file:///lastgood\nassets:\n  prod: {{ kind: rds, select: {{ tag: backup }}, region: {HOME}, snapshot: {{ schedule: \"0 3 * * *\", from: automated }} }}\n"
+    );
+    let config = Config::parse(&text, "lastgood.yaml").unwrap();
+    let (vault, home) = (MemoryBucket::new(config.vault.clone(), clock.clone()), tempfile::tempdir().unwrap());
+    let night = async || SnapshotTrigger::default().run(&looked(&aws, &vault, &config, &clock, &home).await).await.unwrap();
+    for of in ["orders", "shop"] {
+        aws.takes_by_itself(HOME, of).await;
+    }
+    clock.set("2026-11-20T03:00:00Z".parse().unwrap());
+    let report = night().await;
+    for entry in &report.entries {
+        let Outcome::Done(taken) = &entry.outcome else { panic!("{report:?}") };
+        assert_eq!(taken.data_time.to_string(), "2026-11-20T02:00:00Z", "{}", entry.asset);
+    }
+    assert_eq!(report.entries.len(), 2);
+    assert_eq!((aws.calls("CreateDBSnapshot"), aws.calls("CreateDBClusterSnapshot")), (0, 0));
+    assert_eq!((aws.calls("CopyDBSnapshot"), aws.calls("CopyDBClusterSnapshot")), (1, 1));
+
+    // The next night RDS took none of its own: that is said, and nothing is kept twice.
+    clock.set("2026-11-21T03:00:00Z".parse().unwrap());
+    let report = night().await;
+    for entry in &report.entries {
+        let Outcome::Failed { reason, .. } = &entry.outcome else { panic!("{report:?}") };
+        assert!(reason.contains("rds:") && reason.contains("already"), "{reason}");
+    }
+    let status = FreshnessChecker::default().run(&looked(&aws, &vault, &config, &clock, &home).await).await.unwrap();
+    assert!(status.assets.iter().all(|asset| asset.backups == 1 && asset.newest.is_some()), "{:#?}", status.assets);
 }

@@ -1,7 +1,7 @@
 //! The snapshots of one asset in one region: taken, copied to, seen and let go.
 
 use super::{
-    Shape,
+    Shape, automated,
     copy::Copy,
     directory::Shown,
     error::{is_absent, is_taken},
@@ -28,7 +28,7 @@ use std::sync::{Arc, OnceLock};
 
 /// What an asset is in RDS.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Named {
+pub(super) enum Named {
     Instance(String),
     Cluster(String),
 }
@@ -37,10 +37,10 @@ enum Named {
 #[derive(Debug)]
 pub struct RdsSnapshots {
     aws: Arc<Aws>,
-    asset: AssetName,
-    id: String,
+    pub(super) asset: AssetName,
+    pub(super) id: String,
     home: Place,
-    here: Region,
+    pub(super) here: Region,
     key: Option<String>,
     clock: Arc<dyn Clock>,
     named: OnceLock<Named>,
@@ -62,7 +62,7 @@ impl RdsSnapshots {
     }
 
     /// Looks at the instance or cluster, and keeps in mind which of the two it is.
-    async fn look(&self) -> Result<Source> {
+    pub(super) async fn look(&self) -> Result<Source> {
         let region = self.region().await?;
         let source = Source::find(&region, &self.id).await?;
         self.note(&source);
@@ -96,7 +96,7 @@ impl RdsSnapshots {
         let _ = self.named.set(named);
     }
 
-    async fn named(&self) -> Result<Named> {
+    pub(super) async fn named(&self) -> Result<Named> {
         if let Some(named) = self.named.get() {
             return Ok(named.clone());
         }
@@ -224,6 +224,21 @@ impl Snapshots for RdsSnapshots {
             Err(None) => self.adopt(label).await,
             Err(Some(error)) => Err(error),
         }
+    }
+
+    async fn automated(&self) -> Result<Option<SnapshotSeen>> {
+        if self.here.place != self.home {
+            return Err(invalid(format!("{} is at {}, not at {}", self.asset, self.home, self.here.place)));
+        }
+        automated::newest(self).await
+    }
+
+    async fn begin_keeping(&self, label: &Label, of: &Held) -> Result<()> {
+        if automated::keep(self, label, of).await? {
+            tracing::info!(asset = %self.asset, backup = %label.backup, "{} is being kept as {}", of.name, label.name);
+            return Ok(());
+        }
+        self.adopt(label).await
     }
 
     async fn begin_copy(&self, label: &Label, of: &Held) -> Result<()> {
