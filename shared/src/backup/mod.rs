@@ -18,7 +18,7 @@ pub use settle::{settle, standing};
 
 use crate::{
     catalog::{
-        Key,
+        Glance, Key, Vault,
         lease::{self, Claimed, Closed},
     },
     clock::Timestamp,
@@ -102,7 +102,7 @@ async fn round(env: &Env, function: &str, held: &[(&Asset, Order)], round: Round
             Round::Begin(when) => one(env, function, asset, order, when).await,
             Round::GoOn(When::Due) => one(env, function, asset, order, When::Due).await,
             // What was asked for by hand is gone on with; nothing new is begun on the way.
-            Round::GoOn(When::Now) => go_on(env, function, asset, order)
+            Round::GoOn(When::Now) => go_on(env, &env.vault, function, asset, order)
                 .await
                 .map(|done| done.unwrap_or_else(|| Outcome::NotDue { next: order.schedule.next(env.clock.now()) })),
         };
@@ -125,8 +125,11 @@ fn nothing_asked(asset: &Asset, form: Form) -> crate::error::Error {
 }
 
 async fn one(env: &Env, function: &str, asset: &Asset, order: &Order, when: When) -> Result<Outcome<Taken>> {
-    lease::sweep(env, function, &asset.name, Some(Key::Manifest)).await?;
-    let settled = match go_on(env, function, asset, order).await? {
+    let looked = records(env, function, asset, order).await?;
+    // What a sweep ended is not as it was seen.
+    let swept = lease::sweep_in(env, &looked.vault, function, &asset.name, Some(Key::Manifest)).await?;
+    let seen = if swept > 0 { &env.vault } else { &looked.vault };
+    let settled = match go_on(env, seen, function, asset, order).await? {
         None => None,
         Some(Outcome::Done(taken)) => Some(taken),
         Some(waiting) => return Ok(waiting),
@@ -134,8 +137,8 @@ async fn one(env: &Env, function: &str, asset: &Asset, order: &Order, when: When
     let slot = match when {
         When::Now => Slot::at(env.clock.now()),
         // Of the slots that were missed only the latest is made up for: a backup of now is a backup of now.
-        When::Due => match lease::open_slot(env, function, &asset.name, &order.schedule).await? {
-            Some(slot) => match lease::resting(env, function, &asset.name, slot).await? {
+        When::Due => match lease::open_slot_in(env, seen, function, &asset.name, &order.schedule).await? {
+            Some(slot) => match lease::resting(env, seen, function, &asset.name, slot).await? {
                 Some(until) => return Ok(Outcome::NotDue { next: Some(until) }),
                 None => slot,
             },
@@ -145,10 +148,16 @@ async fn one(env: &Env, function: &str, asset: &Asset, order: &Order, when: When
     in_slot(env, function, asset, order, slot).await
 }
 
+/// The records of an asset at one glance. Where a tick looks at a thousand assets, what it read before need not be read again.
+async fn records(env: &Env, function: &str, asset: &Asset, order: &Order) -> Result<Glance> {
+    let whose = (order.form() == Form::Snapshot).then_some(function);
+    env.vault.glance(&asset.name, whose, &env.clock).await
+}
+
 /// Goes on with what was begun and waits at its provider, oldest first; none where nothing does.
-async fn go_on(env: &Env, function: &str, asset: &Asset, order: &Order) -> Result<Option<Outcome<Taken>>> {
+async fn go_on(env: &Env, seen: &Vault, function: &str, asset: &Asset, order: &Order) -> Result<Option<Outcome<Taken>>> {
     let mut settled = None;
-    for slot in lease::begun(env, function, &asset.name).await? {
+    for slot in lease::begun(env, seen, function, &asset.name).await? {
         match in_slot(env, function, asset, order, slot).await? {
             done @ Outcome::Done(_) => settled = Some(done),
             waiting => return Ok(Some(waiting)),

@@ -124,10 +124,21 @@ impl Vault {
         Ok(Found { good: good.into_iter().map(|(_, record)| record).collect(), unreadable })
     }
 
+    /// Returns the records below a folder from a key on, newest (by name) first.
+    pub async fn since<R: Record>(&self, folder: &str, from: &str) -> Result<Found<R>> {
+        let Found { good, unreadable } = self.named_from(folder, from).await?;
+        Ok(Found { good: good.into_iter().map(|(_, record)| record).collect(), unreadable })
+    }
+
     /// Returns every record below a folder with the key that it stands under.
     async fn all_named<R: Record>(&self, folder: &str) -> Result<Found<(String, R)>> {
+        self.named_from(folder, "").await
+    }
+
+    async fn named_from<R: Record>(&self, folder: &str, from: &str) -> Result<Found<(String, R)>> {
         use futures::{StreamExt, stream};
         let mut keys = self.bucket.list_all(folder).await?;
+        keys.retain(|meta| meta.key.as_str() >= from);
         keys.retain(|meta| meta.key.ends_with(".json"));
         keys.reverse();
         let loaded = stream::iter(keys.into_iter().map(|meta| async move { (self.load_at::<R>(&meta.key).await, meta.key) }))
