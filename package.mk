@@ -11,11 +11,9 @@ target/venv/bin/cargo-lambda:
 	target/venv/bin/pip install -q --disable-pip-version-check cargo-lambda==1.9.2 ziglang==0.17.0
 
 package: target/venv/bin/cargo-lambda ## the Lambda zips, with their sizes; ARCH=arm64 for Graviton
-	@PATH="$(CURDIR)/target/venv/bin:$$PATH" cargo lambda build --release --output-format zip \
+	@PATH="$(CURDIR)/target/venv/bin:$$PATH" RUSTFLAGS="-C force-unwind-tables=no" cargo lambda build --release --output-format zip \
 	  $(if $(filter arm64,$(ARCH)),--arm64,--x86-64) $(foreach f,$(FUNCTIONS),--package $(f) --bin $(f))
-	@python3 -c 'import sys, zipfile; \
-	[print(f"{name:<20} {z.getinfo("bootstrap").file_size / 1e6:6.1f} MB stripped {sum(i.compress_size for i in z.infolist()) / 1e6:6.1f} MB zipped  {path}") \
-	 for name in sys.argv[1:] for path in [f"target/lambda/{name}/bootstrap.zip"] for z in [zipfile.ZipFile(path)]]' $(FUNCTIONS)
+	@tools/zip-sizes $(FUNCTIONS)
 
 cold-start: ## how long a Lambda's process takes from exec to its first poll, and how large it is
 	cargo build --release -p freshness-checker --bins

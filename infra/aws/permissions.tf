@@ -22,6 +22,14 @@ locals {
       Resource = ["${local.vault_below}/exports/*"]
     },
   ]
+  # `login: iam`: the token that such a role is shown as a password.
+  log_in_by_iam = [for statement in [
+    {
+      Sid      = "LogInByIam", Effect = "Allow"
+      Action   = ["rds-db:connect"]
+      Resource = [for region in distinct([for asset in local.rds : asset.region if try(asset.login, "") == "iam"]) : "arn:${local.partition}:rds-db:${region}:${local.account}:dbuser:*/${var.database_role}"]
+    },
+  ] : statement if anytrue([for asset in local.rds : try(asset.login, "") == "iam"])]
   read_exports = [
     { Sid = "ReadExports", Effect = "Allow", Action = ["s3:GetObject"], Resource = ["${local.vault_below}/exports/*"] },
   ]

@@ -11,7 +11,7 @@ locals {
       local.read_secrets.sources, local.tell, local.read_secrets.notify, local.never, local.never_delete_databases, local.run.snapshot-trigger,
     )
     export-to-bucket = concat(
-      local.read_records, local.keep_records, local.store_exports, local.use_vault_key,
+      local.read_records, local.keep_records, local.store_exports, local.use_vault_key, local.log_in_by_iam,
       local.read_secrets.sources, local.tell, local.read_secrets.notify, local.never, local.never_delete_records, local.never_delete_databases, local.run.export-to-bucket,
     )
     # The copier.

@@ -110,6 +110,12 @@ variable "database_keys" {
   default     = []
 }
 
+variable "database_role" {
+  description = "The role of the databases that exports log in as where the config says `login: iam`: its `url` names the same."
+  type        = string
+  default     = "lastgood"
+}
+
 variable "clusters" {
   description = "Aurora clusters of which the config names a member."
   type        = list(string)

@@ -6,7 +6,7 @@
 use crate::{
     catalog::Vault,
     clock::Timestamp,
-    config::{Asset, Config, Policy, Source},
+    config::{Asset, Config, Login, Policy, Source},
     domain::{
         fleet::{Candidate, Enrolled, Membership, Roll, Standing, Taken, roll},
         place::Place,
@@ -86,7 +86,13 @@ fn assets(fleet: &crate::config::Fleet) -> impl Iterator<Item = (AssetName, Asse
         if matches!(member.standing, Standing::Left { retired: true, .. }) {
             policy.drill = None;
         }
-        let source = Source::Rds { instance: member.id.clone(), region: fleet.region.clone(), place: fleet.place.clone(), url: None };
+        let source = Source::Rds {
+            instance: member.id.clone(),
+            region: fleet.region.clone(),
+            place: fleet.place.clone(),
+            url: None,
+            login: Login::default(),
+        };
         let membership = Membership { fleet: fleet.name.clone(), standing: member.standing.clone(), instances: member.instances.clone() };
         (name.clone(), Asset { name: name.clone(), source, policy, member: Some(membership) })
     })

@@ -2,6 +2,7 @@
 
 pub mod aws;
 pub mod bench;
+pub mod deployed;
 pub mod desk;
 pub mod drills;
 pub mod fault_proxy;
@@ -11,4 +12,5 @@ pub mod moto;
 pub mod pg;
 pub mod runtime_api;
 pub mod s3;
+pub mod terraform;
 pub mod vaults;

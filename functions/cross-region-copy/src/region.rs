@@ -2,11 +2,11 @@
 //! itself says: it is complete, as large, of the same engine and moment, and no less encrypted.
 
 use lastgood_core::{
-    backup::{settle, standing},
+    backup::{clear_if_broken, settle, standing},
     catalog::{Copy, Key, lease::Lease},
     domain::{
         backup::Manifest,
-        held::{Held, Label, SnapshotSeen, SnapshotState},
+        held::{Held, Label, SnapshotSeen},
     },
     env::Env,
     error::{Result, corrupt, failed},
@@ -53,13 +53,4 @@ fn sound(seen: SnapshotSeen, backup: &Manifest, original: &Held) -> Result<Held>
         Some(moment) => refuse(format!("it holds the data of {moment}, the original those of {}", backup.data_time)),
         None => refuse("the provider does not say which moment it holds".to_owned()),
     }
-}
-
-/// Removes a copy of ours that the provider gave up on, so that the next wake-up can begin again.
-async fn clear_if_broken(to: &dyn Snapshots, label: &Label) -> Result<()> {
-    let Some(seen) = to.snapshot(&label.name).await? else { return Ok(()) };
-    if seen.backup == Some(label.backup) && matches!(seen.state, SnapshotState::Failed(_)) {
-        to.begin_removal(&label.name).await?;
-    }
-    Ok(())
 }

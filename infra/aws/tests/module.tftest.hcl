@@ -146,6 +146,10 @@ run "roles" {
     error_message = "nothing is deleted or shared that does not bear our tag"
   }
   assert {
+    condition     = jsonencode({ for name, statements in local.permissions : name => [for statement in statements : statement.Resource if statement.Sid == "LogInByIam"][0] if contains([for statement in statements : statement.Sid], "LogInByIam") }) == jsonencode({ export-to-bucket = ["arn:aws:rds-db:eu-west-1:123456789012:dbuser:*/lastgood"] })
+    error_message = "only exports log in to databases, and only as one role"
+  }
+  assert {
     condition     = contains([for statement in local.permissions.restore-drill : jsonencode(statement.Resource) if statement.Sid == "NeverTouchProduction" && statement.Effect == "Deny"], jsonencode(["arn:aws:rds:eu-west-1:123456789012:db:orders-prod", "arn:aws:rds:eu-west-1:123456789012:cluster:orders-prod"]))
     error_message = "a drill is denied production by name"
   }

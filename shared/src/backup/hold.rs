@@ -5,7 +5,7 @@
 
 use super::{
     earlier, name,
-    settle::{Pauses, settle, standing},
+    settle::{Pauses, clear_if_broken, settle, standing},
 };
 use crate::{
     catalog::{Key, lease::Lease},
@@ -13,7 +13,7 @@ use crate::{
     config::{Asset, SnapshotFrom},
     domain::{
         backup::{Expectations, Manifest, Method, Origin},
-        held::{Held, Label, SnapshotName, SnapshotSeen, SnapshotState},
+        held::{Held, Label, SnapshotName, SnapshotSeen},
         place::Place,
         run::BegunSnapshot,
     },
@@ -38,7 +38,9 @@ pub(super) async fn hold(env: &Env, asset: &Asset, home: &Place, lease: &Lease) 
     let seen = match settle(env, &*snapshots, &label).await {
         Ok(seen) => seen,
         Err(error) => {
-            give_up_if_broken(&*snapshots, &label, lease).await?;
+            if clear_if_broken(&*snapshots, &label).await? {
+                lease.change(|run| run.snapshot = None).await?;
+            }
             return Err(error);
         }
     };
@@ -162,14 +164,4 @@ async fn ready(env: &Env, asset: &Asset, snapshots: &dyn Snapshots, lease: &Leas
             }
         }
     }
-}
-
-/// Removes a snapshot of ours that the provider gave up on, so that the next attempt can have the name.
-async fn give_up_if_broken(snapshots: &dyn Snapshots, label: &Label, lease: &Lease) -> Result<()> {
-    let Some(seen) = snapshots.snapshot(&label.name).await? else { return Ok(()) };
-    if seen.backup == Some(label.backup) && matches!(seen.state, SnapshotState::Failed(_)) {
-        snapshots.begin_removal(&label.name).await?;
-        lease.change(|run| run.snapshot = None).await?;
-    }
-    Ok(())
 }

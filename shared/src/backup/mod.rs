@@ -14,7 +14,7 @@ mod settle;
 
 pub use order::{Order, When};
 pub use report::{BackupReport, Taken};
-pub use settle::{settle, standing};
+pub use settle::{clear_if_broken, settle, standing};
 
 use crate::{
     catalog::{

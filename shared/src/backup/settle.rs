@@ -73,6 +73,17 @@ pub async fn standing(env: &Env, snapshots: &dyn Snapshots, label: &Label) -> Re
     }
 }
 
+/// Removes a snapshot of ours that the provider gave up on, so that the next attempt can have the name; returns whether there
+/// was one.
+pub async fn clear_if_broken(snapshots: &dyn Snapshots, label: &Label) -> Result<bool> {
+    let seen = snapshots.snapshot(&label.name).await?;
+    let broken = seen.is_some_and(|seen| seen.backup == Some(label.backup) && matches!(seen.state, SnapshotState::Failed(_)));
+    if broken {
+        snapshots.begin_removal(&label.name).await?;
+    }
+    Ok(broken)
+}
+
 /// Says that a name which is derived from our own work is taken by something else.
 fn stranger(label: &Label, snapshots: &dyn Snapshots) -> crate::error::Error {
     conflict(format!("snapshot {} at {} is not of this run", label.name, snapshots.place()))

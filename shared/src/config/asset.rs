@@ -59,6 +59,8 @@ pub enum Source {
         place: Place,
         /// The URL of one of its databases, for logical exports of it.
         url: Option<SecretRef>,
+        /// How that database is logged in to.
+        login: Login,
     },
     /// A Cloud SQL instance.
     Cloudsql {
@@ -145,6 +147,17 @@ impl Source {
             Self::Volume { .. } => "volume",
         }
     }
+}
+
+/// How a database is logged in to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Login {
+    /// With the password in its `url`, or none.
+    #[default]
+    Password,
+    /// With tokens of IAM, each of which holds for 15 minutes: nobody keeps a password.
+    Iam,
 }
 
 /// Who keeps a set of secrets or a volume.

@@ -1,7 +1,7 @@
 //! What each kind of asset must and may say, and what a check may ask.
 
 use super::{
-    Asset, Check, Expect, Fleet, SecretRef, SnapshotFrom, Source,
+    Asset, Check, Expect, Fleet, Login, SecretRef, SnapshotFrom, Source,
     fleet::LONGEST,
     raw::{RawAsset, RawCheck, RawDefaults, RawKind},
     read::Reader,
@@ -45,6 +45,7 @@ impl Reader<'_> {
         let strays = [
             ("instance", asset.instance.is_some()),
             ("url", asset.url.is_some()),
+            ("login", asset.login.is_some()),
             ("export", policy.export.is_some()),
             ("project", asset.project.is_some()),
             ("provider", asset.provider.is_some()),
@@ -70,8 +71,9 @@ impl Reader<'_> {
 
     fn source(&self, path: &str, at: &Spanned<RawAsset>) -> Result<Source> {
         let asset = &at.value;
-        let given: [(&str, bool); 8] = [
+        let given: [(&str, bool); 9] = [
             ("url", asset.url.is_some()),
+            ("login", asset.login.is_some()),
             ("instance", asset.instance.is_some()),
             ("select", asset.select.is_some()),
             ("region", asset.region.is_some()),
@@ -82,7 +84,7 @@ impl Reader<'_> {
         ];
         let (kind, allowed): (&str, &[&str]) = match asset.kind {
             RawKind::Postgres => ("postgres", &["url"]),
-            RawKind::Rds => ("rds", &["instance", "region", "url"]),
+            RawKind::Rds => ("rds", &["instance", "region", "url", "login"]),
             RawKind::Cloudsql => ("cloudsql", &["project", "instance", "url"]),
             RawKind::Bucket => ("bucket", &["url", "expect"]),
             RawKind::Redis => ("redis", &["url"]),
@@ -103,7 +105,12 @@ impl Reader<'_> {
                     .need(path, at, "instance", asset.instance.as_ref())
                     .map_err(|error| error.hint("add `instance: NAME`, or `select: { tag: backup=true }` for all that bear a tag"))?;
                 let place = Place::aws(&region, None).map_err(|error| self.retold(path, at, "region", &error))?;
-                Source::Rds { instance, region, place, url }
+                let login = asset.login.as_ref().map(|login| login.value).unwrap_or_default();
+                if login == Login::Iam && url.is_none() {
+                    let hint = "add `url: env:NAME`: postgres://ROLE@HOST:5432/DATABASE?sslmode=verify-full&sslrootcert=/path/to/global-bundle.pem";
+                    return Err(self.wrong(at, &format!("{path}.login"), "there is no `url` to log in to", hint));
+                }
+                Source::Rds { instance, region, place, url, login }
             }
             RawKind::Cloudsql => Source::Cloudsql {
                 project: self.need(path, at, "project", asset.project.as_ref())?,

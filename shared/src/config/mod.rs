@@ -13,7 +13,7 @@ mod reference;
 mod show;
 mod topic;
 
-pub use asset::{Asset, BucketExpectations, SecretsProvider, Source};
+pub use asset::{Asset, BucketExpectations, Login, SecretsProvider, Source};
 pub use fleet::{Fleet, Select, Tag};
 pub use policy::{
     Check, Copies, DrillNetwork, DrillPolicy, DrillTarget, Expect, ExportPolicy, Format, Policy, RdsDrill, Retention, SnapshotFrom,

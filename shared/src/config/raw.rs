@@ -1,7 +1,7 @@
 //! `lastgood.yaml` as it is written: every key that exists, each with the place where it stands.
 
 use super::{BucketExpectations, ExportPolicy, RecoverySet, Retention, SecretRef, SecretsProvider, Select, SnapshotPolicy};
-use super::{DrillTarget, Expect, Topic};
+use super::{DrillTarget, Expect, Login, Topic};
 use crate::domain::{backup::Form, due::Schedule, place::Place, span::Span};
 use crate::id::AssetName;
 use schemars::JsonSchema;
@@ -128,6 +128,9 @@ pub struct RawAsset {
     /// A reference to its connection URL (postgres, redis), or a bucket's place.
     #[schemars(with = "Option<String>")]
     pub url: Key<String>,
+    /// How its database is logged in to (rds).
+    #[schemars(with = "Option<Login>")]
+    pub login: Key<Login>,
     /// The instance (rds, cloudsql).
     #[schemars(with = "Option<String>")]
     pub instance: Key<String>,

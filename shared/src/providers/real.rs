@@ -2,7 +2,7 @@
 
 use crate::{
     clock::Clock,
-    config::{Asset, Config, DrillTarget, RdsDrill, Source},
+    config::{Asset, Config, DrillTarget, Login, RdsDrill, Source},
     domain::{backup::Form, place::Place},
     env::{Progress, keys},
     error::{Result, invalid, unsupported},
@@ -80,6 +80,23 @@ impl Real {
     }
 
     #[cfg(feature = "aws")]
+    async fn logged_in(&self, url: PgUrl, login: Login, region: &str) -> Result<PgUrl> {
+        match login {
+            Login::Password => Ok(url),
+            Login::Iam => url.minted_by(Arc::new(super::aws::IamLogin::open(&self.aws, region, self.clock.clone()).await?)),
+        }
+    }
+
+    #[cfg(not(feature = "aws"))]
+    #[expect(clippy::unused_async, reason = "logging in to AWS waits")]
+    async fn logged_in(&self, url: PgUrl, login: Login, _: &str) -> Result<PgUrl> {
+        match login {
+            Login::Password => Ok(url),
+            Login::Iam => Err(unsupported("this build cannot log in by IAM").hint("use a build with the feature `aws`")),
+        }
+    }
+
+    #[cfg(feature = "aws")]
     fn in_rds(&self, asset: &Asset, drill: &RdsDrill) -> Result<Arc<dyn Replicas>> {
         let (aws, clock, tools) = (self.aws.clone(), self.clock.clone(), self.tools.clone());
         let replicas = super::aws::rds::RdsReplicas::new(aws, asset, drill.clone(), clock, tools)?;
@@ -120,9 +137,10 @@ impl Providers for Real {
 
     async fn exporter(&self, asset: &Asset, form: Form) -> Result<Arc<dyn Exporter>> {
         match &asset.source {
-            Source::Postgres { url } => postgres::exporter(&self.secrets.resolve(url).await?, form, self.tools.clone()),
-            Source::Rds { url: Some(url), .. } if form == Form::Export => {
-                postgres::exporter(&self.secrets.resolve(url).await?, form, self.tools.clone())
+            Source::Postgres { url } => Ok(postgres::exporter(PgUrl::parse(&self.secrets.resolve(url).await?)?, form, self.tools.clone())),
+            Source::Rds { url: Some(url), login, region, .. } if form == Form::Export => {
+                let url = PgUrl::parse(&self.secrets.resolve(url).await?)?;
+                Ok(postgres::exporter(self.logged_in(url, *login, region).await?, form, self.tools.clone()))
             }
             Source::Rds { url: Some(_), .. } => {
                 Err(unsupported(format!("base backups of {} cannot be taken: RDS lets nobody", asset.name))

@@ -155,6 +155,11 @@ impl Faults {
         self.state().calls.iter().map(Call::permission).collect()
     }
 
+    /// The same, of those that this key signed.
+    pub fn permissions_used_by(&self, key_id: &str) -> BTreeSet<String> {
+        self.state().calls.iter().filter(|call| call.key_id == key_id).map(Call::permission).collect()
+    }
+
     /// Returns the calls of an action, with their parameters.
     pub fn calls_of(&self, action: &str) -> Vec<Call> {
         self.state().calls.iter().filter(|call| call.action == action).cloned().collect()

@@ -77,6 +77,11 @@ impl Aws {
         format!("http://{}", self.address)
     }
 
+    /// Its address.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Settings that reach its S3.
     pub fn settings(&self, region: &str) -> Settings {
         Settings { region: Some(region.to_owned()), ..settings_for(self.address) }

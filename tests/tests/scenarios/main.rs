@@ -1,6 +1,7 @@
 //! Teams' runbooks, end to end.
 
 mod cleaning;
+mod deployed;
 mod rds;
 mod rds_fleet;
 mod rds_restore;

@@ -11,6 +11,7 @@ mod export;
 mod fleet;
 mod freshness;
 mod hosts;
+mod iam;
 mod metrics;
 mod notices;
 mod posture;

@@ -4,71 +4,33 @@
 //! that dies with us; what it says on stderr is bounded and redacted. Bytes on its stdout count only once it was seen to
 //! end well *and* they are whole by themselves: see [`Whole`].
 
+mod output;
+mod pump;
+
+pub use output::Whole;
+
 use super::{said, url::PgUrl};
 use crate::{
     error::{Error, Kind, Result, failed},
     ports::ByteStream,
 };
-use bytes::Bytes;
+use output::Output;
+use pump::pumped;
 use std::{
     ffi::{OsStr, OsString},
-    future::Future,
-    io::Read,
     path::{Path, PathBuf},
-    pin::Pin,
     process::{ExitStatus, Stdio},
     sync::{Arc, Mutex, PoisonError},
-    task::{Context, Poll, ready},
     time::Duration,
 };
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, ReadBuf},
-    process::{Child, ChildStdin, ChildStdout, Command},
-    sync::mpsc,
+    io::{AsyncRead, AsyncReadExt},
+    process::{Child, ChildStdin, Command},
     task::JoinHandle,
 };
-use tokio_util::io::StreamReader;
 
 const STDERR_KEPT: usize = 64 << 10;
 const STDOUT_KEPT: u64 = 4 << 20;
-const TAIL_KEPT: usize = 512;
-/// What is read of a child before it is handed on.
-const CHUNK: usize = 256 << 10;
-/// A read of less than this found the pipe all but empty.
-const SMALL: usize = 64 << 10;
-/// How long a pipe is left to fill: at 500 MB/s it then holds 100 KiB, a tenth of what fits.
-const MOMENT: Duration = Duration::from_micros(200);
-/// The size of the pipe to a child that we ask for: what Linux grants without a privilege.
-const PIPE: usize = 1 << 20;
-
-/// How the output of a program proves by itself that it is whole, beyond the exit status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Whole {
-    /// Nothing in it says so.
-    ByStatus,
-    /// It begins as an archive of `pg_dump` does.
-    Archive,
-    /// It ends with `pg_dump`'s trailer.
-    Dump,
-    /// It ends with `pg_dumpall`'s trailer.
-    Cluster,
-    /// It ends with the two zero blocks of a tar.
-    Tar,
-}
-
-impl Whole {
-    fn check(self, tool: &str, head: &[u8], tail: &[u8], count: u64) -> Result<()> {
-        let contains = |trailer: &[u8]| tail.windows(trailer.len()).any(|window| window == trailer);
-        let whole = match self {
-            Self::ByStatus => true,
-            Self::Archive => head.starts_with(b"PGDMP"),
-            Self::Dump => contains(b"\n-- PostgreSQL database dump complete\n"),
-            Self::Cluster => contains(b"\n-- PostgreSQL database cluster dump complete\n"),
-            Self::Tar => count >= 1024 && count.is_multiple_of(512) && tail.len() == TAIL_KEPT && tail.iter().all(|byte| *byte == 0),
-        };
-        if whole { Ok(()) } else { Err(failed(format!("{tool} ended well, but its output of {count} bytes is not whole"))) }
-    }
-}
 
 /// A program with its arguments, not yet started.
 #[derive(Debug, Clone)]
@@ -186,13 +148,7 @@ impl Program {
     pub fn stream(&self, whole: Whole) -> Result<ByteStream> {
         let mut running = self.start(Stdio::null())?;
         let stdout = running.child.stdout.take().ok_or_else(|| failed("the child has no output"))?;
-        Ok(Box::pin(Output {
-            phase: Phase::Reading(pumped(stdout)?, Box::new(running)),
-            whole,
-            head: Vec::new(),
-            tail: Vec::new(),
-            count: 0,
-        }))
+        Ok(Box::pin(Output::of(pumped(stdout)?, running, whole)))
     }
 
     /// Starts it with its input open: write to the one, drop it, then finish the other. What it prints is discarded.
@@ -290,112 +246,5 @@ async fn listen(mut stderr: impl AsyncRead + Unpin, said: Arc<Mutex<Vec<u8>>>) {
         said.extend_from_slice(&buffer[..count]);
         let surplus = said.len().saturating_sub(STDERR_KEPT);
         said.drain(..surplus);
-    }
-}
-
-/// Reads a child's output on a thread of its own and hands it on in large chunks: `pg_dump` writes 4 KiB at a time, and to
-/// wait for each of these writes as an event costs more than the reading.
-fn pumped(stdout: ChildStdout) -> Result<ByteStream> {
-    let pipe = stdout.into_owned_fd()?;
-    // The default of 64 KiB is filled in a few microseconds; where the machine's limit is lower, it stays as it is.
-    let _ = rustix::pipe::fcntl_setpipe_size(&pipe, PIPE);
-    let mut pipe = std::fs::File::from(pipe);
-    let (send, receive) = mpsc::channel::<std::io::Result<Bytes>>(4);
-    tokio::task::spawn_blocking(move || {
-        loop {
-            let mut chunk = vec![0; CHUNK];
-            let (read, filled) = fill(&mut pipe, &mut chunk);
-            chunk.truncate(filled);
-            let over = filled < CHUNK;
-            if (!chunk.is_empty() && send.blocking_send(Ok(chunk.into())).is_err()) || over {
-                if let Err(error) = read {
-                    // Whoever read it may have gone.
-                    let _ = send.blocking_send(Err(error));
-                }
-                return;
-            }
-        }
-    });
-    let chunks = futures::stream::unfold(receive, |mut receive| async move { receive.recv().await.map(|chunk| (chunk, receive)) });
-    Ok(Box::pin(StreamReader::new(Box::pin(chunks))))
-}
-
-/// Fills a chunk from a pipe, and returns how much of it; less than all of it is the end, or an error. After a small read it
-/// waits a moment for the pipe to fill: to be woken for each of 250,000 writes costs more than the waiting.
-fn fill(pipe: &mut std::fs::File, chunk: &mut [u8]) -> (std::io::Result<()>, usize) {
-    let mut filled = 0;
-    while filled < chunk.len() {
-        match pipe.read(&mut chunk[filled..]) {
-            Ok(0) => return (Ok(()), filled),
-            Ok(count) => {
-                filled += count;
-                if count < SMALL && filled < chunk.len() {
-                    std::thread::sleep(MOMENT);
-                }
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return (Err(error), filled),
-        }
-    }
-    (Ok(()), filled)
-}
-
-enum Phase {
-    Reading(ByteStream, Box<Running>),
-    Ending(Pin<Box<dyn Future<Output = Result<()>> + Send>>),
-    Ended,
-}
-
-/// The output of a child whose end is the child's success.
-struct Output {
-    phase: Phase,
-    whole: Whole,
-    head: Vec<u8>,
-    tail: Vec<u8>,
-    count: u64,
-}
-
-impl Output {
-    fn note(&mut self, bytes: &[u8]) {
-        self.count += bytes.len() as u64;
-        let missing = 5_usize.saturating_sub(self.head.len()).min(bytes.len());
-        self.head.extend_from_slice(&bytes[..missing]);
-        self.tail.extend_from_slice(&bytes[bytes.len().saturating_sub(TAIL_KEPT)..]);
-        let surplus = self.tail.len().saturating_sub(TAIL_KEPT);
-        self.tail.drain(..surplus);
-    }
-}
-
-impl AsyncRead for Output {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
-        loop {
-            match &mut self.phase {
-                Phase::Reading(stdout, _) => {
-                    let before = buffer.filled().len();
-                    ready!(stdout.as_mut().poll_read(cx, buffer))?;
-                    if buffer.filled().len() > before {
-                        let bytes = &buffer.filled()[before..];
-                        self.note(bytes);
-                        return Poll::Ready(Ok(()));
-                    }
-                    if buffer.remaining() == 0 {
-                        return Poll::Ready(Ok(()));
-                    }
-                    let Phase::Reading(_, mut running) = std::mem::replace(&mut self.phase, Phase::Ended) else { continue };
-                    let (whole, head, tail, count) =
-                        (self.whole, std::mem::take(&mut self.head), std::mem::take(&mut self.tail), self.count);
-                    self.phase = Phase::Ending(Box::pin(async move {
-                        running.finish().await?;
-                        whole.check(&running.name, &head, &tail, count)
-                    }));
-                }
-                Phase::Ending(end) => {
-                    let ended = ready!(end.as_mut().poll(cx));
-                    self.phase = Phase::Ended;
-                    return Poll::Ready(ended.map_err(std::io::Error::from));
-                }
-                Phase::Ended => return Poll::Ready(Ok(())),
-            }
-        }
     }
 }

@@ -62,7 +62,7 @@ async fn open(url: &PgUrl) -> Result<Client> {
         SslMode::Prefer => tokio_postgres::config::SslMode::Prefer,
         SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull => tokio_postgres::config::SslMode::Require,
     });
-    if let Some(password) = &url.password {
+    if let Some(password) = url.password() {
         config.password(password.expose());
     }
     if let Some(options) = &url.options {

@@ -35,18 +35,13 @@ pub use server::Server;
 pub use tools::{Tool, Tools};
 pub use url::PgUrl;
 
-use crate::{
-    domain::backup::Form,
-    error::Result,
-    ports::{Exporter, Secret},
-};
+use crate::{domain::backup::Form, ports::Exporter};
 use std::sync::Arc;
 
 /// Opens a Postgres as a source of backups of the given form.
-pub fn exporter(url: &Secret, form: Form, tools: Tools) -> Result<Arc<dyn Exporter>> {
-    let url = PgUrl::parse(url)?;
-    Ok(match form {
+pub fn exporter(url: PgUrl, form: Form, tools: Tools) -> Arc<dyn Exporter> {
+    match form {
         Form::Export => Arc::new(Logical::new(url, tools)),
         Form::Snapshot => Arc::new(Physical::new(url, tools)),
-    })
+    }
 }

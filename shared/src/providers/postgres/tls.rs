@@ -27,10 +27,11 @@ pub(super) fn connector(url: &PgUrl) -> Result<MakeRustlsConnect> {
         }
         (SslMode::VerifyFull, Some(root)) => builder.with_webpki_verifier(pki(root, &provider)?),
         (SslMode::VerifyCa | SslMode::Require, Some(root)) => {
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyName(pki(root, &provider)?)))
+            let chain = Some(pki(root, &provider)?);
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(Nameless { chain, provider }))
         }
         (SslMode::Disable | SslMode::Prefer | SslMode::Require | SslMode::VerifyCa, _) => {
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(Unchecked(provider)))
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(Nameless { chain: None, provider }))
         }
     };
     Ok(MakeRustlsConnect::new(config.with_no_client_auth()))
@@ -52,50 +53,15 @@ fn pki(file: &Path, provider: &Arc<CryptoProvider>) -> Result<Arc<WebPkiServerVe
         .map_err(|error| failed("setting TLS up").because(error))
 }
 
-/// Encryption without identity: what libpq's `prefer` and `require` mean without a root.
+/// Verification short of the server's name: by its chain alone (`verify-ca`), or, without roots, not at all (what libpq's
+/// `prefer` and `require` mean without a root: encryption without identity).
 #[derive(Debug)]
-struct Unchecked(Arc<CryptoProvider>);
-
-/// The chain counts, the name does not: `verify-ca`.
-#[derive(Debug)]
-struct AnyName(Arc<WebPkiServerVerifier>);
-
-impl ServerCertVerifier for Unchecked {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
+struct Nameless {
+    chain: Option<Arc<WebPkiServerVerifier>>,
+    provider: Arc<CryptoProvider>,
 }
 
-impl ServerCertVerifier for AnyName {
+impl ServerCertVerifier for Nameless {
     fn verify_server_cert(
         &self,
         certificate: &CertificateDer<'_>,
@@ -104,7 +70,8 @@ impl ServerCertVerifier for AnyName {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        match self.0.verify_server_cert(certificate, intermediates, name, ocsp, now) {
+        let Some(chain) = &self.chain else { return Ok(ServerCertVerified::assertion()) };
+        match chain.verify_server_cert(certificate, intermediates, name, ocsp, now) {
             // The chain is checked before the name, so this is all that was left to object to.
             Err(rustls::Error::InvalidCertificate(CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. })) => {
                 Ok(ServerCertVerified::assertion())
@@ -119,7 +86,7 @@ impl ServerCertVerifier for AnyName {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.0.verify_tls12_signature(message, certificate, signature)
+        rustls::crypto::verify_tls12_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
     }
 
     fn verify_tls13_signature(
@@ -128,10 +95,10 @@ impl ServerCertVerifier for AnyName {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.0.verify_tls13_signature(message, certificate, signature)
+        rustls::crypto::verify_tls13_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }

@@ -4,10 +4,13 @@
 //! programs and to our own connection. Nothing falls back to a local default server, to files in a home folder or to a
 //! service file. The password is a [`Secret`] and is never part of what is displayed.
 
+mod login;
 mod managed;
 mod read;
 #[cfg(test)]
 mod tests;
+
+pub use login::{Mint, Password};
 
 use crate::{error::Result, ports::Secret};
 use std::{ffi::OsString, fmt, path::PathBuf};
@@ -70,7 +73,7 @@ pub struct PgUrl {
     /// The role.
     pub user: String,
     /// Its password, unless the server asks for none.
-    pub password: Option<Secret>,
+    pub password: Option<Password>,
     /// The database.
     pub database: String,
     /// How the connection is protected.
@@ -137,7 +140,7 @@ impl PgUrl {
             ("PGAPPNAME", "lastgood".into()),
             ("HOME", "/nonexistent".into()),
         ];
-        if let Some(password) = &self.password {
+        if let Some(password) = self.password() {
             environment.push(("PGPASSWORD", password.expose().into()));
         }
         match (&self.ssl_root, self.ssl_mode) {

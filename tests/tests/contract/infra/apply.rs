@@ -1,8 +1,7 @@
 //! The minimal example, applied by Terraform to an emulator of AWS: everything is accepted, stands as it was asked for, and a
 //! second apply changes nothing.
 
-use super::terraform::Terraform;
-use lastgood_tests::s3::S3Server;
+use lastgood_tests::{s3::S3Server, terraform::Terraform};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,13 +10,7 @@ async fn r26_the_minimal_example_is_applied_and_its_roles_keep_to_their_room() {
     const TEST: &str = "r26_the_minimal_example_is_applied_and_its_roles_keep_to_their_room";
     let Some(terraform) = tokio::task::block_in_place(|| Terraform::with_provider(TEST)) else { return };
     let Some(aws) = S3Server::moto(TEST).await else { return };
-    let settings = format!(
-        "provider \"aws\" {{\n  s3_use_path_style = true\n  endpoints {{\n{}  }}\n}}\n",
-        SERVICES.map(|service| format!("    {service} = \"http://{}\"\n", aws.address())).concat()
-    );
-    std::fs::write(terraform.folder("examples/minimal/emulator_override.tf"), settings).unwrap();
-    // moto denies whatever a `Deny` is about, without a look at its conditions: here the bucket gets the rest of its policy.
-    std::fs::write(terraform.folder("vault/emulator_override.tf"), WITHOUT_DENIES).unwrap();
+    terraform.talks_to(aws.address(), "examples/minimal", &[]);
     let packages = format!("-var=packages={}", terraform.folder("tests/packages").display());
     let (stood, again, config, state) = tokio::task::block_in_place(|| {
         let below = "examples/minimal";
@@ -68,16 +61,3 @@ fn role_policies(state: &Value) -> BTreeMap<String, Value> {
         })
         .collect()
 }
-
-/// What the module talks to.
-const SERVICES: [&str; 14] =
-    ["cloudwatch", "cloudwatchlogs", "ec2", "ecs", "events", "iam", "kms", "lambda", "rds", "s3", "scheduler", "sns", "sqs", "sts"];
-
-const WITHOUT_DENIES: &str = r#"
-resource "aws_s3_bucket_policy" "vault" {
-  policy = jsonencode({ Version = "2012-10-17", Statement = concat(
-    [for statement in local.bucket_statements : statement if statement.Effect == "Allow"],
-    [{ Effect = "Allow", Principal = { AWS = "arn:aws:iam::${local.account}:root" }, Action = "s3:GetObject", Resource = "${local.arn}/*" }],
-  ) })
-}
-"#;

@@ -1,9 +1,9 @@
 //! When an expression of `EventBridge` Scheduler fires, as its documentation has it (six fields, Sunday is 1), held against
 //! when our own schedules are due.
 
-use super::terraform::Terraform;
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use lastgood_core::domain::due::Schedule;
+use lastgood_tests::terraform::Terraform;
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;

@@ -8,7 +8,7 @@ use crate::{
     providers::postgres::{
         self, PgUrl,
         scratch::fresh_password,
-        url::{Host, Session, SslMode},
+        url::{Host, Password, Session, SslMode},
     },
 };
 
@@ -100,7 +100,7 @@ impl RdsReplicas {
         Ok(PgUrl {
             hosts: vec![(Host::Tcp(endpoint.0), endpoint.1)],
             user: user.to_owned(),
-            password: Some(password.clone()),
+            password: Some(Password::Known(password.clone())),
             database: self.drill.database.clone().unwrap_or_else(|| "postgres".to_owned()),
             ssl_mode: SslMode::VerifyFull,
             ssl_root: self.drill.ca.clone(),

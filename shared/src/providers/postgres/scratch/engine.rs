@@ -11,7 +11,7 @@ use crate::{
         PgUrl, Tool, Tools,
         connect::{connect, sql_error},
         tools::Version,
-        url::{Host, SslMode},
+        url::{Host, Password, Session, SslMode},
     },
 };
 use rand::TryRngCore;
@@ -201,11 +201,11 @@ impl Engine {
         Ok(PgUrl {
             hosts: vec![(Host::Socket(self.sockets.clone()), PORT)],
             user: role.to_owned(),
-            password: Some(Secret::new(password)),
+            password: Some(Password::Known(Secret::new(password))),
             database: database.to_owned(),
             ssl_mode: SslMode::Disable,
             ssl_root: None,
-            session: crate::providers::postgres::url::Session::Any,
+            session: Session::Any,
             options: None,
         })
     }

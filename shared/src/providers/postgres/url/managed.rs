@@ -99,7 +99,7 @@ mod tests {
         .unwrap();
         assert_eq!(url.hosts, [(Host::Tcp("orders.abc.eu-west-1.rds.amazonaws.com".into()), 5433)]);
         assert_eq!((url.user.as_str(), url.database.as_str(), url.ssl_mode), ("lastgood", "orders", SslMode::VerifyFull));
-        assert_eq!(url.password.as_ref().unwrap().expose(), "p@ss/w:rd#%-canary");
+        assert_eq!(url.password().unwrap().expose(), "p@ss/w:rd#%-canary");
         assert_eq!(url.ssl_root.as_deref(), Some(std::path::Path::new("/opt/rds.pem")));
         assert!(!format!("{url} {url:?}").contains("canary"));
     }

@@ -1,6 +1,6 @@
 //! Reading a connection URL, strictly: what is not understood is refused, and never repeated.
 
-use super::{Host, PgUrl, Session, SslMode};
+use super::{Host, Password, PgUrl, Session, SslMode};
 use crate::{
     error::{Error, Result, invalid},
     ports::Secret,
@@ -172,7 +172,7 @@ impl Parts {
         Ok(PgUrl {
             hosts,
             user: self.user,
-            password: self.password,
+            password: self.password.map(Password::Known),
             database: self.database,
             ssl_mode,
             ssl_root: self.ssl_root,

@@ -31,7 +31,7 @@ fn r18_every_spelling_of_a_url_means_what_it_says() {
     }
     assert_eq!(read("postgres://u@h/d?options=-c%20statement_timeout%3D5s").options.as_deref(), Some("-c statement_timeout=5s"));
     assert_eq!(read("postgres://u@h/d?options=endpoint%3Dep-1").options.as_deref(), Some("endpoint=ep-1"));
-    assert_eq!(read("postgres://u:p%25%2B@h/d").password.unwrap().expose(), "p%+");
+    assert_eq!(read("postgres://u:p%25%2B@h/d").password().unwrap().expose(), "p%+");
 }
 
 #[test]
