@@ -18,6 +18,7 @@ mod posture;
 mod prune;
 mod rds;
 mod restore;
+mod scale;
 mod secrets;
 mod snapshot;
 mod sns;
