@@ -40,12 +40,12 @@ pub enum Mode {
 /// Lets go what the policy of an asset no longer needs, or shows what that would be. `approved` is the hash of a plan that
 /// a person read and typed: it lifts the cap for exactly that plan.
 pub async fn prune(env: &Env, asset: &Asset, mode: Mode, approved: Option<&str>) -> Result<Pruned> {
-    prune_seen(env, asset, observe(env, asset).await?, mode, approved).await
+    prune_seen(env, asset, &observe(env, asset).await?, mode, approved).await
 }
 
 /// The same of an asset that was looked at already.
-pub async fn prune_seen(env: &Env, asset: &Asset, observed: Observation, mode: Mode, approved: Option<&str>) -> Result<Pruned> {
-    let (mut question, held) = question(env, asset, &observed, approved).await?;
+pub async fn prune_seen(env: &Env, asset: &Asset, observed: &Observation, mode: Mode, approved: Option<&str>) -> Result<Pruned> {
+    let (mut question, held) = question(env, asset, observed, approved).await?;
     let mut report = Pruned::planned(decided(asset, &question, &held), mode);
     let unfinished: Vec<Tombstone> = observed.tombstones.iter().filter(|stone| stone.leaving == Leaving::Begun).cloned().collect();
     let new_policy = question.previous != Some(question.policy) && report.plan.refused.is_none();
@@ -58,7 +58,7 @@ pub async fn prune_seen(env: &Env, asset: &Asset, observed: Observation, mode: M
         }
         for judged in report.plan.allowed().to_vec() {
             let Some(backup) = observed.seen.backups.iter().find(|backup| backup.manifest.id == judged.id) else { continue };
-            if let Err(error) = let_go(env, &observed, backup, &judged.why, &mut report).await {
+            if let Err(error) = let_go(env, observed, backup, &judged.why, &mut report).await {
                 report.failed.push((judged.id, error.full()));
             }
         }

@@ -52,10 +52,11 @@ impl Function for SnapshotTrigger {
 
 async fn let_go_of(env: &Env, round: &Round, asset: &Asset) -> Result<Pruned> {
     let observed = observe_in(env, round, asset).await?;
+    let pruned = prune_seen(env, asset, &observed, Mode::Apply, None).await?;
     if let Err(error) = observed.records.remember().await {
         tracing::warn!(asset = %asset.name, "what was read is not remembered, and will be read again: {}", error.full());
     }
-    prune_seen(env, asset, observed, Mode::Apply, None).await
+    Ok(pruned)
 }
 
 /// Lets go what policy no longer asks for: exports and snapshots alike. What goes wrong with one asset is told as its own

@@ -134,6 +134,9 @@ async fn one(env: &Env, function: &str, asset: &Asset, order: &Order, when: When
         Some(Outcome::Done(taken)) => Some(taken),
         Some(waiting) => return Ok(waiting),
     };
+    if let Err(error) = looked.remember().await {
+        tracing::warn!(asset = %asset.name, "what was read is not remembered, and will be read again: {}", error.full());
+    }
     let slot = match when {
         When::Now => Slot::at(env.clock.now()),
         // Of the slots that were missed only the latest is made up for: a backup of now is a backup of now.

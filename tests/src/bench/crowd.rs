@@ -352,11 +352,15 @@ impl Bucket for Crowd {
     async fn list(&self, prefix: &str, start_after: Option<&str>) -> Result<Listed> {
         const PAGE: usize = 1_000;
         self.asked(&self.calls.lists).await;
-        let mut keys = self.keys(prefix);
-        keys.retain(|key| start_after.is_none_or(|after| key.as_str() > after));
-        let next = (keys.len() > PAGE).then(|| keys[PAGE - 1].clone());
-        keys.truncate(PAGE);
-        Ok(Listed { objects: keys.iter().map(|key| self.meta(key)).collect(), next })
+        let mut all: Vec<_> = self.keys(prefix).iter().map(|key| self.meta(key)).collect();
+        for key in self.written.keys().into_iter().filter(|key| key.starts_with(prefix)) {
+            all.extend(self.written.head(&key).await?);
+        }
+        all.retain(|meta| start_after.is_none_or(|after| meta.key.as_str() > after));
+        all.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        let next = (all.len() > PAGE).then(|| all[PAGE - 1].key.clone());
+        all.truncate(PAGE);
+        Ok(Listed { objects: all, next })
     }
 
     async fn delete(&self, key: &str) -> Result<()> {
