@@ -46,8 +46,10 @@ locals {
     [for cluster in var.clusters : "arn:${local.partition}:rds:${local.region}:${local.account}:cluster:${cluster}"],
   )
 
-  drills     = { for name, asset in local.assets : name => asset.drill if can(asset.drill) }
-  rds_drills = { for name, drill in local.drills : name => drill.into.rds if can(drill.into.rds.subnet_group) }
+  drills = { for name, asset in local.assets : name => asset.drill if can(asset.drill) }
+  # Drills of a moment out of RDS's own continuous backups.
+  moment_drills = { for name, drill in local.drills : name => drill.point_in_time if can(drill.point_in_time) }
+  rds_drills    = { for name, drill in local.drills : name => drill.into.rds if can(drill.into.rds.subnet_group) }
 
   # Buckets that are assets themselves.
   protected_buckets = distinct([for asset in local.assets : "arn:${local.partition}:s3:::${split("/", asset.url)[2]}" if asset.kind == "bucket" && startswith(try(asset.url, ""), "s3://")])
@@ -59,6 +61,9 @@ locals {
 
   # One schedule for each heavy asset; the light functions look at all assets themselves.
   exports = { for name, asset in local.assets : name => asset.export.schedule if can(asset.export.schedule) }
+
+  # Extracts for analysts: no backups.
+  analytics = { for name, asset in local.rds : name => merge(asset.analytics, { region = asset.region }) if can(asset.analytics.schedule) }
 
   # Who reads which secret: `secret:aws:NAME[#field]`, a name or an ARN.
   references = {

@@ -23,6 +23,27 @@ locals {
     },
     { Sid = "SeeUnfinishedUploads", Effect = "Allow", Action = ["s3:ListBucketMultipartUploads"], Resource = [local.vault_arn] },
   ]
+  # `analytics`: RDS writes to the bucket as the role that the config names, never as ours.
+  extract = [for statement in [
+    {
+      Sid      = "ExtractSnapshots", Effect = "Allow"
+      Action   = ["rds:StartExportTask"]
+      Resource = local.our_snapshots
+    },
+    { Sid = "LookAtExtracts", Effect = "Allow", Action = ["rds:DescribeExportTasks"], Resource = ["*"] },
+    {
+      Sid       = "HandExtractsTheirRole", Effect = "Allow"
+      Action    = ["iam:PassRole"]
+      Resource  = distinct([for analytics in local.analytics : analytics.role])
+      Condition = { StringEquals = { "iam:PassedToService" = "export.rds.amazonaws.com" } }
+    },
+    {
+      Sid       = "GrantExtractKeysToRds", Effect = "Allow"
+      Action    = ["kms:CreateGrant", "kms:DescribeKey"]
+      Resource  = distinct([for analytics in local.analytics : startswith(analytics.kms_key, "arn:") ? analytics.kms_key : "arn:${local.partition}:kms:${analytics.region}:${local.account}:key/*"])
+      Condition = { StringLike = { "kms:ViaService" = "rds.*.amazonaws.com" } }
+    },
+  ] : statement if length(local.analytics) > 0]
   # `login: iam`: the token that such a role is shown as a password.
   log_in_by_iam = [for statement in [
     {

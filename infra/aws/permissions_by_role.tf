@@ -10,7 +10,7 @@ locals {
       local.read_secrets.sources, local.tell, local.announce, local.read_secrets.notify, local.never, local.never_delete_databases, local.run.snapshot-trigger,
     )
     export-to-bucket = concat(
-      local.read_records, local.keep_records, local.store_exports, local.use_vault_key, local.log_in_by_iam,
+      local.read_records, local.keep_records, local.store_exports, local.use_vault_key, local.log_in_by_iam, local.extract,
       local.read_secrets.sources, local.tell, local.announce, local.read_secrets.notify, local.never, local.never_delete_records, local.never_delete_databases, local.run.export-to-bucket,
     )
     # The copier.
@@ -30,6 +30,7 @@ locals {
     restore-drill = concat(
       local.read_records, local.keep_records, local.read_exports, local.use_vault_key, local.read_copies, local.read_copied_exports, local.use_copy_keys,
       local.look_at_databases, local.make_replicas, local.use_database_keys,
+      local.make_replicas_of_moments, [for statement in local.look_at_continuous_backups : statement if length(local.moment_drills) > 0],
       local.read_secrets.drills, local.read_secrets.keys,
       local.tell, local.announce, local.read_secrets.notify, local.never, local.never_write_backups, local.never_touch_production, local.run.restore-drill,
     )
@@ -44,7 +45,7 @@ locals {
     # Operators in an incident: see operators.tf.
     recover = concat(
       local.read_records, local.keep_records, local.read_exports, local.use_vault_key, local.read_copies, local.read_copied_exports, local.use_copy_keys,
-      local.look_at_databases, local.restore_beside, local.use_database_keys,
+      local.look_at_databases, local.look_at_continuous_backups, local.restore_beside, local.use_database_keys,
       local.take_back, local.read_secrets.sources, local.read_secrets.keys, local.never, local.never_delete_others,
     )
     pruner = concat(

@@ -38,12 +38,36 @@ locals {
     },
   ] : statement if length(local.drill_regions) > 0]
 
-  # A restore for real: beside what is there, never over it, and never deleting.
+  # A restore to a moment names its source, and reads it: what is made must be a replica.
+  make_replicas_of_moments = [for statement in [
+    {
+      Sid       = "MakeReplicasOfMoments", Effect = "Allow"
+      Action    = ["rds:RestoreDBClusterToPointInTime", "rds:RestoreDBInstanceToPointInTime"]
+      Resource  = concat(local.replicas, local.production, local.continuous_backups, local.restore_groups)
+      Condition = { Null = { "aws:RequestTag/lastgood:replica" = "false", "aws:RequestTag/lastgood:expires" = "false" } }
+    },
+  ] : statement if length(local.moment_drills) > 0]
+  continuous_backups = flatten([for region in local.rds_regions : [
+    for kind in ["auto-backup", "cluster-auto-backup"] : "arn:${local.partition}:rds:${region}:${local.account}:${kind}:*"
+  ]])
+  # How far they reach.
+  look_at_continuous_backups = [for statement in [
+    { Sid = "LookAtContinuousBackups", Effect = "Allow", Action = ["rds:DescribeDBInstanceAutomatedBackups"], Resource = ["*"] },
+  ] : statement if length(local.rds) > 0]
+
+  # A restore for real: beside what is there, never over it, and never deleting. Only what such a restore made is changed.
   restore_beside = [for statement in [
     {
-      Sid      = "RestoreBeside", Effect = "Allow"
-      Action   = ["rds:AddTagsToResource", "rds:CreateDBInstance", "rds:ModifyDBCluster", "rds:ModifyDBInstance", "rds:RestoreDBClusterFromSnapshot", "rds:RestoreDBClusterToPointInTime", "rds:RestoreDBInstanceFromDBSnapshot", "rds:RestoreDBInstanceToPointInTime"]
-      Resource = ["*"]
+      Sid       = "RestoreBeside", Effect = "Allow"
+      Action    = ["rds:AddTagsToResource", "rds:CreateDBInstance", "rds:RestoreDBClusterFromSnapshot", "rds:RestoreDBClusterToPointInTime", "rds:RestoreDBInstanceFromDBSnapshot", "rds:RestoreDBInstanceToPointInTime"]
+      Resource  = ["*"]
+      Condition = { Null = { "aws:RequestTag/lastgood:restored" = "false" } }
+    },
+    {
+      Sid       = "ChangeWhatWasRestored", Effect = "Allow"
+      Action    = ["rds:ModifyDBCluster", "rds:ModifyDBInstance"]
+      Resource  = ["*"]
+      Condition = { Null = { "aws:ResourceTag/lastgood:restored" = "false" } }
     },
   ] : statement if length(local.rds) > 0]
 

@@ -38,11 +38,11 @@ locals {
   never_write_backups = [
     { Sid = "NeverWriteBackups", Effect = "Deny", Action = ["s3:DeleteObject", "s3:PutObject"], Resource = flatten([for below in concat([local.vault_below], local.copy_below) : ["${below}/exports/*", "${below}/catalog/v1/assets/*/backups/*"]]) },
   ]
-  # A drill cannot touch production, even if somebody gives an instance of it a replica's name or tag.
+  # A drill cannot touch production, but for reading its continuous backups into a replica, even if somebody gives an instance of it a replica's name or tag.
   never_touch_production = [for statement in [
     {
       Sid       = "NeverTouchProduction", Effect = "Deny"
-      NotAction = ["rds:DescribeDBClusters", "rds:DescribeDBInstances", "rds:ListTagsForResource"]
+      NotAction = ["rds:DescribeDBClusters", "rds:DescribeDBInstances", "rds:ListTagsForResource", "rds:RestoreDBClusterToPointInTime", "rds:RestoreDBInstanceToPointInTime"]
       Resource  = local.production
     },
     {

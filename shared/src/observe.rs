@@ -16,7 +16,7 @@ use crate::{
     clock::Timestamp,
     config::Asset,
     domain::{
-        backup::Manifest,
+        backup::{Manifest, Method},
         freshness::{Candidate, DrillSeen, Objects, Reading, Seen, Stray, unrecorded},
     },
     env::Env,
@@ -140,6 +140,7 @@ fn drill(evidence: &Evidence) -> Option<DrillSeen> {
     Some(DrillSeen {
         backup: drilled.id,
         form: drilled.form,
+        moment: (drilled.method == Method::PointInTime).then_some(drilled.data_time),
         finished_at: evidence.finished_at,
         verdict: evidence.verdict,
         why: evidence.reason.clone(),

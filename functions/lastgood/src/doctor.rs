@@ -186,7 +186,19 @@ async fn ask_asset(env: &Env, asset: &Asset, answers: &mut Vec<Answer>) {
             DrillTarget::Rds(_) | DrillTarget::Cloudsql(_) => "can a drill restore into the cloud?",
         };
         answers.push(answer(&about, question, can_drill(env, asset, &drill.into).await));
+        if let Some(home) = asset.source.home().filter(|_| drill.point_in_time.is_some()) {
+            answers.push(answer(&about, "can a moment be restored?", can_bring_back(env, asset, home).await));
+        }
     }
+}
+
+async fn can_bring_back(env: &Env, asset: &Asset, home: &Place) -> Result<String> {
+    let continuous = env.providers.snapshots(asset, home).await?.continuous().await?;
+    let none = || {
+        failed("its provider keeps no continuous backups of it, or has none to offer yet")
+            .hint("set its backup retention to a day at least")
+    };
+    continuous.map(|continuous| format!("yes, any {}", continuous.window)).ok_or_else(none)
 }
 
 async fn can_snapshot(env: &Env, asset: &Asset, home: &Place) -> Result<String> {

@@ -4,6 +4,7 @@ use lastgood_core::{
     catalog::{Key, evidence::Evidence},
     clock::Timestamp,
     domain::{
+        backup::Method,
         change::{Change, ChangeState},
         compare::CheckOutcome,
         drill::Verdict,
@@ -28,6 +29,8 @@ pub struct Drilled {
     pub reason: Option<String>,
     /// The backup that was restored.
     pub backup: Option<BackupId>,
+    /// What it is: an export, a snapshot, a moment of the provider's own continuous backups.
+    pub method: Option<Method>,
     /// The place that it was read from.
     pub from: Option<Place>,
     /// The moment whose data it holds.
@@ -58,6 +61,7 @@ impl Drilled {
             verdict: evidence.verdict,
             reason: evidence.reason.clone(),
             backup: backup.map(|backup| backup.id),
+            method: backup.map(|backup| backup.method),
             from: backup.map(|backup| backup.from.clone()),
             data_time: backup.map(|backup| backup.data_time),
             restore_seconds: evidence.restore_seconds,

@@ -73,6 +73,17 @@ run "schedules" {
   }
 }
 
+run "analytics" {
+  assert {
+    condition     = jsondecode(aws_scheduler_schedule.analytics[0].target[0].input).analytics && aws_scheduler_schedule.analytics[0].target[0].arn == aws_lambda_function.function["export-to-bucket"].arn
+    error_message = "extracts are seen to by the exporter"
+  }
+  assert {
+    condition     = jsonencode([for statement in local.permissions.export-to-bucket : [statement.Resource, statement.Condition.StringEquals["iam:PassedToService"]] if statement.Sid == "HandExtractsTheirRole"]) == jsonencode([[["arn:aws:iam::123456789012:role/rds-extracts"], "export.rds.amazonaws.com"]])
+    error_message = "only the role that the config names is handed on, and only to RDS's exports"
+  }
+}
+
 run "wakes" {
   assert {
     condition = alltrue([for target in aws_cloudwatch_event_target.wake :
@@ -137,7 +148,7 @@ run "roles" {
   }
   assert {
     condition = toset(flatten([for statements in local.permissions : [for statement in statements :
-    statement.Sid if statement.Effect == "Allow" && contains(statement.Resource, "*")]])) == toset(["LookAtDatabases", "LookAtQuotas", "JoinNetwork", "RestoreBeside"])
+    statement.Sid if statement.Effect == "Allow" && contains(statement.Resource, "*")]])) == toset(["LookAtDatabases", "LookAtContinuousBackups", "LookAtExtracts", "LookAtQuotas", "JoinNetwork", "RestoreBeside", "ChangeWhatWasRestored"])
     error_message = "only what has no narrower resource is allowed on everything"
   }
   assert {
@@ -150,7 +161,7 @@ run "roles" {
   }
   assert {
     condition = alltrue(flatten([for statements in local.permissions : [for statement in statements :
-    length(keys(statement.Condition.Null)) > 0 if contains(["LetGoOfSnapshots", "ChangeAndRemoveReplicas", "ShareSnapshots"], statement.Sid)]]))
+    length(keys(statement.Condition.Null)) > 0 if contains(["LetGoOfSnapshots", "ChangeAndRemoveReplicas", "ShareSnapshots", "MakeReplicasOfMoments", "RestoreBeside", "ChangeWhatWasRestored"], statement.Sid)]]))
     error_message = "nothing is deleted or shared that does not bear our tag"
   }
   assert {
@@ -160,6 +171,10 @@ run "roles" {
   assert {
     condition     = contains([for statement in local.permissions.restore-drill : jsonencode(statement.Resource) if statement.Sid == "NeverTouchProduction" && statement.Effect == "Deny"], jsonencode(["arn:aws:rds:eu-west-1:123456789012:db:orders-prod", "arn:aws:rds:eu-west-1:123456789012:cluster:orders-prod"]))
     error_message = "a drill is denied production by name"
+  }
+  assert {
+    condition     = alltrue([for arn in local.production : contains(flatten([for statement in local.permissions.restore-drill : statement.Resource if statement.Sid == "MakeReplicasOfMoments"]), arn)])
+    error_message = "a drill of a moment reads the continuous backups of production"
   }
   assert {
     condition     = !anytrue(flatten([for name in ["freshness-checker", "restore-drill"] : [for statement in local.permissions[name] : [for action in try(statement.Action, []) : statement.Effect == "Allow" && contains(["s3:DeleteObject", "rds:CreateDBSnapshot", "rds:DeleteDBSnapshot"], action)]]]))

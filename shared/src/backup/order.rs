@@ -100,7 +100,7 @@ impl Order {
     pub(super) fn large_streams(&self) -> usize {
         match self.method {
             Method::PgDumpDirectory => self.jobs,
-            Method::PgDumpCustom | Method::PgDumpPlain | Method::PgBaseBackup | Method::ProviderSnapshot => 1,
+            Method::PgDumpCustom | Method::PgDumpPlain | Method::PgBaseBackup | Method::ProviderSnapshot | Method::PointInTime => 1,
         }
     }
 
@@ -108,7 +108,7 @@ impl Order {
     pub(super) fn streams(&self) -> usize {
         match self.method {
             Method::PgDumpDirectory => self.jobs + 1,
-            Method::PgDumpCustom | Method::PgDumpPlain | Method::PgBaseBackup | Method::ProviderSnapshot => 2,
+            Method::PgDumpCustom | Method::PgDumpPlain | Method::PgBaseBackup | Method::ProviderSnapshot | Method::PointInTime => 2,
         }
     }
 }

@@ -22,6 +22,8 @@ pub enum Key {
     Drill(AssetName, BackupId),
     /// A drill's evidence for people.
     DrillPage(AssetName, BackupId),
+    /// An extract for analysts.
+    Extract(AssetName, BackupId),
     /// What a backup was, after retention let it go.
     Tombstone(AssetName, BackupId),
     /// What a prune decided, before it acted.
@@ -93,6 +95,7 @@ impl fmt::Display for Key {
             Self::Verification(asset, id) => write!(f, "{}{id}.json", Self::verifications(asset)),
             Self::Drill(asset, id) => write!(f, "{}{id}.json", Self::drills(asset)),
             Self::DrillPage(asset, id) => write!(f, "{}{id}.html", Self::drills(asset)),
+            Self::Extract(asset, id) => write!(f, "catalog/v1/assets/{asset}/analytics/{id}.json"),
             Self::Tombstone(asset, id) => write!(f, "{}{id}.json", Self::tombstones(asset)),
             Self::Plan(asset, id) => write!(f, "{}{id}.json", Self::plans(asset)),
             Self::Run(asset, function, slot) => write!(f, "{}{slot}.json", Self::runs(asset, function)),

@@ -2,6 +2,7 @@
 //! created once and never changed, a run is saved with compare-and-swap.
 
 pub mod evidence;
+mod extract;
 mod heartbeat;
 mod key;
 pub mod lease;
@@ -14,6 +15,7 @@ mod tombstone;
 mod uses;
 mod verification;
 
+pub use extract::Extract;
 pub use heartbeat::{Heartbeat, Waker};
 pub use key::Key;
 pub use opened::Opened;

@@ -16,7 +16,8 @@ mod topic;
 pub use asset::{Asset, BucketExpectations, Login, SecretsProvider, Source};
 pub use bus::{EventBus, OwnEvents};
 pub use policy::{
-    Check, Copies, DrillNetwork, DrillPolicy, DrillTarget, Expect, ExportPolicy, Format, Policy, RdsDrill, Retention, SnapshotPolicy,
+    AnalyticsPolicy, Check, Copies, DrillNetwork, DrillPolicy, DrillTarget, Expect, ExportPolicy, Format, Policy, RdsDrill, Retention,
+    SnapshotPolicy,
 };
 pub use read::remarks;
 pub use reference::SecretRef;

@@ -1,6 +1,6 @@
 //! `lastgood.yaml` as it is written: every key that exists, each with the place where it stands.
 
-use super::{BucketExpectations, ExportPolicy, RecoverySet, Retention, SecretRef, SecretsProvider, SnapshotPolicy};
+use super::{AnalyticsPolicy, BucketExpectations, ExportPolicy, RecoverySet, Retention, SecretRef, SecretsProvider, SnapshotPolicy};
 use super::{DrillTarget, Expect, Login, OwnEvents, Topic};
 use crate::domain::{backup::Form, due::Schedule, place::Place, span::Span};
 use crate::id::AssetName;
@@ -171,6 +171,9 @@ pub struct RawAsset {
     /// How it is proven.
     #[schemars(with = "Option<RawDrill>")]
     pub drill: Key<RawDrill>,
+    /// Extracts for analysts (rds): not a backup.
+    #[schemars(with = "Option<AnalyticsPolicy>")]
+    pub analytics: Key<AnalyticsPolicy>,
 }
 
 /// Another place where every backup must exist.
@@ -200,6 +203,9 @@ pub struct RawDrill {
     pub from: Option<Place>,
     /// Which form is drilled.
     pub form: Option<Form>,
+    /// Restores no snapshot, but the moment this long before the drill, out of the provider's own continuous backups
+    /// (`into: { rds: … }`).
+    pub point_in_time: Option<Span>,
     /// How long a drill may take; twice the rto when not given.
     pub timeout: Option<Span>,
     /// What is checked beyond the recorded expectations.

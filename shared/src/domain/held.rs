@@ -94,7 +94,7 @@ pub struct SnapshotSeen {
 pub struct Held {
     /// Where it is held: `aws://eu-west-1`, with the account behind a slash when it is another.
     pub place: Place,
-    /// Its name there.
+    /// Its name there; of continuous backups, their source's.
     pub name: SnapshotName,
     /// The provider's own full name of it: an ARN, a resource path.
     pub reference: String,

@@ -3,6 +3,7 @@
 pub mod backup;
 pub mod change;
 pub mod compare;
+pub mod continuous;
 pub mod damage;
 pub mod drill;
 pub mod due;

@@ -5,6 +5,7 @@
 mod announce;
 mod bucket;
 mod export;
+mod extracts;
 mod keys;
 mod names;
 mod notify;
@@ -17,6 +18,7 @@ mod target;
 pub use announce::Announcer;
 pub use bucket::{Bucket, ByteStream, If, Listed, ObjectMeta, Upload, Version};
 pub use export::{Ask, Dump, Exporter, Facts, Piece, Preflight};
+pub use extracts::{ExtractSeen, ExtractState, Extracts};
 pub use keys::Keys;
 pub use names::{RESERVED, check_key, check_prefix};
 pub use notify::Notifier;

@@ -4,7 +4,7 @@ use crate::{
     config::{Asset, DrillTarget},
     domain::{backup::Form, place::Place},
     error::{Result, unsupported},
-    ports::{Announcer, Bucket, Confirmation, Exporter, Keys, Replicas, RestoreTarget, Snapshots, Target},
+    ports::{Announcer, Bucket, Confirmation, Exporter, Extracts, Keys, Replicas, RestoreTarget, Snapshots, Target},
 };
 use async_trait::async_trait;
 use std::{fmt::Debug, sync::Arc};
@@ -22,6 +22,11 @@ pub trait Providers: Debug + Send + Sync {
     async fn snapshots(&self, asset: &Asset, at: &Place) -> Result<Arc<dyn Snapshots>> {
         let hint = "name another vault under `copies`, or protect it as an asset of kind `rds`";
         Err(unsupported(format!("no provider holds snapshots of {} at {at} here", asset.name)).hint(hint))
+    }
+
+    /// Opens the extracts for analysts that an asset's provider makes of its snapshots.
+    async fn extracts(&self, asset: &Asset) -> Result<Arc<dyn Extracts>> {
+        Err(unsupported(format!("no provider makes extracts of {} here", asset.name)).hint("only RDS does: leave `analytics` out"))
     }
 
     /// Opens the keys that snapshots at a place are encrypted with; none where nobody can be asked for them.

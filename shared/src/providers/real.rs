@@ -118,7 +118,7 @@ impl Real {
             return Err(invalid(format!("{} is of kind {}: RDS restores only its own snapshots", asset.name, asset.source.kind())));
         };
         let (aws, clock, progress) = (self.aws.clone(), self.clock.clone(), self.progress.clone());
-        Ok(Arc::new(super::aws::rds::RdsInstance::new(aws, new.clone(), instance, clock, progress)))
+        Ok(Arc::new(super::aws::rds::Beside::new(aws, new.clone(), instance, clock, progress)))
     }
 
     #[cfg(not(feature = "aws"))]
@@ -166,6 +166,12 @@ impl Providers for Real {
     #[cfg(feature = "aws")]
     async fn snapshots(&self, asset: &Asset, at: &Place) -> Result<Arc<dyn crate::ports::Snapshots>> {
         Ok(Arc::new(super::aws::rds::RdsSnapshots::open(self.aws.clone(), asset, at, self.clock.clone()).await?))
+    }
+
+    #[cfg(feature = "aws")]
+    async fn extracts(&self, asset: &Asset) -> Result<Arc<dyn crate::ports::Extracts>> {
+        let home = asset.source.home().ok_or_else(|| invalid(format!("no provider holds snapshots of {}", asset.name)))?;
+        Ok(Arc::new(super::aws::rds::RdsExtracts::open(&self.aws, home).await?))
     }
 
     #[cfg(feature = "aws")]

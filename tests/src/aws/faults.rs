@@ -4,6 +4,7 @@ use super::wire::{Call, Refusal};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 use tokio::sync::watch;
 
@@ -41,11 +42,13 @@ pub struct Rules {
     pub manual_snapshots: usize,
     /// The most entries of a page, whatever was asked for.
     pub page: usize,
+    /// How far continuous backups lag behind the present.
+    pub lag: Duration,
 }
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { looks: 2, copies_at_once: 5, manual_snapshots: 100, page: 100 }
+        Self { looks: 2, copies_at_once: 5, manual_snapshots: 100, page: 100, lag: Duration::from_mins(3) }
     }
 }
 

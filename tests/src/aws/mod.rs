@@ -6,6 +6,7 @@
 //! default security group, the default parameter group, a public address and no protection unless asked otherwise.
 //! A request that is not signed for the right service and region is refused. A test says what goes wrong: see [`Faults`].
 
+mod dated;
 mod door;
 pub mod estate;
 mod faults;
@@ -17,6 +18,7 @@ mod street;
 mod wire;
 mod xml;
 
+pub use dated::Dated;
 pub use faults::{Faults, Lost, Rules};
 pub use network::Network;
 pub use postgres::{MASTER, MASTER_PASSWORD};
@@ -31,7 +33,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use door::Behind;
 use lastgood_core::{
-    clock::{Clock, SystemClock},
+    clock::SystemClock,
     ports::Secret,
     providers::aws::{Access, Settings, https},
 };
@@ -65,7 +67,7 @@ impl Aws {
     }
 
     /// Starts it on a time of the test's own: what it dates bears that time.
-    pub async fn start_at(test: &str, clock: Arc<dyn Clock>) -> Option<Self> {
+    pub async fn start_at(test: &str, clock: Arc<dyn Dated>) -> Option<Self> {
         let moto = Moto::start(test).await?;
         let (certificates, faults) = (Arc::new(Certificates::make()), Faults::default());
         let rds = Rds::new(moto.address(), clock, faults.clone(), certificates.clone());
@@ -149,6 +151,11 @@ impl Aws {
     /// Makes a parameter group, as an instance of the same name at home has one.
     pub async fn parameters(&self, group: &str, region: &str) {
         self.behind.rds.parameters(region, group).await;
+    }
+
+    /// Makes a parameter group for clusters.
+    pub async fn cluster_parameters(&self, group: &str, region: &str) {
+        self.behind.rds.cluster_parameters(region, group).await;
     }
 
     /// What runs behind RDS in a region.

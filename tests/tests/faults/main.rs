@@ -7,6 +7,7 @@ mod kills;
 mod postgres;
 mod rds;
 mod rds_aws;
+mod rds_moment;
 mod rights;
 mod store;
 mod strangers;

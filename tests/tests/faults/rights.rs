@@ -208,7 +208,7 @@ assets:
         let env = self.invocation();
         let asset = Some("orders".parse().unwrap());
         match role {
-            "export-to-bucket" => said(ExportToBucket { asset, when: When::Now }, &env).await,
+            "export-to-bucket" => said(ExportToBucket { asset, when: When::Now, analytics: false }, &env).await,
             "snapshot-trigger" => said(SnapshotTrigger { asset, when: When::Now }, &env).await,
             "cross-region-copy" => said(CrossRegionCopy::default(), &env).await,
             "freshness-checker" => said(FreshnessChecker::default(), &env).await,

@@ -3,5 +3,6 @@
 mod cleaning;
 mod deployed;
 mod rds;
+mod rds_moment;
 mod rds_restore;
 mod transcripts;

@@ -1,6 +1,8 @@
 //! What a team sees Lastgood do: whole stories over real Postgres, real archives and real vaults.
 
+mod analytics;
 mod aws;
+mod aws_moments;
 mod buckets;
 mod changes;
 mod command;

@@ -93,6 +93,8 @@ pub struct DrillSeen {
     pub backup: BackupId,
     /// Its form.
     pub form: Form,
+    /// The moment that was restored, where it was no backup of ours but one of the provider's own continuous backups.
+    pub moment: Option<Timestamp>,
     /// When the drill ended.
     pub finished_at: Timestamp,
     /// How it ended.

@@ -1,6 +1,7 @@
 //! RDS: moto keeps the books, this layer keeps the truth. What is under way takes looks; what runs is a real server.
 
 mod clusters;
+mod continuous;
 mod exports;
 mod instances;
 mod paging;
@@ -8,7 +9,7 @@ mod snapshots;
 mod under_way;
 
 use super::{
-    InstanceSeen,
+    Dated, InstanceSeen,
     faults::Faults,
     postgres::{Certificates, MASTER, MASTER_PASSWORD, Socket},
     wire::{Call, Refusal, ask},
@@ -16,8 +17,9 @@ use super::{
 };
 use crate::s3::KEY_ID;
 use clusters::Cluster;
+use continuous::Continuous;
 use instances::Instance;
-use lastgood_core::clock::{Clock, Timestamp};
+use lastgood_core::clock::Timestamp;
 use snapshots::Snapshot;
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 use tokio::sync::Mutex;
@@ -26,7 +28,7 @@ use under_way::UnderWay;
 /// RDS in every region.
 pub struct Rds {
     moto: SocketAddr,
-    clock: Arc<dyn Clock>,
+    clock: Arc<dyn Dated>,
     faults: Faults,
     certificates: Arc<Certificates>,
     regions: Mutex<Regions>,
@@ -46,7 +48,7 @@ struct Region {
 
 impl Rds {
     /// Nothing runs yet.
-    pub fn new(moto: SocketAddr, clock: Arc<dyn Clock>, faults: Faults, certificates: Arc<Certificates>) -> Self {
+    pub fn new(moto: SocketAddr, clock: Arc<dyn Dated>, faults: Faults, certificates: Arc<Certificates>) -> Self {
         Self { moto, clock, faults, certificates, regions: Mutex::default() }
     }
 
@@ -60,6 +62,9 @@ impl Rds {
             "DeleteDBSnapshot" => self.delete_snapshot(&mut regions, call).await,
             "ModifyDBSnapshotAttribute" => self.share_snapshot(call).await,
             "DescribeDBInstances" => self.describe_instances(&mut regions, call).await,
+            "DescribeDBInstanceAutomatedBackups" => self.describe_continuous(&mut regions, call).await,
+            "RestoreDBInstanceToPointInTime" => self.restore_instance_to_moment(&mut regions, call).await,
+            "RestoreDBClusterToPointInTime" => self.restore_cluster_to_moment(&mut regions, call).await,
             "RestoreDBInstanceFromDBSnapshot" => self.restore_instance(&mut regions, call).await,
             "ModifyDBInstance" => self.modify_instance(&mut regions, call).await,
             "DeleteDBInstance" => self.delete_instance(&mut regions, call).await,
@@ -125,7 +130,8 @@ impl Rds {
         ];
         self.moto(region, "CreateDBInstance", &params).await.expect("an instance");
         let address = self.certificates.address(&server);
-        let instance = Instance::running(name, region, server, address);
+        let continuous = Continuous::begin(&server, self.clock.now()).await;
+        let instance = Instance::running(name, region, server, address, continuous);
         self.regions.lock().await.entry(region.to_owned()).or_default().instances.insert(name.to_owned(), instance);
     }
 

@@ -66,6 +66,9 @@ pub fn hold(policies: &BTreeMap<String, Value>) {
         ("restore-drill", "s3:PutObject", RUN, NONE, true),
         ("restore-drill", "s3:PutObject", MANIFEST, NONE, false),
         ("restore-drill", "s3:PutObject", EXPORT, NONE, false),
+        // A drill of moments is allowed where the config asks for one, and only into replicas.
+        ("restore-drill", "rds:RestoreDBInstanceToPointInTime", REPLICA, NEW, false),
+        ("restore-drill", "rds:DescribeDBInstanceAutomatedBackups", "*", NONE, false),
         // The checker looks, and tells.
         ("freshness-checker", "rds:DescribeDBSnapshots", "*", NONE, true),
         ("freshness-checker", "rds:DescribeAccountAttributes", "*", NONE, true),

@@ -77,11 +77,11 @@ pub(super) fn moment(at: Option<&DateTime>) -> Option<Timestamp> {
     at.and_then(|at| Timestamp::new(at.secs(), i32::try_from(at.subsec_nanos()).ok()?).ok())
 }
 
-fn engine(engine: Option<&str>, version: Option<&str>) -> String {
+pub(super) fn engine(engine: Option<&str>, version: Option<&str>) -> String {
     format!("{} {}", engine.unwrap_or("unknown"), version.unwrap_or_default()).trim_end().to_owned()
 }
 
-fn gibibytes(size: Option<i32>) -> u64 {
+pub(super) fn gibibytes(size: Option<i32>) -> u64 {
     u64::try_from(size.unwrap_or_default()).unwrap_or_default() << 30
 }
 
