@@ -17,6 +17,7 @@ locals {
   # Secrets Manager only where a drill needs a secret, EventBridge only where it tells of its verdict; an endpoint costs by the hour.
   drill_endpoints = !local.own_network ? [] : concat(
     ["rds"],
+    length(local.ebs_drills) > 0 ? ["ebs", "ec2"] : [],
     length(local.secrets.drills) + length(local.secrets.keys) > 0 ? ["secretsmanager"] : [],
     local.bus == null ? [] : ["events"],
   )

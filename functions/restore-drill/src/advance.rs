@@ -312,6 +312,7 @@ const fn kind(into: &DrillTarget) -> &'static str {
         DrillTarget::Server(_) => "server",
         DrillTarget::Rds(_) => "rds",
         DrillTarget::Cloudsql(_) => "cloudsql",
+        DrillTarget::Ebs(_) => "ebs",
     }
 }
 

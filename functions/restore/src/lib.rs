@@ -52,7 +52,7 @@ pub struct Restore {
     #[serde(default)]
     pub latest: bool,
     /// Where to: `env:NAME` or `file:PATH` with the URL of a new database, that URL without a password,
-    /// `file:///new/folder`, or `rds:NAME` of a new instance.
+    /// `file:///new/folder`, `rds:NAME` of a new instance, or `ebs:ZONE` for new volumes.
     #[arg(long, value_name = "TARGET")]
     pub into: Target,
     /// Reads the backup from this copy instead of the vault.

@@ -200,6 +200,7 @@ mod tests {
             bytes: 20 << 30,
             encrypted: true,
             key: None,
+            members: Vec::new(),
             settings: std::collections::BTreeMap::new(),
         };
         let window = Window::between(at(from), at(to)).unwrap();

@@ -48,7 +48,12 @@ impl Order {
         let checks = asset.policy.drill.iter().flat_map(|drill| &drill.checks);
         let migrations = checks.filter_map(|check| match check {
             Check::Migration { migration, .. } => Some(migration.clone()),
-            Check::Sql { .. } | Check::Rows { .. } | Check::Newest { .. } | Check::Http { .. } | Check::Amcheck { .. } => None,
+            Check::Sql { .. }
+            | Check::Rows { .. }
+            | Check::Newest { .. }
+            | Check::Http { .. }
+            | Check::Amcheck { .. }
+            | Check::Filesystem { .. } => None,
         });
         let migrations = migrations.collect();
         match form {

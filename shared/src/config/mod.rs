@@ -5,7 +5,9 @@
 mod asset;
 mod bus;
 mod convert;
+mod ebs;
 mod fault;
+mod limits;
 mod policy;
 mod raw;
 mod read;
@@ -13,8 +15,9 @@ mod reference;
 mod show;
 mod topic;
 
-pub use asset::{Asset, BucketExpectations, Login, SecretsProvider, Source};
+pub use asset::{Asset, BucketExpectations, Login, SecretsProvider, Source, Volumes};
 pub use bus::{EventBus, OwnEvents};
+pub use ebs::{AnyOf, Blocks, EbsDrill, Filesystem};
 pub use policy::{
     AnalyticsPolicy, Check, Copies, DrillNetwork, DrillPolicy, DrillTarget, Expect, ExportPolicy, Format, Policy, RdsDrill, Retention,
     SnapshotPolicy,

@@ -1,6 +1,6 @@
 //! What an owner asks for: when, how often, how long kept, where else, how proven.
 
-use super::SecretRef;
+use super::{AnyOf, EbsDrill, Filesystem, SecretRef};
 use crate::domain::{backup::Compression, due::Schedule, place::Place, span::Span};
 use serde::{Deserialize, Serialize};
 
@@ -178,6 +178,8 @@ pub enum DrillTarget {
     Rds(RdsDrill),
     /// A throwaway Cloud SQL instance.
     Cloudsql(serde_json::Value),
+    /// Throwaway volumes of EBS, which are read and never attached.
+    Ebs(EbsDrill),
 }
 
 /// Where a throwaway RDS instance is made: a network of its own, from which nothing reaches production.
@@ -254,6 +256,11 @@ pub enum Check {
     Amcheck {
         /// Always true.
         amcheck: bool,
+    },
+    /// Every volume bears a file system of this kind, or of one of these (volumes).
+    Filesystem {
+        /// Which.
+        filesystem: AnyOf<Filesystem>,
     },
 }
 

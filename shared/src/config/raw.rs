@@ -1,7 +1,7 @@
 //! `lastgood.yaml` as it is written: every key that exists, each with the place where it stands.
 
-use super::{AnalyticsPolicy, BucketExpectations, ExportPolicy, RecoverySet, Retention, SecretRef, SecretsProvider, SnapshotPolicy};
-use super::{DrillTarget, Expect, Login, OwnEvents, Topic};
+use super::{AnalyticsPolicy, AnyOf, BucketExpectations, ExportPolicy, Filesystem, RecoverySet, Retention, SecretRef, SecretsProvider};
+use super::{DrillTarget, Expect, Login, OwnEvents, SnapshotPolicy, Topic};
 use crate::domain::{backup::Form, due::Schedule, place::Place, span::Span};
 use crate::id::AssetName;
 use schemars::JsonSchema;
@@ -133,16 +133,17 @@ pub struct RawAsset {
     /// How its database is logged in to (rds).
     #[schemars(with = "Option<Login>")]
     pub login: Key<Login>,
-    /// The instance (rds, cloudsql).
+    /// The instance (rds, cloudsql), the replication group or cache cluster (redis on ElastiCache), or the machine all of whose
+    /// volumes are one asset (volume).
     #[schemars(with = "Option<String>")]
     pub instance: Key<String>,
-    /// The region (rds, volume).
+    /// The region (rds, volume, redis on ElastiCache).
     #[schemars(with = "Option<String>")]
     pub region: Key<String>,
     /// The project (cloudsql, secrets).
     #[schemars(with = "Option<String>")]
     pub project: Key<String>,
-    /// Who keeps it (secrets, volume).
+    /// Who keeps it (secrets, volume, redis on ElastiCache).
     #[schemars(with = "Option<SecretsProvider>")]
     pub provider: Key<SecretsProvider>,
     /// The volume's id.
@@ -214,7 +215,7 @@ pub struct RawDrill {
     pub checks: Vec<Spanned<RawCheck>>,
 }
 
-/// One question to a replica: `sql`, `table` with `rows` or `newest`, `migration`, `http` or `amcheck`.
+/// One question to a replica: `sql`, `table` with `rows` or `newest`, `migration`, `http`, `amcheck` or `filesystem`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawCheck {
@@ -238,6 +239,8 @@ pub struct RawCheck {
     pub http: Option<String>,
     /// Checks every index of a physically restored replica.
     pub amcheck: Option<bool>,
+    /// The file system that every volume must bear (volumes).
+    pub filesystem: Option<AnyOf<Filesystem>>,
 }
 
 /// Assets that are recovered together, in order.

@@ -126,6 +126,7 @@ mod tests {
                 bytes: 20 << 30,
                 encrypted: true,
                 key: None,
+                members: Vec::new(),
                 settings: BTreeMap::new(),
             },
             identity: "db-ABC".into(),

@@ -120,6 +120,7 @@ impl Subject {
                 | Source::Cloudsql { .. }
                 | Source::Bucket { .. }
                 | Source::Redis { .. }
+                | Source::Elasticache { .. }
                 | Source::Secrets { .. }
                 | Source::Volume { .. },
             ) => false,

@@ -26,4 +26,4 @@ pub use providers::Providers;
 pub use replica::{Replica, ReplicaName, Replicas, Rows, Sighting};
 pub use secrets::{Secret, Secrets};
 pub use snapshots::{Readiness, Snapshots, SourceSeen};
-pub use target::{Confirmation, NewInstance, RestoreTarget, Target};
+pub use target::{Confirmation, NewInstance, NewVolume, RestoreTarget, Target};

@@ -121,6 +121,31 @@ impl Real {
         Ok(Arc::new(super::aws::rds::Beside::new(aws, new.clone(), instance, clock, progress)))
     }
 
+    #[cfg(feature = "aws")]
+    fn in_ebs(&self, asset: &Asset, drill: &crate::config::EbsDrill) -> Result<Arc<dyn Replicas>> {
+        let (aws, clock) = (self.aws.clone(), self.clock.clone());
+        Ok(Arc::new(super::aws::ebs::EbsReplicas::new(aws, asset, drill.clone(), clock)?))
+    }
+
+    #[cfg(feature = "aws")]
+    fn beside_in_ebs(&self, asset: &Asset, new: &crate::ports::NewVolume) -> Result<Arc<dyn RestoreTarget>> {
+        let Source::Volume { place: Some(_), .. } = &asset.source else {
+            return Err(invalid(format!("{} is of kind {}: EBS restores only volumes", asset.name, asset.source.kind())));
+        };
+        let (aws, clock, progress) = (self.aws.clone(), self.clock.clone(), self.progress.clone());
+        Ok(Arc::new(super::aws::ebs::EbsVolume::new(aws, new.clone(), clock, progress)))
+    }
+
+    #[cfg(not(feature = "aws"))]
+    fn in_ebs(&self, asset: &Asset, _: &crate::config::EbsDrill) -> Result<Arc<dyn Replicas>> {
+        Err(unsupported(format!("this build cannot drill {} in EBS", asset.name)).hint("use a build with the feature `aws`"))
+    }
+
+    #[cfg(not(feature = "aws"))]
+    fn beside_in_ebs(&self, asset: &Asset, _: &crate::ports::NewVolume) -> Result<Arc<dyn RestoreTarget>> {
+        Err(unsupported(format!("this build cannot restore {} in EBS", asset.name)).hint("use a build with the feature `aws`"))
+    }
+
     #[cfg(not(feature = "aws"))]
     fn beside_in_rds(&self, asset: &Asset, _: &NewInstance) -> Result<Arc<dyn RestoreTarget>> {
         Err(unsupported(format!("this build cannot restore {} in RDS", asset.name)).hint("use a build with the feature `aws`"))
@@ -157,7 +182,12 @@ impl Providers for Real {
             }
             Source::Rds { url: None, .. } => Err(invalid(format!("{} names no `url` to export its database from", asset.name))
                 .hint("add `url: REF` to it, or take snapshots only")),
-            Source::Cloudsql { .. } | Source::Bucket { .. } | Source::Redis { .. } | Source::Secrets { .. } | Source::Volume { .. } => {
+            Source::Cloudsql { .. }
+            | Source::Bucket { .. }
+            | Source::Redis { .. }
+            | Source::Elasticache { .. }
+            | Source::Secrets { .. }
+            | Source::Volume { .. } => {
                 Err(unsupported(format!("{} is of kind {}, which this build cannot back up", asset.name, asset.source.kind())))
             }
         }
@@ -165,7 +195,17 @@ impl Providers for Real {
 
     #[cfg(feature = "aws")]
     async fn snapshots(&self, asset: &Asset, at: &Place) -> Result<Arc<dyn crate::ports::Snapshots>> {
-        Ok(Arc::new(super::aws::rds::RdsSnapshots::open(self.aws.clone(), asset, at, self.clock.clone()).await?))
+        let (aws, clock) = (self.aws.clone(), self.clock.clone());
+        match &asset.source {
+            Source::Volume { .. } => Ok(Arc::new(super::aws::ebs::EbsSnapshots::open(aws, asset, at, clock).await?)),
+            Source::Elasticache { .. } => Ok(Arc::new(super::aws::elasticache::CacheSnapshots::open(aws, asset, at).await?)),
+            Source::Postgres { .. }
+            | Source::Rds { .. }
+            | Source::Cloudsql { .. }
+            | Source::Bucket { .. }
+            | Source::Redis { .. }
+            | Source::Secrets { .. } => Ok(Arc::new(super::aws::rds::RdsSnapshots::open(aws, asset, at, clock).await?)),
+        }
     }
 
     #[cfg(feature = "aws")]
@@ -191,6 +231,9 @@ impl Providers for Real {
         if let DrillTarget::Rds(drill) = into {
             return self.in_rds(asset, drill);
         }
+        if let DrillTarget::Ebs(drill) = into {
+            return self.in_ebs(asset, drill);
+        }
         if asset.source.database().is_none() {
             return Err(unsupported(format!("{} is of kind {}, which cannot be drilled so", asset.name, asset.source.kind()))
                 .hint("an rds asset is drilled `into: { rds: … }`, or with a `url` of its database into any Postgres"));
@@ -204,7 +247,7 @@ impl Providers for Real {
                 let source = self.source(asset).await?;
                 Ok(Arc::new(Server::new(server, source, name, tools, keys, progress, self.scratch.clone())?))
             }
-            DrillTarget::Rds(_) | DrillTarget::Cloudsql(_) => {
+            DrillTarget::Rds(_) | DrillTarget::Cloudsql(_) | DrillTarget::Ebs(_) => {
                 Err(unsupported("drills into Cloud SQL are not supported yet").hint("use `into: scratch` or `into: { server: … }`"))
             }
         }
@@ -213,6 +256,9 @@ impl Providers for Real {
     async fn target(&self, asset: &Asset, into: &Target, confirmation: Confirmation) -> Result<Arc<dyn RestoreTarget>> {
         if let Target::Instance(new) = into {
             return self.beside_in_rds(asset, new);
+        }
+        if let Target::Volume(new) = into {
+            return self.beside_in_ebs(asset, new);
         }
         if asset.source.database().is_none() {
             return Err(unsupported(format!("{} is of kind {}, which cannot be restored yet", asset.name, asset.source.kind())));
@@ -228,7 +274,9 @@ impl Providers for Real {
             Target::Folder(folder) => return Ok(Arc::new(NewFolder::new(means, folder.clone()))),
             Target::Referenced(reference) => PgUrl::parse(&self.secrets.resolve(reference).await?)?,
             Target::Url(url) => PgUrl::parse(&Secret::new(url.clone()))?,
-            Target::Instance(_) => return Err(unsupported(format!("{} cannot be restored into {into} here", asset.name))),
+            Target::Instance(_) | Target::Volume(_) => {
+                return Err(unsupported(format!("{} cannot be restored into {into} here", asset.name)));
+            }
         };
         let source = self.source(asset).await?;
         Ok(Arc::new(NewDatabase::new(means, url, source, confirmation)))

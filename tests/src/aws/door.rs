@@ -1,6 +1,8 @@
 //! The door that every request comes through: it must be signed, it meets its fate, and RDS gets what moto cannot do.
 
 use super::{
+    ec2::Ec2,
+    elasticache::ElastiCache,
     faults::{Fate, Faults, Lost},
     rds::Rds,
     wire::{Call, Failure, Refusal, forward, hang_up},
@@ -18,6 +20,10 @@ pub struct Behind {
     pub moto: SocketAddr,
     /// RDS, as far as it is ours.
     pub rds: Rds,
+    /// Volumes and their snapshots, as far as they are ours.
+    pub ec2: Ec2,
+    /// Caches, as far as they are ours.
+    pub caches: ElastiCache,
     /// What goes wrong.
     pub faults: Faults,
 }
@@ -52,18 +58,25 @@ async fn serve(behind: Arc<Behind>, request: Request<Incoming>) -> Result<Respon
         Fate::Lost(Lost::Request) => return Err(hang_up()),
         Fate::Lost(Lost::Reply) => Some(hang_up()),
     };
-    let answered = if call.service == "rds" {
-        let answered = behind.rds.answer(&call).await;
+    let answered = match call.service.as_str() {
+        "rds" => Some(behind.rds.answer(&call).await),
+        "ec2" => Some(behind.ec2.answer(&call).await),
+        "elasticache" => Some(behind.caches.answer(&call).await),
+        _ => None,
+    };
+    let answered = if let Some(answered) = answered {
         behind.faults.answered();
         match answered {
             Ok(node) => super::wire::answer(200, "text/xml", node.write()),
-            Err(refusal) => refusal.answer("rds"),
+            Err(refusal) => refusal.answer(&call.service),
         }
     } else if call.action == "PutEvents" && behind.faults.takes_refused_events() {
         super::wire::answer(200, "application/x-amz-json-1.1", refused_events(&body))
     } else if call.action == "GetObject" && behind.faults.refuses_key("aws/s3") {
         let refusal = Refusal::new("KMS.DisabledException", "arn:aws:kms:us-east-1:123456789012:key/k is disabled.");
         refusal.answer("s3")
+    } else if call.service == "ebs" {
+        behind.ec2.blocks(&call).await.unwrap_or_else(|refusal| refusal.answer("ebs"))
     } else if let Some(refusal) = refused_key(&behind.faults, &call, &body) {
         refusal.answer(&call.service)
     } else {

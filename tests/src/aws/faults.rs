@@ -28,6 +28,8 @@ struct State {
     keys: BTreeSet<String>,
     late: Option<usize>,
     refused_events: usize,
+    sets: Option<SetFault>,
+    damaged: bool,
     rules: Rules,
 }
 
@@ -44,12 +46,23 @@ pub struct Rules {
     pub page: usize,
     /// How far continuous backups lag behind the present.
     pub lag: Duration,
+    /// The most snapshots that ElastiCache takes in a day.
+    pub snapshots_a_day: usize,
 }
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { looks: 2, copies_at_once: 5, manual_snapshots: 100, page: 100, lag: Duration::from_mins(3) }
+        Self { looks: 2, copies_at_once: 5, manual_snapshots: 100, page: 100, lag: Duration::from_mins(3), snapshots_a_day: 20 }
     }
+}
+
+/// What goes wrong with the next set of snapshots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SetFault {
+    /// One of them never comes to be.
+    Short,
+    /// They are not of one moment.
+    Apart,
 }
 
 /// Which half of a call is lost.
@@ -77,12 +90,12 @@ impl Faults {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Throttles every `k`-th call to RDS; 0 ends it.
+    /// Throttles every `k`-th call to RDS, EC2, EBS and ElastiCache; 0 ends it.
     pub fn throttle_every(&self, k: usize) {
         self.state().throttle_every = (k > 0).then_some(k);
     }
 
-    /// Answers every `k`-th call to RDS with 503; 0 ends it.
+    /// Answers every `k`-th call to these with 503; 0 ends it.
     pub fn break_every(&self, k: usize) {
         self.state().broken_every = (k > 0).then_some(k);
     }
@@ -152,6 +165,26 @@ impl Faults {
         refused
     }
 
+    /// Breaks the next set of snapshots so.
+    pub fn break_set(&self, fault: SetFault) {
+        self.state().sets = Some(fault);
+    }
+
+    /// What goes wrong with the set that begins now.
+    pub fn set_fault(&self) -> Option<SetFault> {
+        self.state().sets.take()
+    }
+
+    /// Damages blocks on their way, or no longer.
+    pub fn damage_blocks(&self, damaged: bool) {
+        self.state().damaged = damaged;
+    }
+
+    /// Whether blocks are damaged on their way.
+    pub fn damages_blocks(&self) -> bool {
+        self.state().damaged
+    }
+
     /// Changes what the account allows.
     pub fn rules(&self, change: impl FnOnce(&mut Rules)) {
         change(&mut self.state().rules);
@@ -215,12 +248,13 @@ impl Faults {
     pub(super) fn meet(&self, call: &Call) -> Fate {
         let mut state = self.state();
         state.calls.push(call.clone());
-        let of_rds = state.calls.iter().filter(|call| call.service == "rds").count();
+        let ours = |call: &Call| matches!(call.service.as_str(), "rds" | "ec2" | "ebs" | "elasticache");
+        let of_rds = state.calls.iter().filter(|call| ours(call)).count();
         let of_action = state.calls.iter().filter(|known| known.action == call.action).count();
         if let Some(half) = state.lost.get(&call.action).and_then(|planned| planned.get(&of_action)) {
             return Fate::Lost(*half);
         }
-        if call.service == "rds" {
+        if ours(call) {
             if state.throttle_every.is_some_and(|k| of_rds.is_multiple_of(k)) {
                 return Fate::Refused(Refusal::new("Throttling", "Rate exceeded"));
             }
@@ -236,9 +270,13 @@ impl Faults {
 }
 
 fn denied(call: &Call, missing: &str) -> Refusal {
-    let code = if matches!(call.service.as_str(), "kms" | "secretsmanager" | "events") { "AccessDeniedException" } else { "AccessDenied" };
+    let code = match call.service.as_str() {
+        "kms" | "secretsmanager" | "events" | "ebs" => "AccessDeniedException",
+        "ec2" => "UnauthorizedOperation",
+        _ => "AccessDenied",
+    };
     let who = "arn:aws:sts::123456789012:assumed-role/lastgood/invocation";
     let message = format!("User: {who} is not authorized to perform: {missing} because no identity-based policy allows the action");
-    let status = if code == "AccessDenied" { 403 } else { 400 };
+    let status = if code != "AccessDeniedException" { 403 } else { 400 };
     Refusal::new(code, message).with_status(status)
 }

@@ -1,5 +1,5 @@
 //! Amazon for tests, at the level of its protocols: moto behind a layer of our own that is harsher than the real thing, and
-//! real Postgres behind RDS.
+//! real Postgres behind RDS, real bytes behind volumes.
 //!
 //! What begins takes a few looks to be there; what is removed takes a few looks to be gone. An instance is a real server
 //! that speaks TLS only; a snapshot really freezes its data; a restore really starts another server from them, with the
@@ -8,6 +8,8 @@
 
 mod dated;
 mod door;
+mod ec2;
+mod elasticache;
 pub mod estate;
 mod faults;
 mod network;
@@ -17,9 +19,11 @@ mod rights;
 mod street;
 mod wire;
 mod xml;
+pub mod yard;
 
 pub use dated::Dated;
-pub use faults::{Faults, Lost, Rules};
+pub use ec2::Bytes;
+pub use faults::{Faults, Lost, Rules, SetFault};
 pub use network::Network;
 pub use postgres::{MASTER, MASTER_PASSWORD};
 pub use wire::Call;
@@ -32,6 +36,8 @@ use crate::{
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use door::Behind;
+use ec2::Ec2;
+use elasticache::ElastiCache;
 use lastgood_core::{
     clock::SystemClock,
     ports::Secret,
@@ -70,8 +76,10 @@ impl Aws {
     pub async fn start_at(test: &str, clock: Arc<dyn Dated>) -> Option<Self> {
         let moto = Moto::start(test).await?;
         let (certificates, faults) = (Arc::new(Certificates::make()), Faults::default());
+        let ec2 = Ec2::new(moto.address(), clock.clone(), faults.clone());
+        let caches = ElastiCache::new(moto.address(), clock.clone(), faults.clone());
         let rds = Rds::new(moto.address(), clock, faults.clone(), certificates.clone());
-        let behind = Arc::new(Behind { moto: moto.address(), rds, faults });
+        let behind = Arc::new(Behind { moto: moto.address(), rds, ec2, caches, faults });
         Some(Self { address: door::open(behind.clone()).await, behind, certificates, _moto: moto })
     }
 
@@ -134,6 +142,16 @@ impl Aws {
         let made = made.key_metadata.expect("the key");
         kms.create_alias().alias_name(alias).target_key_id(made.key_id()).send().await.expect("an alias");
         made.arn.expect("its ARN")
+    }
+
+    /// Volumes and their snapshots, from behind.
+    pub fn ec2(&self) -> &Ec2 {
+        &self.behind.ec2
+    }
+
+    /// Caches and their snapshots, from behind.
+    pub fn caches(&self) -> &ElastiCache {
+        &self.behind.caches
     }
 
     /// Makes an encrypted, protected, private instance in front of a running server, which it does not own. It is

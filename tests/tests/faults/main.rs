@@ -11,3 +11,4 @@ mod rds_moment;
 mod rights;
 mod store;
 mod strangers;
+mod volumes_aws;

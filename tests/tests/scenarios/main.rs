@@ -6,3 +6,4 @@ mod rds;
 mod rds_moment;
 mod rds_restore;
 mod transcripts;
+mod volumes;

@@ -26,3 +26,4 @@ mod secrets;
 mod snapshot;
 mod sns;
 mod verify;
+mod volumes;

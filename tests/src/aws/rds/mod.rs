@@ -6,7 +6,7 @@ mod exports;
 mod instances;
 mod paging;
 mod snapshots;
-mod under_way;
+pub(super) mod under_way;
 
 use super::{
     Dated, InstanceSeen,

@@ -47,6 +47,7 @@ pub(super) async fn of(region: &Region, source: &Source) -> Result<Option<Contin
         bytes: seen::gibibytes(bytes),
         encrypted: encrypted.unwrap_or_default(),
         key: key.map(str::to_owned),
+        members: Vec::new(),
         settings: about.settings,
     };
     Ok(Some(Continuous { window, held, identity: about.identity, address: about.address }))
