@@ -10,7 +10,7 @@ use std::time::Duration;
 async fn asked(members: usize, backups: usize) -> [Counted; 2] {
     let crowd = Crowd::of(members, backups, Duration::ZERO);
     let mut counted = Vec::new();
-    for round in 0..2 {
+    for round in 0..3 {
         crowd.calls.take();
         let env = crowd.env().await;
         let status = FreshnessChecker::default().run(&env).await.unwrap();
