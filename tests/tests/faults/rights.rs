@@ -51,8 +51,15 @@ fn given() -> BTreeMap<String, BTreeSet<String>> {
 
 /// What no function of ours asks for by itself: the platform does, or a service on its behalf and in its own words.
 fn of_the_platform(right: &str) -> bool {
-    let service = right.split(':').next().unwrap_or_default();
-    matches!(service, "ec2" | "logs" | "sqs" | "xray")
+    const NETWORK: [&str; 6] = [
+        "ec2:AssignPrivateIpAddresses",
+        "ec2:CreateNetworkInterface",
+        "ec2:DeleteNetworkInterface",
+        "ec2:DescribeNetworkInterfaces",
+        "ec2:DescribeSubnets",
+        "ec2:UnassignPrivateIpAddresses",
+    ];
+    matches!(right.split(':').next().unwrap_or_default(), "logs" | "sqs" | "xray") || NETWORK.contains(&right)
 }
 
 /// What is shown elsewhere, and where.
@@ -83,7 +90,14 @@ fn elsewhere(role: &str, right: &str) -> Option<&'static str> {
         (_, "rds:ModifyDBSnapshotAttribute" | "sts:AssumeRole") => "another account: providers/aws/rds/tests",
         (_, right) if right.starts_with("rds:") && right.contains("DBCluster") => "the same for a cluster: scenarios/rds",
         ("restore-drill", right) if right.starts_with("rds:") => "faults/rds_aws r41",
-        ("recover", "rds:RestoreDBInstanceToPointInTime") => "the same for a moment",
+        ("recover", "rds:RestoreDBInstanceToPointInTime" | "rds:DescribeDBInstanceAutomatedBackups") => {
+            "the same for a moment: faults/rds_moment r41"
+        }
+        (_, right) if right.starts_with("ec2:") || right.starts_with("ebs:") => "volumes: faults/volumes_aws r41",
+        (_, right) if right.starts_with("elasticache:") => "caches: providers/aws/elasticache r41",
+        ("export-to-bucket", "rds:StartExportTask" | "rds:DescribeExportTasks" | "iam:PassRole" | "kms:DescribeKey") => {
+            "extracts for analysts: stories/analytics"
+        }
         ("recover", "rds:CreateDBInstance") => "the same for a cluster, which is given its instance",
         ("recover", "rds:DeleteDBInstance") => "by hand, what a restore of ours began: contract/infra rooms",
         ("pruner" | "recover", "rds:DescribeAccountAttributes" | "kms:DescribeKey" | "kms:Encrypt") => {
