@@ -38,10 +38,31 @@ locals {
 
   rds         = { for name, asset in local.assets : name => asset if asset.kind == "rds" }
   rds_regions = distinct(concat([for asset in local.rds : asset.region], [for copy in local.rds_copies : copy.region if can(copy.region) && try(copy.account, local.account) == local.account]))
+  # A fleet names a tag instead of an instance; its members are assets called `<fleet>-<identifier>`.
+  fleets = { for name, asset in local.rds : name => asset if can(asset.select) }
+  named  = { for name, asset in local.rds : name => asset if !can(asset.select) }
+  fleet_tags = {
+    for name, fleet in local.fleets : name => {
+      key   = split("=", fleet.select.tag)[0]
+      value = try(join("=", slice(split("=", fleet.select.tag), 1, length(split("=", fleet.select.tag)))), null)
+      any   = length(split("=", fleet.select.tag)) == 1
+    }
+  }
+  # What says that something bears a fleet's tag.
+  fleet_bears = {
+    for name, tag in local.fleet_tags : name => {
+      StringEquals = { for key in tag.any ? [] : [tag.key] : "aws:ResourceTag/${key}" => tag.value }
+      Null         = { for key in tag.any ? [tag.key] : [] : "aws:ResourceTag/${key}" => "false" }
+    }
+  }
+  fleet_bodies = {
+    for name, fleet in local.fleets : name => [for kind in ["db", "cluster"] : "arn:${local.partition}:rds:${fleet.region}:${local.account}:${kind}:*"]
+  }
+
   # Whether a name is an instance's or a cluster's is found out by the functions, so both are meant. Where the config names a
   # member of a cluster, its snapshots are of the cluster: `clusters` names it.
   production = concat(
-    flatten([for asset in local.rds : [
+    flatten([for asset in local.named : [
       for kind in ["db", "cluster"] : "arn:${local.partition}:rds:${asset.region}:${local.account}:${kind}:${asset.instance}"
     ]]),
     [for cluster in var.clusters : "arn:${local.partition}:rds:${local.region}:${local.account}:cluster:${cluster}"],

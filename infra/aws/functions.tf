@@ -5,7 +5,7 @@ locals {
     snapshot-trigger  = { memory = 512, timeout = 900, disk = 512, wanted = true }
     export-to-bucket  = { memory = 1769, timeout = 900, disk = 2048, wanted = length(local.lambda_exports) + length(local.analytics) > 0 }
     cross-region-copy = { memory = 1024, timeout = 900, disk = 512, wanted = length(local.copy_vaults) + length(local.region_copies) > 0 }
-    freshness-checker = { memory = 256, timeout = 300, disk = 512, wanted = true }
+    freshness-checker = { memory = 256, timeout = 900, disk = 512, wanted = true }
     restore-drill     = { memory = 1024, timeout = 900, disk = 2048, wanted = length(local.drills) > 0 }
   }
   functions = { for name, function in local.all_functions : name => function if function.wanted }

@@ -104,8 +104,8 @@ locals {
     "arn:${local.partition}:rds:${region}:${local.account}:cluster-snapshot:lastgood-*",
   ]])
   tagged_as_ours = {
-    StringEquals = { "aws:RequestTag/lastgood:asset" = keys(local.rds) }
-    Null         = { "aws:RequestTag/lastgood:backup" = "false" }
+    StringLike = { "aws:RequestTag/lastgood:asset" = concat(keys(local.named), [for name in keys(local.fleets) : "${name}-*"]) }
+    Null       = { "aws:RequestTag/lastgood:backup" = "false" }
   }
 
   look_at_databases = [for statement in [
@@ -129,4 +129,27 @@ locals {
       Condition = { Null = { "aws:RequestTag/lastgood:backup" = "false" } }
     },
   ] : statement if length(local.rds) > 0]
+  # Keeping what RDS took by itself: a copy within the region, under a name of ours.
+  automated = [for name, asset in local.rds : asset if try(asset.snapshot.from, "source") == "automated"]
+  keep_automated = [for statement in [
+    {
+      Sid    = "KeepAutomated", Effect = "Allow"
+      Action = ["rds:CopyDBClusterSnapshot", "rds:CopyDBSnapshot"]
+      Resource = concat(local.our_snapshots, distinct(flatten([for asset in local.automated : [
+        for kind in ["snapshot", "cluster-snapshot"] : "arn:${local.partition}:rds:${asset.region}:${local.account}:${kind}:rds:${try(asset.instance, "")}*"
+      ]])))
+      Condition = local.tagged_as_ours
+    },
+  ] : statement if length(local.automated) > 0]
+  # Of a fleet: whatever bears its tag, under a member's name.
+  begin_fleets = [for name, fleet in local.fleets : {
+    Sid      = "BeginSnapshotsOf${replace(title(name), "-", "")}", Effect = "Allow"
+    Action   = ["rds:CreateDBClusterSnapshot", "rds:CreateDBSnapshot"]
+    Resource = local.fleet_bodies[name]
+    Condition = { for operator, keys in {
+      StringEquals = local.fleet_bears[name].StringEquals
+      StringLike   = { "aws:RequestTag/lastgood:asset" = "${name}-*" }
+      Null         = merge(local.fleet_bears[name].Null, { "aws:RequestTag/lastgood:backup" = "false" })
+    } : operator => keys if length(keys) > 0 }
+  }]
 }

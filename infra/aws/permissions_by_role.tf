@@ -5,7 +5,9 @@ locals {
     # The writer; with prune, the pruner as well: snapshot-trigger lets go what retention no longer asks for.
     snapshot-trigger = concat(
       local.read_records, local.keep_records, local.store_exports, local.use_vault_key,
-      local.look_at_databases, local.begin_snapshots, local.look_at_volumes, local.begin_volume_snapshots, local.look_at_caches, local.begin_cache_snapshots,
+      local.look_at_databases, local.begin_snapshots, local.begin_fleets, local.keep_automated,
+      local.look_at_volumes, local.begin_volume_snapshots, local.look_at_caches, local.begin_cache_snapshots,
+      [for statement in local.use_database_keys : statement if length(local.automated) > 0],
       [for statement in concat(local.read_copies, local.use_copy_keys, local.look_at_posture, local.let_go, local.let_go_of_volumes, local.let_go_of_caches, local.act_in_other_accounts) : statement if var.prune],
       local.read_secrets.sources, local.tell, local.announce, local.read_secrets.notify, local.never, local.never_delete_databases, local.run.snapshot-trigger,
     )
@@ -34,7 +36,7 @@ locals {
       local.look_at_databases, local.make_replicas, local.use_database_keys, local.look_at_volumes, local.make_volumes, local.use_volume_keys,
       local.make_replicas_of_moments, [for statement in local.look_at_continuous_backups : statement if length(local.moment_drills) > 0],
       local.read_secrets.drills, local.read_secrets.keys,
-      local.tell, local.announce, local.read_secrets.notify, local.never, local.never_write_backups, local.never_touch_production, local.never_touch_volumes, local.run.restore-drill,
+      local.tell, local.announce, local.read_secrets.notify, local.never, local.never_write_backups, local.never_touch_production, local.never_touch_fleets, local.never_touch_volumes, local.run.restore-drill,
     )
     # EventBridge Scheduler.
     scheduler = concat(

@@ -101,7 +101,7 @@ locals {
     {
       Sid      = "Report", Effect = "Allow"
       Action   = ["s3:PutObject"]
-      Resource = ["${local.vault_below}/status/*", "${local.vault_below}/catalog/v1/told.json", "${local.vault_below}/catalog/v1/keys/*", "${local.vault_below}/catalog/v1/heartbeats/freshness-checker.json"]
+      Resource = ["${local.vault_below}/status/*", "${local.vault_below}/catalog/v1/told.json", "${local.vault_below}/catalog/v1/keys/*", "${local.vault_below}/catalog/v1/heartbeats/freshness-checker.json", "${local.vault_below}/catalog/v1/memory/freshness-checker/*"]
     },
   ]
 

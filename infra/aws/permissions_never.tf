@@ -36,7 +36,7 @@ locals {
     { Sid = "NeverDeleteRecords", Effect = "Deny", Action = ["s3:DeleteObject"], Resource = ["${local.vault_below}/catalog/*"] },
   ]
   never_write_backups = [
-    { Sid = "NeverWriteBackups", Effect = "Deny", Action = ["s3:DeleteObject", "s3:PutObject"], Resource = flatten([for below in concat([local.vault_below], local.copy_below) : ["${below}/exports/*", "${below}/catalog/v1/assets/*/backups/*"]]) },
+    { Sid = "NeverWriteBackups", Effect = "Deny", Action = ["s3:DeleteObject", "s3:PutObject"], Resource = flatten([for below in concat([local.vault_below], local.copy_below) : ["${below}/exports/*", "${below}/catalog/v1/assets/*/backups/*", "${below}/catalog/v1/memory/snapshot-trigger/*", "${below}/catalog/v1/fleets/*"]]) },
   ]
   # A drill cannot touch production, but for reading its continuous backups into a replica, even if somebody gives an instance of it a replica's name or tag.
   never_touch_production = [for statement in [
@@ -57,4 +57,11 @@ locals {
       Resource = ["*"]
     },
   ] : statement if statement.Sid != "NeverTouchProduction" || length(local.production) > 0]
+  # Nor what bears a fleet's tag: a replica is made with our tags alone.
+  never_touch_fleets = [for name, fleet in local.fleets : {
+    Sid       = "NeverTouch${replace(title(name), "-", "")}", Effect = "Deny"
+    NotAction = ["rds:DescribeDBClusters", "rds:DescribeDBInstances", "rds:ListTagsForResource"]
+    Resource  = local.fleet_bodies[name]
+    Condition = { for operator, keys in local.fleet_bears[name] : operator => keys if length(keys) > 0 }
+  }]
 }

@@ -1,7 +1,8 @@
 # When the functions look for work: one schedule for each light function, one for each heavy asset.
 #
 # A light function compares the config's own schedules with the vault, so it only has to look often enough, and a wait that
-# outlives one invocation is the first thing that the next one takes up. An export dumps a whole database: it has a schedule
+# outlives one invocation is the first thing that the next one takes up. A fleet is woken for at its own moment as well, all of
+# its members in one invocation. An export dumps a whole database: it has a schedule
 # and an invocation of its own. A tick that comes too late is dropped: the next one does its work.
 
 locals {
@@ -24,13 +25,18 @@ locals {
       for n, expression in expressions :
       "${length(name) > 50 ? "${substr(name, 0, 42)}-${substr(sha1(name), 0, 7)}" : name}${n == 0 ? "" : ".${n + 1}"}" =>
       { asset = name, expression = expression }
-    }
+    } if contains(keys(local.exports), name)
+  ]...)
+  fleet_ticks = merge([
+    for name, expressions in module.cron.expressions : {
+      for n, expression in expressions : "${name}${n == 0 ? "" : ".${n + 1}"}" => { asset = name, expression = expression }
+    } if contains(keys(local.fleets), name)
   ]...)
 }
 
 module "cron" {
   source    = "./cron"
-  schedules = local.exports
+  schedules = merge(local.exports, { for name, fleet in local.fleets : name => fleet.snapshot.schedule })
 }
 
 resource "aws_scheduler_schedule_group" "lastgood" {
@@ -98,6 +104,30 @@ resource "aws_scheduler_schedule" "export" {
   }
   target {
     arn      = aws_lambda_function.function["export-to-bucket"].arn
+    role_arn = aws_iam_role.scheduler.arn
+    input    = "{\"asset\":\"${each.value.asset}\",\"scheduled_at\":\"${local.scheduled_at}\"}"
+    retry_policy {
+      maximum_retry_attempts       = 8
+      maximum_event_age_in_seconds = 3600
+    }
+    dead_letter_config {
+      arn = aws_sqs_queue.undelivered.arn
+    }
+  }
+}
+
+resource "aws_scheduler_schedule" "fleet" {
+  for_each                     = local.fleet_ticks
+  name                         = "fleet.${each.key}"
+  description                  = "Wakes the snapshots of fleet ${each.value.asset}"
+  group_name                   = aws_scheduler_schedule_group.lastgood.name
+  schedule_expression          = each.value.expression
+  schedule_expression_timezone = "UTC"
+  flexible_time_window {
+    mode = "OFF"
+  }
+  target {
+    arn      = aws_lambda_function.function["snapshot-trigger"].arn
     role_arn = aws_iam_role.scheduler.arn
     input    = "{\"asset\":\"${each.value.asset}\",\"scheduled_at\":\"${local.scheduled_at}\"}"
     retry_policy {

@@ -5,7 +5,7 @@
 locals {
   # What RDS calls a thing of ours: the instance or cluster itself, and the snapshots that are named after the asset.
   rds_wakes = merge([
-    for asset, source in local.rds : {
+    for asset, source in local.named : {
       "${asset}.trouble" = {
         asset     = asset
         functions = ["snapshot-trigger", "freshness-checker"]

@@ -81,3 +81,55 @@ resource "aws_lambda_permission" "topic" {
   source_arn     = each.value.topic
   source_account = local.account
 }
+
+# RDS's own events, where fleets are: whose an instance is only the functions know, so all of them come, and those about
+# strangers are dropped there.
+locals {
+  fleets_here = [for name, fleet in local.fleets : name if fleet.region == local.region]
+  fleet_rules = { for what, rule in {
+    trouble = {
+      functions = ["snapshot-trigger", "freshness-checker"]
+      types     = ["RDS DB Instance Event", "RDS DB Cluster Event"]
+      detail    = jsonencode({ EventCategories = ["failure", "failover", "recovery", "low storage", "deletion", "configuration change"] })
+    }
+    snapshot = {
+      functions = ["snapshot-trigger", "cross-region-copy"]
+      types     = ["RDS DB Snapshot Event", "RDS DB Cluster Snapshot Event"]
+      detail    = jsonencode({ SourceIdentifier = [for name in local.fleets_here : { prefix = replace("lastgood-${name}-", "/-+/", "-") }] })
+    }
+  } : what => rule if length(local.fleets_here) > 0 }
+  fleet_targets = merge([for what, rule in local.fleet_rules : {
+    for name in rule.functions : "${what}.${name}" => { rule = what, function = name } if contains(keys(local.functions), name)
+  }]...)
+}
+
+resource "aws_cloudwatch_event_rule" "fleet" {
+  for_each      = local.fleet_rules
+  name          = "${var.name}.fleet.${each.key}"
+  description   = "RDS's events that may concern a member of a fleet"
+  event_pattern = jsonencode({ source = ["aws.rds"], account = [local.account], detail-type = each.value.types, detail = jsondecode(each.value.detail) })
+}
+
+resource "aws_cloudwatch_event_target" "fleet" {
+  for_each  = local.fleet_targets
+  rule      = aws_cloudwatch_event_rule.fleet[each.value.rule].name
+  target_id = each.value.function
+  arn       = aws_lambda_function.function[each.value.function].arn
+  retry_policy {
+    maximum_event_age_in_seconds = 3600
+    maximum_retry_attempts       = 8
+  }
+  dead_letter_config {
+    arn = aws_sqs_queue.undelivered.arn
+  }
+}
+
+resource "aws_lambda_permission" "fleet" {
+  for_each       = local.fleet_targets
+  statement_id   = "fleet-${each.value.rule}"
+  action         = "lambda:InvokeFunction"
+  function_name  = aws_lambda_function.function[each.value.function].function_name
+  principal      = "events.amazonaws.com"
+  source_arn     = aws_cloudwatch_event_rule.fleet[each.value.rule].arn
+  source_account = local.account
+}

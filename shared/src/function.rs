@@ -20,6 +20,8 @@ pub trait Function: DeserializeOwned + clap::Args + Send + Sync + 'static {
     const NAME: &'static str;
     /// What it reports.
     type Report: Serialize + Findings + Send;
+    /// Whether it works on what fleets select: then the host looks who their members are before it runs.
+    const SEES_FLEETS: bool = true;
     /// Does the work that is due. One asset's failure goes into the report, not out of the loop.
     fn run(self, env: &Env) -> impl Future<Output = Result<Self::Report>> + Send;
 }
@@ -182,9 +184,14 @@ pub fn exit_of(findings: &[Finding]) -> Exit {
         F::BackupFailed | F::BackupCorrupt | F::RecordUnreadable | F::DrillFailed | F::NotDelivered | F::KeyUnusable | F::VaultUnsafe => {
             Exit::Failed
         }
-        F::BackupStale | F::NeverSucceeded | F::ScheduleSilent | F::CopyMissing | F::RecordedButMissing | F::HeartbeatMissing => {
-            Exit::Stale
-        }
+        F::BackupStale
+        | F::NeverSucceeded
+        | F::ScheduleSilent
+        | F::CopyMissing
+        | F::RecordedButMissing
+        | F::HeartbeatMissing
+        | F::FleetShort => Exit::Stale,
+        F::MemberLeft if finding.severity == Severity::Critical => Exit::Stale,
         F::SizeAnomaly | F::Unproven | F::DrillCouldNotVerify | F::ClockImplausible | F::CouldNotObserve => Exit::CouldNotVerify,
         F::PresentButUnrecorded
         | F::RtoMissed
@@ -193,7 +200,8 @@ pub fn exit_of(findings: &[Finding]) -> Exit {
         | F::HandOperated
         | F::EventRefused
         | F::QuotaNear
-        | F::PostureDrift => Exit::Good,
+        | F::PostureDrift
+        | F::MemberLeft => Exit::Good,
     };
     let exits: Vec<_> = findings.iter().map(exit).collect();
     [Exit::Failed, Exit::Stale, Exit::CouldNotVerify].into_iter().find(|exit| exits.contains(exit)).unwrap_or(Exit::Good)

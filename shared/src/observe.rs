@@ -12,11 +12,11 @@ pub use held::{backups_at, contradiction, posture};
 pub use keys::KeyRing;
 
 use crate::{
-    catalog::{Copy, Key, Tombstone, Vault, Verification, evidence::Evidence},
+    catalog::{Copy, Glance, Key, Tombstone, Vault, Verification, evidence::Evidence},
     clock::Timestamp,
     config::Asset,
     domain::{
-        backup::{Manifest, Method},
+        backup::{Form, Manifest, Method},
         freshness::{Candidate, DrillSeen, Objects, Reading, Seen, Stray, unrecorded},
     },
     env::Env,
@@ -41,11 +41,43 @@ pub struct Observation {
     pub tombstones: Vec<Tombstone>,
     /// Every proof of a copy.
     pub copies: Vec<Copy>,
+    /// The records as they were seen.
+    pub records: Glance,
+}
+
+/// A round of looks: what is the same for all assets is looked at once.
+#[derive(Debug)]
+pub struct Round {
+    scheduled: BTreeMap<Form, Timestamp>,
+    whose: Option<&'static str>,
+}
+
+impl Round {
+    /// Begins a round in which nothing is remembered of earlier ones.
+    pub async fn begin(env: &Env) -> Result<Self> {
+        Ok(Self { scheduled: records::scheduled(&env.vault).await?, whose: None })
+    }
+
+    /// Begins a round that makes use of what a function read in earlier ones.
+    pub async fn remembering(env: &Env, function: &'static str) -> Result<Self> {
+        Ok(Self { whose: Some(function), ..Self::begin(env).await? })
+    }
+
+    /// Looks at the records of one asset alone.
+    pub async fn records(&self, env: &Env, asset: &AssetName) -> Result<Glance> {
+        env.vault.glance(asset, self.whose, &env.clock).await
+    }
 }
 
 /// Looks at one asset.
 pub async fn observe(env: &Env, asset: &Asset) -> Result<Observation> {
-    let (vault, name) = (&env.vault, &asset.name);
+    observe_in(env, &Round::begin(env).await?, asset).await
+}
+
+/// Looks at one asset, as one of many.
+pub async fn observe_in(env: &Env, round: &Round, asset: &Asset) -> Result<Observation> {
+    let records = round.records(env, &asset.name).await?;
+    let (vault, name) = (&records.vault, &asset.name);
     let tombstones = vault.all::<Tombstone>(&Key::tombstones(name)).await?;
     let gone: BTreeSet<_> = tombstones.good.iter().map(|tombstone| tombstone.backup).collect();
     let manifests = vault.backups(name).await?;
@@ -78,7 +110,7 @@ pub async fn observe(env: &Env, asset: &Asset) -> Result<Observation> {
         unreadable: unreadable.into_iter().flatten().map(|(key, error)| (key, error.full())).collect(),
         unrecorded: unrecorded(strays, &named, env.clock.now()),
         runs,
-        scheduled: records::scheduled(vault).await?,
+        scheduled: round.scheduled.clone(),
         posture: None,
         bucket: None,
         keys: Vec::new(),
@@ -86,7 +118,8 @@ pub async fn observe(env: &Env, asset: &Asset) -> Result<Observation> {
         prune_refused: None,
         blind,
     };
-    Ok(Observation { seen, stored_at: stored_at(vault, name).await?, tombstones: tombstones.good, copies: copies.good })
+    let stored_at = stored_at(vault, name).await?;
+    Ok(Observation { seen, stored_at, tombstones: tombstones.good, copies: copies.good, records })
 }
 
 /// Everything that lies among an asset's artifacts.

@@ -10,12 +10,13 @@ mod report;
 pub use report::{LetGo, Pruned};
 
 use crate::{
-    catalog::{Key, Leaving, PlanRecord, PlanState, Tombstone, in_use},
+    catalog::{Key, Leaving, PlanRecord, PlanState, Tombstone, Vault, in_use},
     clock::Timestamp,
     config::{Asset, Retention},
     domain::{
         backup::Form,
         drill::Verdict,
+        fleet::Standing,
         freshness::{Candidate, Objects, failed_in_a_row},
         place::Place,
         retention::{Held, Plan, Proof, Question, Soundness, clocks_disagree, plan},
@@ -39,21 +40,25 @@ pub enum Mode {
 /// Lets go what the policy of an asset no longer needs, or shows what that would be. `approved` is the hash of a plan that
 /// a person read and typed: it lifts the cap for exactly that plan.
 pub async fn prune(env: &Env, asset: &Asset, mode: Mode, approved: Option<&str>) -> Result<Pruned> {
-    let observed = observe(env, asset).await?;
-    let (mut question, held) = question(env, asset, &observed, approved).await?;
-    let mut report = Pruned::planned(plan(&question, &held), mode);
+    prune_seen(env, asset, &observe(env, asset).await?, mode, approved).await
+}
+
+/// The same of an asset that was looked at already.
+pub async fn prune_seen(env: &Env, asset: &Asset, observed: &Observation, mode: Mode, approved: Option<&str>) -> Result<Pruned> {
+    let (mut question, held) = question(env, asset, observed, approved).await?;
+    let mut report = Pruned::planned(decided(asset, &question, &held), mode);
     let unfinished: Vec<Tombstone> = observed.tombstones.iter().filter(|stone| stone.leaving == Leaving::Begun).cloned().collect();
     let new_policy = question.previous != Some(question.policy) && report.plan.refused.is_none();
     if mode == Mode::Apply && (!report.plan.allowed().is_empty() || !unfinished.is_empty() || new_policy) {
         let (key, store_now) = write_plan(env, &report.plan, approved.is_some()).await?;
         question.store_now = Some(store_now);
-        report.plan = plan(&question, &held);
+        report.plan = decided(asset, &question, &held);
         if !clocks_disagree(question.now, store_now) {
             finish(env, &unfinished, &mut report).await;
         }
         for judged in report.plan.allowed().to_vec() {
             let Some(backup) = observed.seen.backups.iter().find(|backup| backup.manifest.id == judged.id) else { continue };
-            if let Err(error) = let_go(env, &observed, backup, &judged.why, &mut report).await {
+            if let Err(error) = let_go(env, observed, backup, &judged.why, &mut report).await {
                 report.failed.push((judged.id, error.full()));
             }
         }
@@ -66,7 +71,26 @@ pub async fn prune(env: &Env, asset: &Asset, mode: Mode, approved: Option<&str>)
 /// Says what a prune would do with what was seen, without doing it.
 pub async fn planned(env: &Env, asset: &Asset, observed: &Observation) -> Result<Plan> {
     let (question, held) = question(env, asset, observed, None).await?;
-    Ok(plan(&question, &held))
+    Ok(decided(asset, &question, &held))
+}
+
+/// The plan; of what left its fleet nothing goes before the config says that its leaving is meant.
+fn decided(asset: &Asset, question: &Question, held: &[Held]) -> Plan {
+    let decided = plan(question, held);
+    let left = asset.member.as_ref().filter(|member| matches!(member.standing, Standing::Left { retired: false, .. } | Standing::Unknown));
+    match left {
+        Some(member) if decided.refused.is_none() && !decided.prune.is_empty() => {
+            let id = asset.source.instance().unwrap_or_default();
+            let why = match &member.standing {
+                Standing::Unknown => format!("who belongs to fleet {} is not known: nothing of {id} goes meanwhile", member.fleet),
+                Standing::Selected | Standing::Left { .. } => {
+                    format!("{id} has left fleet {}: nothing of it goes before it is named under its `select.retired`", member.fleet)
+                }
+            };
+            Plan { refused: Some(why), ..decided }
+        }
+        Some(_) | None => decided,
+    }
 }
 
 async fn question(env: &Env, asset: &Asset, observed: &Observation, approved: Option<&str>) -> Result<(Question, Vec<Held>)> {
@@ -78,11 +102,11 @@ async fn question(env: &Env, asset: &Asset, observed: &Observation, approved: Op
     let question = Question {
         asset: asset.name.clone(),
         policy: asset.policy.retention,
-        previous: previous_policy(env, asset).await?,
+        previous: previous_policy(&observed.records.vault, asset).await?,
         now: env.clock.now(),
         store_now: None,
         failed_runs: failed_runs(asset, observed),
-        in_use: in_use(&env.vault, &asset.name, &ids, env.clock.now()).await?,
+        in_use: in_use(&observed.records.vault, &asset.name, &ids, env.clock.now()).await?,
         approved: approved.map(str::to_owned),
     };
     Ok((question, held))
@@ -125,10 +149,19 @@ fn failed_runs(asset: &Asset, observed: &Observation) -> usize {
 }
 
 /// The policy that the newest plan followed which was not refused.
-async fn previous_policy(env: &Env, asset: &Asset) -> Result<Option<Retention>> {
-    let plans = env.vault.all::<PlanRecord>(&Key::plans(&asset.name)).await?;
-    let followed = |record: &PlanRecord| !matches!(record.state, PlanState::Refused { .. });
-    Ok(plans.good.into_iter().find(followed).map(|record| record.plan.policy))
+async fn previous_policy(vault: &Vault, asset: &Asset) -> Result<Option<Retention>> {
+    let mut plans = vault.bucket().list_all(&Key::plans(&asset.name)).await?;
+    plans.retain(|meta| meta.key.ends_with(".json"));
+    // Newest first, and no further than to the first that was followed: there is one for every time that something went.
+    for meta in plans.iter().rev() {
+        match vault.load_at::<PlanRecord>(&meta.key).await {
+            Ok(Some(stored)) if !matches!(stored.record.state, PlanState::Refused { .. }) => return Ok(Some(stored.record.plan.policy)),
+            Ok(_) => {}
+            Err(error) if matches!(error.kind(), Kind::Corrupt | Kind::Unsupported | Kind::Invalid) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
 }
 
 /// Writes the plan before anything is done, and returns what the store's clock said of that.

@@ -11,6 +11,7 @@ mod work;
 
 pub use report::{AtPlace, Copies as Copied, CopyReport, Problem};
 
+use futures::{StreamExt, stream};
 use lastgood_core::{
     catalog::{
         Copy, Key, Vault,
@@ -21,6 +22,7 @@ use lastgood_core::{
     domain::{backup::Manifest, place::Place},
     env::Env,
     error::{Error, Kind, Result},
+    fleet,
     function::{Entry, Function, Outcome, Report},
     id::{AssetName, BackupId, Slot},
     ports::Snapshots,
@@ -52,16 +54,25 @@ impl Function for CrossRegionCopy {
     async fn run(self, env: &Env) -> Result<CopyReport> {
         let started_at = env.clock.now();
         let mut entries = Vec::new();
+        let mut held = Vec::new();
         for asset in env.config.selected(self.asset.as_ref())? {
-            let outcome = if !asset.policy.copies.is_empty() {
-                copy(env, asset).await.unwrap_or_else(|error| Outcome::from_error(&error))
-            } else if self.asset.is_some() {
+            let outcome = if asset.policy.copies.is_empty() {
+                if self.asset.as_ref() != Some(&asset.name) {
+                    continue;
+                }
                 Outcome::NotDue { next: None }
-            } else {
+            } else if asset.policy.copies.iter().all(|copies| copies.place().holds_snapshots()) {
+                // The provider copies many at a time; what passes through us goes one after the other.
+                held.push(async move { Entry { asset: asset.name.clone(), outcome: outcome(env, asset).await } });
                 continue;
+            } else {
+                outcome(env, asset).await
             };
             entries.push(Entry { asset: asset.name.clone(), outcome });
         }
+        entries.extend(stream::iter(held).buffered(AT_ONCE).collect::<Vec<_>>().await);
+        entries.sort_by(|a, b| a.asset.cmp(&b.asset));
+        entries.extend(fleet::troubles(env, self.asset.as_ref(), |policy| !policy.copies.is_empty()));
         Ok(CopyReport::new(Report::of(Self::NAME, started_at, env.clock.now(), entries), &env.config.runbook))
     }
 }
@@ -79,6 +90,9 @@ enum Destination {
     Region(Arc<dyn Snapshots>),
 }
 
+/// How many assets' snapshots are copied at once: a provider allows some twenty copies under way in a region.
+const AT_ONCE: usize = 16;
+
 /// What an asset's copying knows and has done so far.
 struct Copying<'a> {
     env: &'a Env,
@@ -88,11 +102,19 @@ struct Copying<'a> {
     held_until: Option<Timestamp>,
 }
 
+async fn outcome(env: &Env, asset: &Asset) -> Outcome<Copied> {
+    copy(env, asset).await.unwrap_or_else(|error| Outcome::from_error(&error))
+}
+
 async fn copy(env: &Env, asset: &Asset) -> Result<Outcome<Copied>> {
-    lease::sweep(env, CrossRegionCopy::NAME, &asset.name, None).await?;
-    let mut copying = Copying::look(env, asset).await?;
-    let proofs = env.vault.all::<Copy>(&Key::copies(&asset.name)).await?.good;
-    let let_go = ids(&env.vault, &Key::tombstones(&asset.name)).await?;
+    let records = env.vault.glance(&asset.name, Some(CrossRegionCopy::NAME), &env.clock).await?;
+    lease::sweep_in(env, &records.vault, CrossRegionCopy::NAME, &asset.name, None).await?;
+    let mut copying = Copying::look(env, &records.vault, asset).await?;
+    let proofs = records.vault.all::<Copy>(&Key::copies(&asset.name)).await?.good;
+    let let_go = ids(&records.vault, &Key::tombstones(&asset.name)).await?;
+    if let Err(error) = records.remember().await {
+        tracing::warn!(asset = %asset.name, "what was read is not remembered, and will be read again: {}", error.full());
+    }
     let todo = copying.todo(&proofs, &let_go);
     for (slot, work) in todo.into_iter().rev() {
         if let Some(waiting) = copying.slot(&asset.name, slot, &work).await? {
@@ -104,8 +126,8 @@ async fn copy(env: &Env, asset: &Asset) -> Result<Outcome<Copied>> {
 
 impl<'a> Copying<'a> {
     /// Looks at the vault and at every place. A place that cannot be seen is a problem of its own, not of the others.
-    async fn look(env: &'a Env, asset: &Asset) -> Result<Self> {
-        let found = env.vault.backups(&asset.name).await?;
+    async fn look(env: &'a Env, records: &Vault, asset: &Asset) -> Result<Self> {
+        let found = records.backups(&asset.name).await?;
         let mut report = Copied::default();
         for (key, error) in found.unreadable {
             report.problems.push(Problem::of(&error.during(key), env.vault.place(), None));

@@ -33,6 +33,8 @@ pub struct ExportToBucket {
 
 impl Function for ExportToBucket {
     const NAME: &'static str = "export-to-bucket";
+    /// A fleet has no exports: each would need the URL of a database.
+    const SEES_FLEETS: bool = false;
     type Report = BackupReport;
 
     async fn run(self, env: &Env) -> Result<BackupReport> {

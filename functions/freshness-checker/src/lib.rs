@@ -14,20 +14,20 @@ use lastgood_core::{
     config::Asset,
     domain::{
         finding::{Finding, FindingKind, Severity},
-        freshness::{AssetStatus, functions, judge, unseen},
+        freshness::{AssetStatus, fleets, functions, judge, unseen},
         retention::clocks_disagree,
     },
     env::Env,
     error::Result,
     function::Function,
     id::AssetName,
-    observe::{self, KeyRing},
+    observe::{self, KeyRing, Round},
     prune,
 };
 use serde::Deserialize;
 
 /// How many assets are looked at at once.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 16;
 
 /// Checks that everything is as fresh, as redundant and as proven as its policy asks.
 #[derive(Debug, Clone, Default, Deserialize, clap::Args)]
@@ -43,7 +43,7 @@ impl Function for FreshnessChecker {
     type Report = Status;
 
     async fn run(self, env: &Env) -> Result<Status> {
-        let mut status = observe_with(env, self.asset.as_ref(), KeyRing::using()).await?;
+        let mut status = look_at_all(env, self.asset.as_ref(), Memory::Kept).await?;
         let now = status.checked_at;
         if self.asset.is_none()
             && let Some(wrong) = clock(env, &status).await
@@ -70,12 +70,33 @@ impl Function for FreshnessChecker {
 
 /// Looks at everything, or at one asset, and judges it. Changes nothing and tells nobody.
 pub async fn observe_all(env: &Env, only: Option<&AssetName>) -> Result<Status> {
-    observe_with(env, only, KeyRing::looking()).await
+    look_at_all(env, only, Memory::Used).await
 }
 
-async fn observe_with(env: &Env, only: Option<&AssetName>, ring: KeyRing) -> Result<Status> {
+/// Whether what was seen is kept for the next look, and keys are used to see what they open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Memory {
+    Kept,
+    Used,
+}
+
+/// One look at everything.
+struct Look<'a> {
+    env: &'a Env,
+    round: Result<Round>,
+    ring: KeyRing,
+    memory: Memory,
+    now: Timestamp,
+}
+
+async fn look_at_all(env: &Env, only: Option<&AssetName>, memory: Memory) -> Result<Status> {
     let now = env.clock.now();
-    let looks: Vec<_> = env.config.selected(only)?.into_iter().map(|asset| look(env, asset, &ring, now)).collect();
+    let ring = match memory {
+        Memory::Kept => KeyRing::using(),
+        Memory::Used => KeyRing::looking(),
+    };
+    let look = Look { env, round: Round::remembering(env, FreshnessChecker::NAME).await, ring, memory, now };
+    let looks: Vec<_> = env.config.selected(only)?.into_iter().map(|asset| look.at(asset)).collect();
     let assets: Vec<AssetStatus> = stream::iter(looks).buffered(AT_ONCE).collect().await;
     let mut findings = beats::read(env).await.map_or_else(
         |error| vec![could_not_observe(env, format!("the functions' signs of life could not be read: {}", error.full()))],
@@ -84,26 +105,40 @@ async fn observe_with(env: &Env, only: Option<&AssetName>, ring: KeyRing) -> Res
     if only.is_none() {
         findings.extend(observe::vaults(env).await);
     }
+    findings.extend(fleets(&env.config, env.config.fleets_of(only)));
     Ok(Status::of(now, assets, findings))
 }
 
-/// Looks at one asset and judges it. One that cannot be seen is told as such, and does not keep the others from being seen.
-async fn look(env: &Env, asset: &Asset, ring: &KeyRing, now: Timestamp) -> AssetStatus {
-    let runbook = &env.config.runbook;
-    let mut observed = match observe::observe(env, asset).await {
-        Ok(observed) => observed,
-        Err(error) => return unseen(asset, &error.full(), now, runbook),
-    };
-    observed.seen.posture = observe::posture(env, asset, &mut observed.seen.blind).await;
-    let backups: Vec<_> = observed.seen.backups.iter().map(|backup| &backup.manifest).collect();
-    observed.seen.keys = ring.keys(env, &backups, &observed.copies, &mut observed.seen.blind).await;
-    observed.seen.bucket = observe::posture_of_bucket(env, asset, &mut observed.seen.blind).await;
-    match prune::planned(env, asset, &observed).await {
-        Ok(plan) if !plan.prune.is_empty() => observed.seen.prune_refused = plan.refused,
-        Ok(_) => {}
-        Err(error) => observed.seen.blind.push(("what may be let go".to_owned(), error.full())),
+impl Look<'_> {
+    /// Looks at one asset and judges it. One that cannot be seen is told as such, and does not keep the others from being seen.
+    async fn at(&self, asset: &Asset) -> AssetStatus {
+        let (env, now, runbook) = (self.env, self.now, &self.env.config.runbook);
+        let round = match &self.round {
+            Ok(round) => round,
+            Err(error) => return unseen(asset, &error.full(), now, runbook),
+        };
+        let mut observed = match observe::observe_in(env, round, asset).await {
+            Ok(observed) => observed,
+            Err(error) => return unseen(asset, &error.full(), now, runbook),
+        };
+        let backups: Vec<_> = observed.seen.backups.iter().map(|backup| &backup.manifest).collect();
+        observed.seen.keys = self.ring.keys(env, &backups, &observed.copies, &mut observed.seen.blind).await;
+        if !asset.has_left() {
+            observed.seen.posture = observe::posture(env, asset, &mut observed.seen.blind).await;
+            observed.seen.bucket = observe::posture_of_bucket(env, asset, &mut observed.seen.blind).await;
+        }
+        match prune::planned(env, asset, &observed).await {
+            Ok(plan) if !plan.prune.is_empty() && asset.is_kept_now() => observed.seen.prune_refused = plan.refused,
+            Ok(_) => {}
+            Err(error) => observed.seen.blind.push(("what may be let go".to_owned(), error.full())),
+        }
+        if self.memory == Memory::Kept
+            && let Err(error) = observed.records.remember().await
+        {
+            tracing::warn!(asset = %asset.name, "what was read is not remembered, and will be read again: {}", error.full());
+        }
+        judge(asset, &observed.seen, now, runbook)
     }
-    judge(asset, &observed.seen, now, runbook)
 }
 
 /// Compares this machine's clock with the store's, by when the store says that a status was written just now.

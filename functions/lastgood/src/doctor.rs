@@ -10,7 +10,7 @@ use crate::output::{
 use lastgood_core::{
     backup::Order,
     catalog::Vault,
-    config::{Asset, Copies, DrillTarget, Source},
+    config::{Asset, Copies, DrillTarget, Fleet, Source},
     domain::{
         backup::Form as BackupForm,
         place::{Place, Scheme},
@@ -71,6 +71,9 @@ pub async fn doctor(env: &Env, form: Form) -> Result<Exit> {
     if env.config.decrypt_with.is_some() {
         answers.push(answer("encryption", "does the secret key open what we encrypt?", decrypts(env).await));
     }
+    for fleet in env.config.fleets.values() {
+        answers.push(answer(fleet.name.as_str(), &format!("whom does {} select?", fleet.select.tag), selects(fleet)));
+    }
     for asset in env.config.assets.values() {
         ask_asset(env, asset, &mut answers).await;
     }
@@ -87,8 +90,8 @@ pub async fn doctor(env: &Env, form: Form) -> Result<Exit> {
 
 fn places(env: &Env) -> BTreeMap<Place, &'static str> {
     let mut places = BTreeMap::new();
-    for asset in env.config.assets.values() {
-        for copy in &asset.policy.copies {
+    for policy in env.config.policies() {
+        for copy in &policy.copies {
             if let Copies::Vault { vault } = copy {
                 places.insert(vault.clone(), "this place of copies");
             }
@@ -96,6 +99,22 @@ fn places(env: &Env) -> BTreeMap<Place, &'static str> {
     }
     places.insert(env.config.vault.clone(), "the vault");
     places
+}
+
+fn selects(fleet: &Fleet) -> Result<String> {
+    let roll = &fleet.roll;
+    if let Some(why) = &roll.unknown {
+        return Err(failed(why.clone()).hint("members that were known before are kept as they were"));
+    }
+    if let Some((id, why)) = roll.refused.first() {
+        return Err(failed(format!("{id} is selected and cannot join: {why}")).hint("rename one of the two in the config"));
+    }
+    let selected = roll.members.values().filter(|member| !member.standing.has_left()).count();
+    if selected == 0 {
+        return Err(failed(format!("nothing in {} bears the tag", fleet.region)).hint("tag what is to be kept, or mend `select`"));
+    }
+    let left: Vec<_> = roll.left_out.iter().map(|(id, why)| format!("; not {id}: {why}")).collect();
+    Ok(format!("{selected} of {}{}", fleet.region, left.concat()))
 }
 
 async fn place_works(env: &Env, place: &Place) -> Result<String> {

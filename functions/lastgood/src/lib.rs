@@ -22,7 +22,7 @@ use lastgood_core::{
     catalog::lease,
     error::{Result, failed},
     function::Exit,
-    host::{World, holder, telemetry},
+    host::{Fleets, World, holder, telemetry},
     redact,
 };
 use output::{Form, progress};
@@ -80,7 +80,7 @@ async fn run(cli: Cli) -> Result<Exit> {
         Command::Config(command) => return configure::configure(command, &cli.config, form).await,
         command => command,
     };
-    let world = World::open(&cli.config, None, holder(), None, progress::shown()).await?;
+    let world = World::open(&cli.config, None, holder(), None, progress::shown(), Fleets::Look).await?;
     let env = world.env();
     match command {
         Command::Doctor => doctor::doctor(env, form).await,

@@ -13,13 +13,14 @@ pub use report::{DrillReport, Drilled};
 
 use advance::{Advanced, advance};
 use choose::{Choice, choose};
+use futures::{StreamExt, TryStreamExt, stream};
 use lastgood_core::{
     catalog::{
-        Key, Vault,
+        Key,
         evidence::Evidence,
         lease::{self, Claimed, Lease},
     },
-    clock::{Timestamp, after, since},
+    clock::{Timestamp, after, before, since},
     config::{Asset, DrillPolicy},
     domain::{
         backup::{Manifest, Method},
@@ -29,6 +30,7 @@ use lastgood_core::{
     },
     env::Env,
     error::{During, Error, Result, invalid, not_found},
+    fleet,
     function::{Entry, Function, Outcome, Report},
     id::{AssetName, BackupId, Slot},
     observe::backups_at,
@@ -36,7 +38,16 @@ use lastgood_core::{
 };
 use moment::{Moment, moment};
 use serde::Deserialize;
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+/// How many assets are looked at at once.
+const AT_ONCE: usize = 16;
+/// How far back an open drill is looked for: longer than any may take.
+const FORGOTTEN: Duration = Duration::from_hours(60 * 24);
 
 /// Drills what is due, or what is named.
 #[derive(Debug, Clone, Default, Deserialize, clap::Args)]
@@ -64,18 +75,21 @@ impl Function for RestoreDrill {
         if let Some(place) = &self.from {
             known(env, place)?;
         }
-        let busy = open_replicas(env).await?;
+        let open = open_drills(env).await?;
+        let busy = open.values().flatten().filter_map(|run| run.drill.as_ref()?.drill.replica().cloned()).collect();
         let mut entries = Vec::new();
         for asset in env.config.selected(self.asset.as_ref())? {
             let outcome = match &asset.policy.drill {
-                Some(policy) => {
-                    Room { env, asset, policy, request: &self }.work(&busy).await.unwrap_or_else(|error| Outcome::from_error(&error))
-                }
-                None if self.asset.is_some() => Outcome::from_error(&nothing_asked(&asset.name)),
+                Some(policy) => Room { env, asset, policy, request: &self, open: open.get(&asset.name).map_or(&[], Vec::as_slice) }
+                    .work(&busy)
+                    .await
+                    .unwrap_or_else(|error| Outcome::from_error(&error)),
+                None if self.asset.as_ref() == Some(&asset.name) => Outcome::from_error(&nothing_asked(&asset.name)),
                 None => continue,
             };
             entries.push(Entry { asset: asset.name.clone(), outcome });
         }
+        entries.extend(fleet::troubles(env, self.asset.as_ref(), |policy| policy.drill.is_some()));
         Ok(DrillReport::new(Report::of(Self::NAME, started_at, env.clock.now(), entries), &env.config.runbook))
     }
 }
@@ -87,29 +101,26 @@ fn nothing_asked(asset: &AssetName) -> Error {
 /// A request may narrow what is done, never lead elsewhere: a place must be one that the config names.
 fn known(env: &Env, place: &Place) -> Result<()> {
     use lastgood_core::config::Copies;
-    let copies = env.config.assets.values().flat_map(|asset| &asset.policy.copies);
-    let named = copies.map(Copies::place);
-    let drilled = env.config.assets.values().filter_map(|asset| asset.policy.drill.as_ref()?.from.as_ref());
+    let named = env.config.policies().flat_map(|policy| &policy.copies).map(Copies::place);
+    let drilled = env.config.policies().filter_map(|policy| policy.drill.as_ref()?.from.as_ref());
     if named.chain(drilled).chain([&env.config.vault]).any(|named| named == place) {
         return Ok(());
     }
     Err(invalid(format!("{place} is no place that the config names")).hint("name it under `copies` first"))
 }
 
-/// The replicas of every open drill of every asset: they are left to whoever holds their run.
-async fn open_replicas(env: &Env) -> Result<BTreeSet<ReplicaName>> {
-    let mut names = BTreeSet::new();
-    for asset in env.config.assets.keys() {
-        for run in open_runs(&env.vault, asset).await? {
-            names.extend(run.drill.as_ref().and_then(|open| open.drill.replica()).cloned());
-        }
-    }
-    Ok(names)
+/// The open drills of every asset that is drilled. Their replicas are left to whoever holds their run.
+async fn open_drills(env: &Env) -> Result<BTreeMap<AssetName, Vec<Run>>> {
+    let drilled = env.config.assets.values().filter(|asset| asset.policy.drill.is_some());
+    let look = |name: AssetName| async move { open_runs(env, &name).await.map(|runs| (name, runs)) };
+    stream::iter(drilled.map(|asset| look(asset.name.clone())).collect::<Vec<_>>()).buffered(AT_ONCE).try_collect().await
 }
 
-/// Returns the drills of an asset that were begun and not finished, oldest first.
-async fn open_runs(vault: &Vault, asset: &AssetName) -> Result<Vec<Run>> {
-    let mut runs = vault.all::<Run>(&Key::runs(asset, RestoreDrill::NAME)).await?.good;
+/// Returns the drills of an asset that were begun and not finished, oldest first. One that nobody has gone on with for so long
+/// has no replica any more: that expired.
+async fn open_runs(env: &Env, asset: &AssetName) -> Result<Vec<Run>> {
+    let from = Key::Run(asset.clone(), RestoreDrill::NAME.to_owned(), Slot::at(before(env.clock.now(), FORGOTTEN)));
+    let mut runs = env.vault.since::<Run>(&Key::runs(asset, RestoreDrill::NAME), &from.to_string()).await?.good;
     runs.retain(|run| run.drill.is_some() && !matches!(run.state, RunState::Done { .. }));
     runs.reverse();
     Ok(runs)
@@ -121,6 +132,8 @@ struct Room<'a> {
     asset: &'a Asset,
     policy: &'a DrillPolicy,
     request: &'a RestoreDrill,
+    /// Its drills that were begun and not finished, oldest first.
+    open: &'a [Run],
 }
 
 impl Room<'_> {
@@ -128,7 +141,7 @@ impl Room<'_> {
         let replicas = self.env.providers.replicas(self.asset, &self.policy.into).await.during("reaching the place for drills")?;
         let swept = self.sweep(&*replicas, busy).await?;
         let mut last = None;
-        for run in open_runs(&self.env.vault, &self.asset.name).await? {
+        for run in self.open {
             match self.claim(run.slot).await? {
                 Claimed::Lease(lease) => match self.go_on(&lease, &replicas).await {
                     Ok(Advanced::Finished(evidence)) => last = Some(self.finish(lease, *evidence, swept).await?),

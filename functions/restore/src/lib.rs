@@ -205,7 +205,7 @@ async fn held(env: &Env, asset: &AssetName) -> Option<Lease> {
 
 /// A copy is one that the config names.
 fn known(env: &Env, place: &Place) -> Result<()> {
-    let mut named = env.config.assets.values().flat_map(|asset| &asset.policy.copies).map(Copies::place);
+    let mut named = env.config.policies().flat_map(|policy| &policy.copies).map(Copies::place);
     if *place == env.config.vault || named.any(|named| named == place) {
         return Ok(());
     }

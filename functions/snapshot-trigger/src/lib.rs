@@ -7,16 +7,22 @@ mod report;
 
 pub use report::SnapshotReport;
 
+use futures::{StreamExt, stream};
 use lastgood_core::{
     backup::{self, When},
+    config::Asset,
     domain::backup::Form,
     env::Env,
     error::Result,
     function::Function,
     id::AssetName,
-    prune::{Mode, Pruned, prune},
+    observe::{Round, observe_in},
+    prune::{Mode, Pruned, prune_seen},
 };
 use serde::Deserialize;
+
+/// How many assets are looked at at once.
+const AT_ONCE: usize = 16;
 
 /// Takes a snapshot of every asset that is due.
 #[derive(Debug, Clone, Default, Deserialize, clap::Args)]
@@ -44,12 +50,24 @@ impl Function for SnapshotTrigger {
     }
 }
 
+async fn let_go_of(env: &Env, round: &Round, asset: &Asset) -> Result<Pruned> {
+    let observed = observe_in(env, round, asset).await?;
+    let pruned = prune_seen(env, asset, &observed, Mode::Apply, None).await?;
+    if let Err(error) = observed.records.remember().await {
+        tracing::warn!(asset = %asset.name, "what was read is not remembered, and will be read again: {}", error.full());
+    }
+    Ok(pruned)
+}
+
 /// Lets go what policy no longer asks for: exports and snapshots alike. What goes wrong with one asset is told as its own
 /// and does not touch the others.
 async fn let_go(env: &Env, asset: Option<&AssetName>) -> Result<Vec<Pruned>> {
     let mut all = Vec::new();
-    for asset in env.config.selected(asset)? {
-        match prune(env, asset, Mode::Apply, None).await {
+    let round = &Round::remembering(env, SnapshotTrigger::NAME).await?;
+    let each = env.config.selected(asset)?.into_iter().map(|asset| async move { (asset, let_go_of(env, round, asset).await) });
+    let pruned: Vec<_> = stream::iter(each.collect::<Vec<_>>()).buffered(AT_ONCE).collect().await;
+    for (asset, pruned) in pruned {
+        match pruned {
             Ok(pruned) if pruned.plan.prune.is_empty() && pruned.finished.is_empty() => {}
             Ok(pruned) => all.push(pruned),
             Err(error) => tracing::warn!(asset = %asset.name, "nothing was let go: {}", error.full()),

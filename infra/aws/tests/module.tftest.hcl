@@ -95,7 +95,7 @@ run "wakes" {
     error_message = "RDS's events about an instance wake for its asset"
   }
   assert {
-    condition     = toset(keys(aws_cloudwatch_event_rule.wake)) == toset(["orders.trouble", "orders.snapshot", "orders.backup", "billing.backup", "archive.backup", "disk.backup", "cache.backup", "alarm.orders-free-storage"])
+    condition     = toset(keys(aws_cloudwatch_event_rule.wake)) == toset(["orders.trouble", "orders.snapshot", "orders.backup", "billing.backup", "archive.backup", "disk.backup", "cache.backup", "prod.backup", "alarm.orders-free-storage"])
     error_message = "rules: ${join(", ", keys(aws_cloudwatch_event_rule.wake))}"
   }
   assert {
@@ -156,7 +156,7 @@ run "roles" {
     error_message = "no role may delete a version, or weaken the vault"
   }
   assert {
-    condition     = jsonencode([for statement in local.permissions.snapshot-trigger : [statement.Resource[0], statement.Condition.StringEquals["aws:RequestTag/lastgood:asset"]] if statement.Sid == "BeginSnapshots"]) == jsonencode([["arn:aws:rds:eu-west-1:123456789012:db:orders-prod", ["orders"]]])
+    condition     = jsonencode([for statement in local.permissions.snapshot-trigger : [statement.Resource[0], statement.Condition.StringLike["aws:RequestTag/lastgood:asset"]] if statement.Sid == "BeginSnapshots"]) == jsonencode([["arn:aws:rds:eu-west-1:123456789012:db:orders-prod", ["orders", "prod-*"]]])
     error_message = "snapshots only of what the config names, and only with our tags"
   }
   assert {
@@ -222,6 +222,44 @@ run "volumes_and_caches" {
   }
 }
 
+run "fleets" {
+  assert {
+    condition     = { for name, schedule in aws_scheduler_schedule.fleet : name => [schedule.schedule_expression, schedule.target[0].input] } == { prod = ["cron(0 4 * * ? *)", "{\"asset\":\"prod\",\"scheduled_at\":\"<aws.scheduler.scheduled-time>\"}"] }
+    error_message = "a fleet has a schedule of its own, with its name"
+  }
+  assert {
+    condition = jsonencode([for statement in local.permissions.snapshot-trigger : [statement.Resource, statement.Condition] if statement.Sid == "BeginSnapshotsOfProd"]) == jsonencode([[
+      ["arn:aws:rds:eu-west-1:123456789012:db:*", "arn:aws:rds:eu-west-1:123456789012:cluster:*"],
+      { Null = { "aws:RequestTag/lastgood:backup" = "false" }, StringEquals = { "aws:ResourceTag/backup" = "true" }, StringLike = { "aws:RequestTag/lastgood:asset" = "prod-*" } },
+    ]])
+    error_message = "snapshots of whatever bears the tag, under the names of members"
+  }
+  assert {
+    condition     = contains(flatten([for statement in local.permissions.snapshot-trigger : statement.Resource if statement.Sid == "KeepAutomated"]), "arn:aws:rds:eu-west-1:123456789012:snapshot:rds:*") && !anytrue([for name in ["restore-drill", "freshness-checker"] : contains([for statement in local.permissions[name] : statement.Sid], "KeepAutomated")])
+    error_message = "who takes snapshots may keep what RDS took by itself, and nobody else"
+  }
+  assert {
+    condition     = jsonencode([for statement in local.permissions.restore-drill : [statement.Effect, statement.Condition] if statement.Sid == "NeverTouchProd"]) == jsonencode([["Deny", { StringEquals = { "aws:ResourceTag/backup" = "true" } }]])
+    error_message = "a drill is denied whatever bears a fleet's tag"
+  }
+  assert {
+    condition     = !anytrue([for arn in local.production : strcontains(arn, "*")])
+    error_message = "production that is named is named whole"
+  }
+  assert {
+    condition     = toset(keys(aws_cloudwatch_event_target.fleet)) == toset(["trouble.snapshot-trigger", "trouble.freshness-checker", "snapshot.snapshot-trigger", "snapshot.cross-region-copy"])
+    error_message = "targets: ${join(", ", keys(aws_cloudwatch_event_target.fleet))}"
+  }
+  assert {
+    condition     = jsondecode(aws_cloudwatch_event_rule.fleet["snapshot"].event_pattern).detail.SourceIdentifier == [{ prefix = "lastgood-prod-" }] && !can(jsondecode(aws_cloudwatch_event_rule.fleet["trouble"].event_pattern).detail.SourceIdentifier)
+    error_message = "whose an instance is, the functions know"
+  }
+  assert {
+    condition     = alltrue([for target in aws_cloudwatch_event_target.fleet : length(target.input_transformer) == 0 && target.input == null])
+    error_message = "a notice goes on as it is"
+  }
+}
+
 run "a_writer_that_may_not_delete" {
   variables {
     prune = false
@@ -244,15 +282,15 @@ run "alarms" {
     error_message = "a function that fails is an alarm"
   }
   assert {
-    condition     = { for name, alarm in aws_cloudwatch_metric_alarm.stale : name => [alarm.threshold, alarm.treat_missing_data] } == { orders = [93600, "breaching"], billing = [86400, "breaching"], archive = [93600, "breaching"], disk = [93600, "breaching"], cache = [93600, "breaching"] }
+    condition     = { for name, alarm in aws_cloudwatch_metric_alarm.stale : name => [alarm.threshold, alarm.treat_missing_data] } == { orders = [93600, "breaching"], billing = [86400, "breaching"], archive = [93600, "breaching"], disk = [93600, "breaching"], cache = [93600, "breaching"], prod = [108000, "breaching"] }
     error_message = "data older than its rpo is an alarm, and so is data of which nobody knows the age"
   }
   assert {
-    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.critical : alarm.treat_missing_data == "breaching"]) && length(aws_cloudwatch_metric_alarm.critical) == 5
+    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.critical : alarm.treat_missing_data == "breaching"]) && length(aws_cloudwatch_metric_alarm.critical) == 6
     error_message = "a checker that says nothing is an alarm"
   }
   assert {
-    condition     = toset(keys(aws_cloudwatch_metric_alarm.failed)) == toset(["orders/snapshot-failed", "billing/export-failed", "archive/export-failed", "orders/drill-failed", "disk/snapshot-failed", "disk/drill-failed", "cache/snapshot-failed"])
+    condition     = toset(keys(aws_cloudwatch_metric_alarm.failed)) == toset(["orders/snapshot-failed", "billing/export-failed", "archive/export-failed", "orders/drill-failed", "disk/snapshot-failed", "disk/drill-failed", "cache/snapshot-failed", "prod/snapshot-failed"])
     error_message = "each failure has an alarm of its own: ${join(", ", keys(aws_cloudwatch_metric_alarm.failed))}"
   }
   assert {

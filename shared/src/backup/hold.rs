@@ -10,10 +10,10 @@ use super::{
 use crate::{
     catalog::{Key, lease::Lease},
     clock::since,
-    config::Asset,
+    config::{Asset, SnapshotFrom},
     domain::{
         backup::{Expectations, Manifest, Method, Origin},
-        held::{Held, Label, SnapshotName},
+        held::{Held, Label, SnapshotName, SnapshotSeen},
         place::Place,
         run::BegunSnapshot,
     },
@@ -74,11 +74,15 @@ pub(super) async fn hold(env: &Env, asset: &Asset, home: &Place, lease: &Lease) 
 /// Begins a snapshot once its source is ready for one.
 async fn begin(env: &Env, asset: &Asset, snapshots: &dyn Snapshots, label: &Label, lease: &Lease) -> Result<BegunSnapshot> {
     standing(env, snapshots, label).await?;
+    if from_automated(asset) {
+        // What cannot be kept is said before anything is noted.
+        automated(env, asset, snapshots).await?;
+    }
     let source = ready(env, asset, snapshots, lease).await?;
     let SourceSeen { address, identity, settings, .. } = source;
     let begun = BegunSnapshot { name: label.name.clone(), began_at: env.clock.now(), address, identity, settings };
     lease.change(|run| run.snapshot = Some(begun.clone())).await?;
-    match snapshots.begin_snapshot(label).await {
+    match ask(env, asset, snapshots, label).await {
         Ok(()) => Ok(begun),
         Err(error) => {
             // A refusal began nothing; a reply that was lost may have.
@@ -87,6 +91,38 @@ async fn begin(env: &Env, asset: &Asset, snapshots: &dyn Snapshots, label: &Labe
             }
             Err(error)
         }
+    }
+}
+
+/// Asks the provider for what the policy wants: a snapshot of now, or its own newest one under our name.
+async fn ask(env: &Env, asset: &Asset, snapshots: &dyn Snapshots, label: &Label) -> Result<()> {
+    if from_automated(asset) {
+        let newest = automated(env, asset, snapshots).await?;
+        return snapshots.begin_keeping(label, &newest.held).await;
+    }
+    snapshots.begin_snapshot(label).await
+}
+
+fn from_automated(asset: &Asset) -> bool {
+    asset.policy.snapshot.as_ref().is_some_and(|snapshot| snapshot.from == SnapshotFrom::Automated)
+}
+
+/// The newest snapshot that the provider took by itself, if it holds newer data than what is kept already.
+async fn automated(env: &Env, asset: &Asset, snapshots: &dyn Snapshots) -> Result<SnapshotSeen> {
+    let place = snapshots.place();
+    let newest = snapshots.automated().await?.ok_or_else(|| {
+        failed(format!("{place} holds no automated snapshot of {}", asset.name))
+            .hint("give the source a backup retention of at least one day, or leave `from: automated` out")
+    })?;
+    let known = env.vault.backups(&asset.name).await?.good;
+    let held = known.iter().filter(|backup| backup.held.is_some()).max_by_key(|backup| backup.data_time);
+    match (held, newest.data_time) {
+        (Some(held), Some(moment)) if moment <= held.data_time => Err(failed(format!(
+            "the newest automated snapshot, {}, holds the data of {moment}, and backup {} holds those of {} already",
+            newest.name, held.id, held.data_time
+        ))
+        .hint("RDS takes one a day in the source's backup window: let `snapshot.schedule` follow it by an hour")),
+        (_, _) => Ok(newest),
     }
 }
 
@@ -101,7 +137,7 @@ async fn go_on(env: &Env, asset: &Asset, snapshots: &dyn Snapshots, label: &Labe
         return Err(failed(format!("snapshot {} was begun {} ago and never appeared", label.name, asset.policy.rpo)));
     }
     ready(env, asset, snapshots, lease).await?;
-    snapshots.begin_snapshot(label).await
+    ask(env, asset, snapshots, label).await
 }
 
 /// Waits until a snapshot of the source can begin: not while it is backing up, being modified or failing over.
@@ -112,6 +148,8 @@ async fn ready(env: &Env, asset: &Asset, snapshots: &dyn Snapshots, lease: &Leas
         let source = snapshots.source().await?;
         match &source.readiness {
             Readiness::Ready => return Ok(source),
+            // What is copied is not the source, whatever it is busy with.
+            Readiness::Busy(_) if from_automated(asset) => return Ok(source),
             Readiness::Busy(with) if env.clock.now() > until => {
                 return Err(failed(format!("{} has been busy ({with}) for all of its rpo, {}", asset.name, asset.policy.rpo))
                     .hint("look at it in the provider's console; the next slot tries again"));

@@ -18,7 +18,7 @@ pub use settle::{clear_if_broken, settle, standing};
 
 use crate::{
     catalog::{
-        Key,
+        Glance, Key, Vault,
         lease::{self, Claimed, Closed},
     },
     clock::Timestamp,
@@ -26,11 +26,15 @@ use crate::{
     domain::backup::{Form, Manifest, Method},
     env::Env,
     error::{Kind, Result, failed, invalid},
+    fleet,
     function::{Entry, Outcome, Report},
     id::{AssetName, BackupId, Slot},
 };
+use futures::{StreamExt, stream};
 use std::time::Duration;
 
+/// How many snapshots of a provider are seen to at once.
+const AT_ONCE: usize = 16;
 /// How old an upload must be before it is taken for a killed one's.
 const STALE_UPLOAD: Duration = Duration::from_hours(24);
 
@@ -39,15 +43,73 @@ pub async fn run(env: &Env, function: &str, form: Form, asset: Option<&AssetName
     let started_at = env.clock.now();
     env.vault.bucket().sweep_uploads(started_at, STALE_UPLOAD).await?;
     let mut entries = Vec::new();
+    if form == Form::Snapshot {
+        // Who belongs to a fleet is noted before the first snapshot of it. Where that fails, the snapshot counts for more.
+        entries.extend(fleet::enrol(env, asset, started_at).await);
+    }
+    let mut held = Vec::new();
     for selected in env.config.selected(asset)? {
         let outcome = match Order::of(selected, form) {
+            // The provider works on many at a time; what passes through us comes one after the other.
+            Some(order) if order.method == Method::ProviderSnapshot => {
+                held.push((selected, order));
+                continue;
+            }
             Some(order) => one(env, function, selected, &order, when).await.unwrap_or_else(|error| Outcome::from_error(&error)),
-            None if asset.is_some() => Outcome::from_error(&nothing_asked(selected, form)),
+            None if asset == Some(&selected.name) => Outcome::from_error(&nothing_asked(selected, form)),
             None => continue,
         };
         entries.push(Entry { asset: selected.name.clone(), outcome });
     }
+    entries.extend(all_held(env, function, &held, when).await);
+    entries.sort_by(|a, b| a.asset.cmp(&b.asset));
+    if form == Form::Snapshot {
+        entries.extend(fleet::troubles(env, asset, |policy| policy.snapshot.is_some()));
+    }
     Ok(BackupReport::new(Report::of(function, started_at, env.clock.now(), entries), &env.config.runbook))
+}
+
+/// Takes the snapshots that a provider makes, many at once: first all of them are begun, then what is under way is waited for,
+/// so that the last of a fleet begins when the first does.
+async fn all_held(env: &Env, function: &str, held: &[(&Asset, Order)], when: When) -> Vec<Entry<Taken>> {
+    let impatient = Env { deadline: Some(env.clock.now()), ..env.clone() };
+    let first = if held.len() > 1 { &impatient } else { env };
+    let mut entries = round(first, function, held, Round::Begin(when)).await;
+    let waits = |entry: &Entry<Taken>| matches!(entry.outcome, Outcome::Waiting { .. });
+    if held.len() > 1 && entries.iter().any(waits) {
+        let left: Vec<_> = held.iter().zip(&entries).filter(|(_, entry)| waits(entry)).map(|(one, _)| one.clone()).collect();
+        let mut again = round(env, function, &left, Round::GoOn(when)).await.into_iter();
+        for entry in entries.iter_mut().filter(|entry| waits(entry)) {
+            // What could not even begin waits as it did.
+            if let Some(later) = again.next().filter(|later| !matches!(later.outcome, Outcome::NotDue { .. })) {
+                *entry = later;
+            }
+        }
+    }
+    entries
+}
+
+/// What is done in a round.
+#[derive(Debug, Clone, Copy)]
+enum Round {
+    Begin(When),
+    GoOn(When),
+}
+
+async fn round(env: &Env, function: &str, held: &[(&Asset, Order)], round: Round) -> Vec<Entry<Taken>> {
+    let each = held.iter().map(|(asset, order)| async move {
+        let done = match round {
+            Round::Begin(when) => one(env, function, asset, order, when).await,
+            Round::GoOn(When::Due) => one(env, function, asset, order, When::Due).await,
+            // What was asked for by hand is gone on with; nothing new is begun on the way.
+            Round::GoOn(When::Now) => go_on(env, &env.vault, function, asset, order)
+                .await
+                .map(|done| done.unwrap_or_else(|| Outcome::NotDue { next: order.schedule.next(env.clock.now()) })),
+        };
+        let outcome = done.unwrap_or_else(|error| Outcome::from_error(&error));
+        Entry { asset: asset.name.clone(), outcome }
+    });
+    stream::iter(each.collect::<Vec<_>>()).buffered(AT_ONCE).collect().await
 }
 
 fn nothing_asked(asset: &Asset, form: Form) -> crate::error::Error {
@@ -55,23 +117,31 @@ fn nothing_asked(asset: &Asset, form: Form) -> crate::error::Error {
         Form::Export => "export",
         Form::Snapshot => "snapshot",
     };
+    if asset.has_left() {
+        return invalid(format!("{} is no longer selected by its fleet: nothing new is taken of it", asset.name))
+            .hint("give it its tag again; what was taken of it is kept");
+    }
     invalid(format!("{} has no `{word}` in the config", asset.name)).hint(format!("add `{word}: {{ schedule: \"0 2 * * *\" }}` to it"))
 }
 
 async fn one(env: &Env, function: &str, asset: &Asset, order: &Order, when: When) -> Result<Outcome<Taken>> {
-    lease::sweep(env, function, &asset.name, Some(Key::Manifest)).await?;
-    let mut settled = None;
-    for slot in lease::begun(env, function, &asset.name).await? {
-        match in_slot(env, function, asset, order, slot).await? {
-            Outcome::Done(taken) => settled = Some(taken),
-            waiting => return Ok(waiting),
-        }
+    let looked = records(env, function, asset, order).await?;
+    // What a sweep ended is not as it was seen.
+    let swept = lease::sweep_in(env, &looked.vault, function, &asset.name, Some(Key::Manifest)).await?;
+    let seen = if swept > 0 { &env.vault } else { &looked.vault };
+    let settled = match go_on(env, seen, function, asset, order).await? {
+        None => None,
+        Some(Outcome::Done(taken)) => Some(taken),
+        Some(waiting) => return Ok(waiting),
+    };
+    if let Err(error) = looked.remember().await {
+        tracing::warn!(asset = %asset.name, "what was read is not remembered, and will be read again: {}", error.full());
     }
     let slot = match when {
         When::Now => Slot::at(env.clock.now()),
         // Of the slots that were missed only the latest is made up for: a backup of now is a backup of now.
-        When::Due => match lease::open_slot(env, function, &asset.name, &order.schedule).await? {
-            Some(slot) => match lease::resting(env, function, &asset.name, slot).await? {
+        When::Due => match lease::open_slot_in(env, seen, function, &asset.name, &order.schedule).await? {
+            Some(slot) => match lease::resting(env, seen, function, &asset.name, slot).await? {
                 Some(until) => return Ok(Outcome::NotDue { next: Some(until) }),
                 None => slot,
             },
@@ -79,6 +149,24 @@ async fn one(env: &Env, function: &str, asset: &Asset, order: &Order, when: When
         },
     };
     in_slot(env, function, asset, order, slot).await
+}
+
+/// The records of an asset at one glance. Where a tick looks at a thousand assets, what it read before need not be read again.
+async fn records(env: &Env, function: &str, asset: &Asset, order: &Order) -> Result<Glance> {
+    let whose = (order.form() == Form::Snapshot).then_some(function);
+    env.vault.glance(&asset.name, whose, &env.clock).await
+}
+
+/// Goes on with what was begun and waits at its provider, oldest first; none where nothing does.
+async fn go_on(env: &Env, seen: &Vault, function: &str, asset: &Asset, order: &Order) -> Result<Option<Outcome<Taken>>> {
+    let mut settled = None;
+    for slot in lease::begun(env, seen, function, &asset.name).await? {
+        match in_slot(env, function, asset, order, slot).await? {
+            done @ Outcome::Done(_) => settled = Some(done),
+            waiting => return Ok(Some(waiting)),
+        }
+    }
+    Ok(settled)
 }
 
 /// Takes the backup of one slot, or goes on with it.

@@ -32,6 +32,10 @@ pub enum Key {
     Run(AssetName, String, Slot),
     /// When a function last ran.
     Heartbeat(String),
+    /// Who was ever a member of a fleet.
+    Roster(AssetName),
+    /// What a function remembers of an asset's records.
+    Memory(String, AssetName),
     /// What was seen and judged last: the data behind the page.
     Status,
     /// Which findings were told to whom.
@@ -45,6 +49,11 @@ pub enum Key {
 }
 
 impl Key {
+    /// The folder of all records of an asset.
+    pub fn records(asset: &AssetName) -> String {
+        format!("catalog/v1/assets/{asset}/")
+    }
+
     /// The folder of an asset's manifests.
     pub fn manifests(asset: &AssetName) -> String {
         format!("catalog/v1/assets/{asset}/backups/")
@@ -100,6 +109,8 @@ impl fmt::Display for Key {
             Self::Plan(asset, id) => write!(f, "{}{id}.json", Self::plans(asset)),
             Self::Run(asset, function, slot) => write!(f, "{}{slot}.json", Self::runs(asset, function)),
             Self::Heartbeat(function) => write!(f, "catalog/v1/heartbeats/{function}.json"),
+            Self::Roster(fleet) => write!(f, "catalog/v1/fleets/{fleet}.json"),
+            Self::Memory(function, asset) => write!(f, "catalog/v1/memory/{function}/{asset}.json.zst"),
             Self::Status => f.write_str("status/status.json"),
             Self::Told => f.write_str("catalog/v1/told.json"),
             Self::Opened(place, key) => write!(f, "catalog/v1/keys/{}/{}.json", place.slug(), hex::encode(&Sha256::digest(key)[..8])),

@@ -137,28 +137,38 @@ pub async fn claim(env: &Env, function: &str, asset: &AssetName, slot: Slot, pro
 
 /// Returns the slot of a schedule that is open for this function and asset, or none when its run is done.
 pub async fn open_slot(env: &Env, function: &str, asset: &AssetName, schedule: &Schedule) -> Result<Option<Slot>> {
+    open_slot_in(env, &env.vault, function, asset, schedule).await
+}
+
+/// The same, as the asset's records show it.
+pub async fn open_slot_in(env: &Env, records: &Vault, function: &str, asset: &AssetName, schedule: &Schedule) -> Result<Option<Slot>> {
     let Some(slot) = schedule.last(env.clock.now()).map(Slot::at) else { return Ok(None) };
-    let run = env.vault.load::<Run>(&Key::Run(asset.clone(), function.to_owned(), slot)).await?;
+    let run = records.load::<Run>(&Key::Run(asset.clone(), function.to_owned(), slot)).await?;
     Ok(run.is_none_or(|stored| stored.record.claim(env.clock.now()) != Claim::AlreadyDone).then_some(slot))
 }
 
 /// Returns until when a run that keeps failing is left alone by whatever wakes a function; none when it may be taken up.
-pub async fn resting(env: &Env, function: &str, asset: &AssetName, slot: Slot) -> Result<Option<crate::clock::Timestamp>> {
-    let run = env.vault.load::<Run>(&Key::Run(asset.clone(), function.to_owned(), slot)).await?;
+pub async fn resting(env: &Env, records: &Vault, function: &str, asset: &AssetName, slot: Slot) -> Result<Option<crate::clock::Timestamp>> {
+    let run = records.load::<Run>(&Key::Run(asset.clone(), function.to_owned(), slot)).await?;
     Ok(run.and_then(|stored| stored.record.rests_until()).filter(|until| *until > env.clock.now()))
 }
 
 /// Ends the runs of this function and asset whose holder is gone: marks them done where their proof exists, else failed,
 /// and clears what they left behind. Returns how many it ended.
 pub async fn sweep(env: &Env, function: &str, asset: &AssetName, proof: Option<Proof>) -> Result<usize> {
+    sweep_in(env, &env.vault, function, asset, proof).await
+}
+
+/// The same, of the runs that the asset's records show.
+pub async fn sweep_in(env: &Env, records: &Vault, function: &str, asset: &AssetName, proof: Option<Proof>) -> Result<usize> {
     let now = env.clock.now();
     let folder = Key::runs(asset, function);
     let from = Key::Run(asset.clone(), function.to_owned(), Slot::at(crate::clock::before(now, SWEEP_BACK))).to_string();
     let (mut after_key, mut ended) = (Some(from), 0);
     while let Some(start) = after_key {
-        let page = env.vault.bucket().list(&folder, Some(&start)).await?;
+        let page = records.bucket().list(&folder, Some(&start)).await?;
         for meta in page.objects {
-            let Ok(Some(Stored { record: run, version })) = env.vault.load_at::<Run>(&meta.key).await else { continue };
+            let Ok(Some(Stored { record: run, version })) = records.load_at::<Run>(&meta.key).await else { continue };
             let abandoned = match &run.state {
                 RunState::Working { lease_until, .. } => *lease_until <= now,
                 RunState::Failed { .. } => !run.leftovers.is_empty(),
@@ -193,11 +203,10 @@ pub async fn sweep(env: &Env, function: &str, asset: &AssetName, proof: Option<P
 }
 
 /// Returns the slots of this function and asset whose run waits for a provider's snapshot that it began, oldest first.
-pub async fn begun(env: &Env, function: &str, asset: &AssetName) -> Result<Vec<Slot>> {
+pub async fn begun(env: &Env, records: &Vault, function: &str, asset: &AssetName) -> Result<Vec<Slot>> {
     let from = Key::Run(asset.clone(), function.to_owned(), Slot::at(crate::clock::before(env.clock.now(), SWEEP_BACK))).to_string();
-    let mut runs = env.vault.all::<Run>(&Key::runs(asset, function)).await?.good;
+    let mut runs = records.since::<Run>(&Key::runs(asset, function), &from).await?.good;
     runs.retain(|run| matches!(run.state, RunState::Waiting { .. }) && run.snapshot.is_some());
-    runs.retain(|run| Key::Run(asset.clone(), function.to_owned(), run.slot).to_string() >= from);
     Ok(runs.iter().rev().map(|run| run.slot).collect())
 }
 

@@ -3,6 +3,7 @@
 
 pub mod evidence;
 mod extract;
+mod glance;
 mod heartbeat;
 mod key;
 pub mod lease;
@@ -10,18 +11,21 @@ mod opened;
 mod plan;
 mod proof;
 mod record;
+mod roster;
 mod status;
 mod tombstone;
 mod uses;
 mod verification;
 
 pub use extract::Extract;
+pub use glance::Glance;
 pub use heartbeat::{Heartbeat, Waker};
 pub use key::Key;
 pub use opened::Opened;
 pub use plan::{PlanRecord, PlanState};
 pub use proof::{Checked, Copied, Copy, Copying};
 pub use record::{Record, decode, encode};
+pub use roster::{Enrolment, Roster};
 pub use status::{Overall, Status, Told};
 pub use tombstone::{Leaving, Tombstone};
 pub use uses::in_use;
@@ -112,7 +116,7 @@ impl Vault {
     }
 
     /// The same for callers that name the key themselves.
-    async fn load_at<R: Record>(&self, path: &str) -> Result<Option<Stored<R>>> {
+    pub(crate) async fn load_at<R: Record>(&self, path: &str) -> Result<Option<Stored<R>>> {
         let Some((bytes, version)) = self.bucket.get(path, RECORD_LIMIT).await? else { return Ok(None) };
         let record = decode(&bytes)?;
         Ok(Some(Stored { record, version }))
@@ -124,10 +128,21 @@ impl Vault {
         Ok(Found { good: good.into_iter().map(|(_, record)| record).collect(), unreadable })
     }
 
+    /// Returns the records below a folder from a key on, newest (by name) first.
+    pub async fn since<R: Record>(&self, folder: &str, from: &str) -> Result<Found<R>> {
+        let Found { good, unreadable } = self.named_from(folder, from).await?;
+        Ok(Found { good: good.into_iter().map(|(_, record)| record).collect(), unreadable })
+    }
+
     /// Returns every record below a folder with the key that it stands under.
     async fn all_named<R: Record>(&self, folder: &str) -> Result<Found<(String, R)>> {
+        self.named_from(folder, "").await
+    }
+
+    async fn named_from<R: Record>(&self, folder: &str, from: &str) -> Result<Found<(String, R)>> {
         use futures::{StreamExt, stream};
         let mut keys = self.bucket.list_all(folder).await?;
+        keys.retain(|meta| meta.key.as_str() >= from);
         keys.retain(|meta| meta.key.ends_with(".json"));
         keys.reverse();
         let loaded = stream::iter(keys.into_iter().map(|meta| async move { (self.load_at::<R>(&meta.key).await, meta.key) }))

@@ -8,7 +8,9 @@ use crate::{
     clock::{Timestamp, after},
     error::Result,
     id::{AssetName, BackupId},
+    ports::ObjectMeta,
 };
+use futures::{StreamExt, stream};
 use serde_json::Value;
 use std::{collections::BTreeMap, time::Duration};
 
@@ -17,13 +19,19 @@ const READERS: [&str; 3] = [COPIES, "restore", "restore-drill"];
 const COPIES: &str = "cross-region-copy";
 /// How long after its lease ran out a run still counts as open: whoever takes it up again needs its backup.
 const ABANDONED: Duration = Duration::from_hours(24);
+/// An open run is written anew by every wake-up that goes on with it. One that nobody has touched for so long is nobody's.
+const FORGOTTEN: Duration = Duration::from_hours(60 * 24);
 
 /// Returns the backups among `ids` that an open run uses, with the function that does.
 pub async fn in_use(vault: &Vault, asset: &AssetName, ids: &[BackupId], now: Timestamp) -> Result<BTreeMap<BackupId, String>> {
     let mut used = BTreeMap::new();
     for reader in READERS {
-        for meta in vault.bucket().list_all(&Key::runs(asset, reader)).await? {
-            let Some((bytes, _)) = vault.bucket().get(&meta.key, RECORD_LIMIT).await? else { continue };
+        let mut runs = vault.bucket().list_all(&Key::runs(asset, reader)).await?;
+        runs.retain(|meta| after(meta.modified, FORGOTTEN) >= now);
+        let read = |meta: ObjectMeta| async move { vault.bucket().get(&meta.key, RECORD_LIMIT).await };
+        let read: Vec<_> = stream::iter(runs.into_iter().map(read)).buffered(16).collect().await;
+        for found in read {
+            let Some((bytes, _)) = found? else { continue };
             let text = String::from_utf8_lossy(&bytes);
             if is_over(&text, now) {
                 continue;

@@ -2,7 +2,11 @@
 
 use super::{Policy, SecretRef};
 use crate::{
-    domain::{place::Place, span::Span},
+    domain::{
+        fleet::{Membership, Standing},
+        place::Place,
+        span::Span,
+    },
     id::AssetName,
 };
 use serde::{Deserialize, Serialize};
@@ -18,6 +22,21 @@ pub struct Asset {
     /// What its owner asks for.
     #[serde(flatten)]
     pub policy: Policy,
+    /// The fleet that it belongs to, where no line of its own names it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub member: Option<Membership>,
+}
+
+impl Asset {
+    /// Whether the config asks for it now, as far as is known: by a line of its own, or by its tags.
+    pub fn is_kept_now(&self) -> bool {
+        self.member.as_ref().is_none_or(|member| member.standing == Standing::Selected)
+    }
+
+    /// Whether it was a member of a fleet and is none any more: nothing is taken of it, and what was taken stays.
+    pub fn has_left(&self) -> bool {
+        self.member.as_ref().is_some_and(|member| member.standing.has_left())
+    }
 }
 
 /// What an asset is and where.

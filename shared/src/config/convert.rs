@@ -1,12 +1,13 @@
 //! What each kind of asset must and may say, and what a check may ask.
 
 use super::{
-    Asset, Check, Expect, Login, SecretRef, SecretsProvider, Source, Volumes,
+    Asset, Check, Expect, Fleet, Login, SecretRef, SecretsProvider, SnapshotFrom, Source, Volumes,
+    fleet::LONGEST,
     raw::{RawAsset, RawCheck, RawDefaults, RawKind},
     read::Reader,
 };
 use crate::{
-    domain::place::Place,
+    domain::{fleet::Roll, place::Place},
     error::{Error, Result},
     id::AssetName,
 };
@@ -26,15 +27,56 @@ impl Reader<'_> {
             ));
         }
         self.suits(&path, &at, &source, &policy)?;
-        Ok(Asset { name: name.clone(), source, policy })
+        if source.home().is_none() && policy.snapshot.as_ref().is_some_and(|snapshot| snapshot.from == SnapshotFrom::Automated) {
+            let what = format!("nobody takes snapshots of a {} by itself", source.kind());
+            return Err(self.wrong(&at, &format!("{path}.snapshot.from"), &what, "leave `from` out"));
+        }
+        Ok(Asset { name: name.clone(), source, policy, member: None })
+    }
+
+    /// Reads an asset that names a tag instead of an instance.
+    pub(super) fn fleet(&self, name: &AssetName, mut at: Spanned<RawAsset>, defaults: &RawDefaults, vault: &Place) -> Result<Fleet> {
+        let path = format!("assets.{name}");
+        let policy = self.policy(&path, &mut at, defaults, vault)?;
+        let asset = &at.value;
+        let wrong = |key: &str, what: &str, hint: &str| Err(self.wrong(&at, &format!("{path}.{key}"), what, hint));
+        if asset.kind != RawKind::Rds {
+            return wrong("select", "only an rds asset has `select`", "name the one thing that it is");
+        }
+        let strays = [
+            ("instance", asset.instance.is_some()),
+            ("url", asset.url.is_some()),
+            ("login", asset.login.is_some()),
+            ("export", policy.export.is_some()),
+            ("project", asset.project.is_some()),
+            ("provider", asset.provider.is_some()),
+            ("volume", asset.volume.is_some()),
+            ("expect", asset.expect.is_some()),
+        ];
+        if let Some((stray, _)) = strays.iter().find(|(_, present)| *present) {
+            let what = format!("a fleet, which has `select`, has no `{stray}`");
+            return wrong(stray, &what, "an instance that is to be kept otherwise gets an asset of its own, and leaves the fleet by that");
+        }
+        if policy.snapshot.is_none() {
+            return wrong("snapshot", "nothing is to be taken of the fleet", "give it `snapshot: { schedule: \"0 3 * * *\" }`");
+        }
+        if name.as_str().len() > LONGEST {
+            let what = format!("a fleet's name has at most {LONGEST} characters, for its members' names begin with it");
+            return wrong("select", &what, "give it a shorter name");
+        }
+        let select = self.need(&path, &at, "select", asset.select.as_ref())?;
+        let region = self.need(&path, &at, "region", asset.region.as_ref())?;
+        let place = Place::aws(&region, None).map_err(|error| self.retold(&path, &at, "region", &error))?;
+        Ok(Fleet { name: name.clone(), select, region, place, policy, roll: Roll::default() })
     }
 
     fn source(&self, path: &str, at: &Spanned<RawAsset>) -> Result<Source> {
         let asset = &at.value;
-        let given: [(&str, bool); 8] = [
+        let given: [(&str, bool); 9] = [
             ("url", asset.url.is_some()),
             ("login", asset.login.is_some()),
             ("instance", asset.instance.is_some()),
+            ("select", asset.select.is_some()),
             ("region", asset.region.is_some()),
             ("project", asset.project.is_some()),
             ("provider", asset.provider.is_some()),
@@ -61,7 +103,9 @@ impl Reader<'_> {
             RawKind::Rds => {
                 let region = self.need(path, at, "region", asset.region.as_ref())?;
                 let url = asset.url.as_ref().map(|url| self.reference(path, at, Some(url))).transpose()?;
-                let instance = self.need(path, at, "instance", asset.instance.as_ref())?;
+                let instance = self
+                    .need(path, at, "instance", asset.instance.as_ref())
+                    .map_err(|error| error.hint("add `instance: NAME`, or `select: { tag: backup=true }` for all that bear a tag"))?;
                 let place = self.amazons(path, at, &region)?;
                 let login = asset.login.as_ref().map(|login| login.value).unwrap_or_default();
                 if login == Login::Iam && url.is_none() {

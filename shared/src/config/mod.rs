@@ -7,6 +7,7 @@ mod bus;
 mod convert;
 mod ebs;
 mod fault;
+mod fleet;
 mod limits;
 mod policy;
 mod raw;
@@ -18,9 +19,10 @@ mod topic;
 pub use asset::{Asset, BucketExpectations, Login, SecretsProvider, Source, Volumes};
 pub use bus::{EventBus, OwnEvents};
 pub use ebs::{AnyOf, Blocks, EbsDrill, Filesystem};
+pub use fleet::{Fleet, Select, Tag};
 pub use policy::{
     AnalyticsPolicy, Check, Copies, DrillNetwork, DrillPolicy, DrillTarget, Expect, ExportPolicy, Format, Policy, RdsDrill, Retention,
-    SnapshotPolicy,
+    SnapshotFrom, SnapshotPolicy,
 };
 pub use read::remarks;
 pub use reference::SecretRef;
@@ -28,7 +30,7 @@ pub use topic::{Topic, TopicArn};
 
 use crate::{
     domain::{place::Place, span::Span},
-    error::{Result, not_found},
+    error::{Result, invalid, not_found},
     id::AssetName,
 };
 use serde::Serialize;
@@ -55,6 +57,8 @@ pub struct Config {
     pub runbook: String,
     /// Everything that is protected, by name.
     pub assets: BTreeMap<AssetName, Asset>,
+    /// What is protected by its tags, by name. Their members are assets once [`crate::fleet::expanded`] has looked.
+    pub fleets: BTreeMap<AssetName, Fleet>,
     /// Assets that are recovered together, by name.
     pub systems: BTreeMap<AssetName, System>,
 }
@@ -62,19 +66,49 @@ pub struct Config {
 impl Config {
     /// Returns an asset by its name.
     pub fn asset(&self, name: &AssetName) -> Result<&Asset> {
-        self.assets.get(name).ok_or_else(|| {
-            let names: Vec<_> = self.assets.keys().map(AssetName::as_str).collect();
-            not_found(format!("no asset is named {name}")).hint(format!("the config names: {}", names.join(", ")))
+        self.assets.get(name).ok_or_else(|| match self.fleets.get(name) {
+            Some(fleet) => {
+                invalid(format!("{name} is a fleet")).hint(format!("name one of its members: {}", some(fleet.roll.members.keys())))
+            }
+            None => not_found(format!("no asset is named {name}"))
+                .hint(format!("the config names: {}", some(self.assets.keys().chain(self.fleets.keys())))),
         })
     }
 
-    /// Returns the assets that a request is about: the named one, or all.
+    /// Returns the assets that a request is about: the named one, the members of the named fleet, or all.
     pub fn selected(&self, name: Option<&AssetName>) -> Result<Vec<&Asset>> {
         match name {
+            Some(name) if self.fleets.contains_key(name) => Ok(self.members(name).collect()),
             Some(name) => self.asset(name).map(|asset| vec![asset]),
             None => Ok(self.assets.values().collect()),
         }
     }
+
+    /// Returns the members of a fleet, former ones as well.
+    pub fn members<'a, 'b>(&'a self, fleet: &'b AssetName) -> impl Iterator<Item = &'a Asset> + use<'a, 'b> {
+        self.assets.values().filter(move |asset| asset.member.as_ref().is_some_and(|member| member.fleet == *fleet))
+    }
+
+    /// Returns the fleets that a request is about: the named one, that of the named member, or all.
+    pub fn fleets_of<'a>(&'a self, asked: Option<&'a AssetName>) -> impl Iterator<Item = &'a Fleet> {
+        let of_member = asked.and_then(|name| self.assets.get(name)?.member.as_ref()).map(|member| &member.fleet);
+        self.fleets.values().filter(move |fleet| asked.is_none_or(|name| *name == fleet.name || of_member == Some(&fleet.name)))
+    }
+
+    /// Returns every policy that the config states: of its assets and of its fleets.
+    pub fn policies(&self) -> impl Iterator<Item = &Policy> {
+        self.assets.values().map(|asset| &asset.policy).chain(self.fleets.values().map(|fleet| &fleet.policy))
+    }
+}
+
+/// As many names as a person reads.
+fn some<'a>(names: impl Iterator<Item = &'a AssetName>) -> String {
+    const MANY: usize = 20;
+    let mut names: Vec<_> = names.map(AssetName::as_str).collect();
+    let more = names.len().saturating_sub(MANY);
+    names.truncate(MANY);
+    let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+    if names.is_empty() { "none".to_owned() } else { format!("{}{more}", names.join(", ")) }
 }
 
 /// Somebody to tell.

@@ -109,6 +109,20 @@ pub struct SnapshotPolicy {
     /// How a base backup is compressed.
     #[serde(default)]
     pub compression: Compression,
+    /// What a snapshot is made of, where a provider makes it.
+    #[serde(default)]
+    pub from: SnapshotFrom,
+}
+
+/// What a snapshot is made of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SnapshotFrom {
+    /// The source itself, now.
+    #[default]
+    Source,
+    /// The newest snapshot that the provider took by itself, which is copied: nothing is asked of the source.
+    Automated,
 }
 
 /// Another place where every backup must exist.

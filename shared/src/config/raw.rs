@@ -1,7 +1,7 @@
 //! `lastgood.yaml` as it is written: every key that exists, each with the place where it stands.
 
 use super::{AnalyticsPolicy, AnyOf, BucketExpectations, ExportPolicy, Filesystem, RecoverySet, Retention, SecretRef, SecretsProvider};
-use super::{DrillTarget, Expect, Login, OwnEvents, SnapshotPolicy, Topic};
+use super::{DrillTarget, Expect, Login, OwnEvents, Select, SnapshotPolicy, Topic};
 use crate::domain::{backup::Form, due::Schedule, place::Place, span::Span};
 use crate::id::AssetName;
 use schemars::JsonSchema;
@@ -137,6 +137,9 @@ pub struct RawAsset {
     /// volumes are one asset (volume).
     #[schemars(with = "Option<String>")]
     pub instance: Key<String>,
+    /// Instances and clusters by their tag, instead of one by its name (rds): a fleet.
+    #[schemars(with = "Option<Select>")]
+    pub select: Key<Select>,
     /// The region (rds, volume, redis on ElastiCache).
     #[schemars(with = "Option<String>")]
     pub region: Key<String>,

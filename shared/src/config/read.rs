@@ -75,8 +75,15 @@ impl Reader<'_> {
             (encryption.openpgp.iter().map(|key| folder.join(key)).collect(), encryption.decrypt_with, encryption.passphrase)
         });
         let runbook = raw.runbook.unwrap_or_else(|| RUNBOOK.to_owned());
-        let (mut assets, mut wrong) = (BTreeMap::new(), Vec::new());
+        let (mut assets, mut fleets, mut wrong) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
         for (name, asset) in raw.assets {
+            if asset.value.select.is_some() {
+                match self.fleet(&name, asset, &raw.defaults, &raw.vault.value) {
+                    Ok(fleet) => drop(fleets.insert(name, fleet)),
+                    Err(error) => wrong.push(error),
+                }
+                continue;
+            }
             match self.asset(&name, asset, &raw.defaults, &raw.vault.value) {
                 Ok(asset) => drop(assets.insert(name, asset)),
                 Err(error) => wrong.push(error),
@@ -103,6 +110,7 @@ impl Reader<'_> {
             accounts,
             runbook,
             assets,
+            fleets,
             systems,
         })
     }
@@ -282,11 +290,11 @@ fn doubled(span: Span) -> Span {
 /// What a careful reader would remark on a config that is valid: `(asset, remark)`.
 pub fn remarks(config: &Config, now: crate::clock::Timestamp) -> Vec<(AssetName, String)> {
     let mut remarks = Vec::new();
-    for asset in config.assets.values() {
-        let policy = &asset.policy;
+    let assets = config.assets.iter().map(|(name, asset)| (name, &asset.policy));
+    for (name, policy) in assets.chain(config.fleets.iter().map(|(name, fleet)| (name, &fleet.policy))) {
         let schedules: Vec<&Schedule> =
             policy.export.iter().map(|export| &export.schedule).chain(policy.snapshot.iter().map(|s| &s.schedule)).collect();
-        let mut remark = |text: String| remarks.push((asset.name.clone(), text));
+        let mut remark = |text: String| remarks.push((name.clone(), text));
         if let Some(shortest) = schedules.iter().map(|schedule| schedule.interval(now)).min()
             && shortest > policy.rpo.duration()
         {

@@ -21,6 +21,11 @@ struct Parsed {
 }
 
 impl Schedule {
+    /// Returns the schedule as it is written.
+    pub fn as_str(&self) -> &str {
+        &self.0.text
+    }
+
     /// Returns the newest moment of the schedule at or before `now`.
     pub fn last(&self, now: Timestamp) -> Option<Timestamp> {
         let zoned = now.to_zoned(TimeZone::UTC);

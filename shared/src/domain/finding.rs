@@ -89,11 +89,15 @@ pub enum FindingKind {
     PostureDrift,
     /// The bucket that backups lie in is open to the public, or deletes them by itself.
     VaultUnsafe,
+    /// A fleet selects nothing, or something that cannot join.
+    FleetShort,
+    /// A member is no longer selected by its fleet: its backups are kept, and no new ones are made.
+    MemberLeft,
 }
 
 impl FindingKind {
     /// Every kind, so that the runbook and the tests can walk them.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 28] = [
         Self::BackupStale,
         Self::NeverSucceeded,
         Self::BackupFailed,
@@ -120,6 +124,8 @@ impl FindingKind {
         Self::QuotaNear,
         Self::PostureDrift,
         Self::VaultUnsafe,
+        Self::FleetShort,
+        Self::MemberLeft,
     ];
 
     /// The kind as records and the runbook's headings write it.
@@ -151,6 +157,8 @@ impl FindingKind {
             Self::QuotaNear => "quota-near",
             Self::PostureDrift => "posture-drift",
             Self::VaultUnsafe => "vault-unsafe",
+            Self::FleetShort => "fleet-short",
+            Self::MemberLeft => "member-left",
         }
     }
 }

@@ -7,6 +7,7 @@ mod age;
 mod bucket;
 mod copies;
 mod function;
+mod member;
 mod objects;
 mod posture;
 mod proof;
@@ -19,6 +20,7 @@ mod tests;
 
 pub use bucket::vault;
 pub use function::{Beat, functions};
+pub use member::fleets;
 pub use objects::unrecorded;
 pub use runs::failed_in_a_row;
 pub use seen::{Candidate, CopySeen, DrillSeen, Objects, Reading, Seen, Stray};
@@ -49,6 +51,7 @@ pub fn judge(asset: &Asset, seen: &Seen, now: Timestamp, runbook: &str) -> Asset
         size::findings,
         posture::findings,
         bucket::findings,
+        member::findings,
         unknown,
         refused_prune,
     ] {

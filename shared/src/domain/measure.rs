@@ -160,3 +160,63 @@ impl Measures {
         self.with(gauge, seconds.and_then(Number::from_f64))
     }
 }
+
+/// Folds what was measured of a fleet's members into one of the fleet: a thousand members would be as many metrics, each with
+/// its price. Of what is counted the sum, of everything else the worst.
+pub fn folded<'a>(measures: Vec<Measures>, fleet_of: impl Fn(&AssetName) -> Option<&'a AssetName>) -> Vec<Measures> {
+    let mut single = Vec::new();
+    let mut fleets: BTreeMap<&AssetName, BTreeMap<Gauge, Vec<Number>>> = BTreeMap::new();
+    for one in measures {
+        match fleet_of(&one.asset) {
+            None => single.push(one),
+            Some(fleet) => {
+                let all = fleets.entry(fleet).or_default();
+                one.known.into_iter().for_each(|(gauge, value)| all.entry(gauge).or_default().push(value));
+            }
+        }
+    }
+    single.extend(fleets.into_iter().map(|(fleet, all)| Measures {
+        asset: fleet.clone(),
+        known: all.into_iter().filter_map(|(gauge, values)| Some((gauge, gauge.worst(values)?))).collect(),
+    }));
+    single
+}
+
+impl Gauge {
+    fn worst(self, values: Vec<Number>) -> Option<Number> {
+        let by = |a: &Number, b: &Number| a.as_f64().unwrap_or_default().total_cmp(&b.as_f64().unwrap_or_default());
+        match self {
+            Self::BackupLastSuccess | Self::DrillLastProven => values.into_iter().min_by(by),
+            Self::BackupSize | Self::Backups | Self::StoredBytes | Self::CopiesMissing | Self::CriticalFindings | Self::Warnings => {
+                Some(values.iter().filter_map(Number::as_u64).sum::<u64>().into())
+            }
+            Self::BackupAge
+            | Self::RecoveryPointObjective
+            | Self::BackupDuration
+            | Self::BackupFailed
+            | Self::CopyLag
+            | Self::DrillAge
+            | Self::DrillFailed
+            | Self::Restore
+            | Self::RecoveryTimeObjective => values.into_iter().max_by(by),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fleet_is_one_thing_to_a_monitor() {
+        let name = |name: &str| name.parse::<AssetName>().unwrap();
+        let fleet = name("prod");
+        let of = |asset: &str, failed: u8, size: u64, at: i64| {
+            let measures = Measures::of(&name(asset)).with(Gauge::BackupFailed, Some(failed));
+            measures.with(Gauge::BackupSize, Some(size)).with(Gauge::BackupLastSuccess, Some(at))
+        };
+        let all = vec![of("prod-a", 0, 5, 20), of("prod-b", 1, 7, 10), of("orders", 0, 1, 1), Measures::of(&name("prod-c"))];
+        let folded = folded(all, |asset| asset.as_str().starts_with("prod-").then_some(&fleet));
+        assert_eq!(folded, [of("orders", 0, 1, 1), of("prod", 1, 12, 10)]);
+    }
+}

@@ -8,6 +8,7 @@ pub mod damage;
 pub mod drill;
 pub mod due;
 pub mod finding;
+pub mod fleet;
 pub mod freshness;
 pub mod held;
 pub mod measure;

@@ -108,7 +108,10 @@ impl Subject {
         let here = |home: &str| region.is_none_or(|region| region == home);
         match (self, &asset.source) {
             (Self::Asset(name), _) => asset.name.as_str() == name,
-            (Self::Database(name), Source::Rds { instance, region: home, .. }) => instance.eq_ignore_ascii_case(name) && here(home),
+            (Self::Database(name), Source::Rds { instance, region: home, .. }) => {
+                let mut instances = asset.member.iter().flat_map(|member| &member.instances).chain([instance]);
+                instances.any(|instance| instance.eq_ignore_ascii_case(name)) && here(home)
+            }
             (Self::Snapshot(name), Source::Rds { instance, region: home, .. }) => {
                 let elsewhere = asset.policy.copies.iter().any(|copy| matches!(copy, Copies::Region { region, .. } if here(region)));
                 automated(name).is_some_and(|of| instance.eq_ignore_ascii_case(of) && here(home))

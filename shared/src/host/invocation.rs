@@ -1,10 +1,10 @@
 //! One run of a function under any host: make its world, run it in its time, write its heartbeat, tell how it went.
 
-use super::{Outlet, Surroundings, World, announce::announce, beat, stranger, telemetry::INVOCATION};
+use super::{Fleets, Outlet, Surroundings, World, announce::announce, beat, stranger, telemetry::INVOCATION};
 use crate::{
     catalog::Waker,
     clock::{self, Clock, SystemClock, Timestamp},
-    domain::finding::Finding,
+    domain::{finding::Finding, measure::folded},
     env::Progress,
     error::{Error, Kind, Result, failed, out_of_time},
     event::{Asked, Event},
@@ -108,7 +108,8 @@ async fn run_within<F: Function>(request: F, call: Call) -> Result<Ended> {
     let left = call.killed_at.map(|at| clock::since(at, begun));
     let margin = left.map_or(MARGIN, |left| MARGIN.min(left / 5));
     let deadline = call.killed_at.map(|at| clock::before(at, margin));
-    let world = World::open(&call.config, call.scratch.as_deref(), call.holder, deadline, call.progress).await?;
+    let fleets = if F::SEES_FLEETS { Fleets::Look } else { Fleets::Leave };
+    let world = World::open(&call.config, call.scratch.as_deref(), call.holder, deadline, call.progress, fleets).await?;
     let env = world.env();
     let request = match &call.event {
         None => request,
@@ -144,7 +145,8 @@ async fn run_within<F: Function>(request: F, call: Call) -> Result<Ended> {
     let report = outcome?;
     tracing::info!(function = F::NAME, exit = ?exit, duration_ms = millis, "the run ended");
     if let Some(outlet) = call.metrics {
-        outlet.write(F::NAME, &report.measures(), SystemClock.now());
+        let fleet = |asset: &_| Some(&env.config.assets.get(asset)?.member.as_ref()?.fleet);
+        outlet.write(F::NAME, &folded(report.measures(), fleet), SystemClock.now());
     }
     let mut ended = tell(&report)?;
     ended.findings.extend(announce(env, F::NAME, &report.changes(), call.killed_at).await);

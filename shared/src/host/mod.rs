@@ -23,7 +23,7 @@ pub use metrics::Outlet;
 pub use pulse::beat;
 pub use scratch::Scratch;
 pub use surroundings::Surroundings;
-pub use world::{World, read_config};
+pub use world::{Fleets, World, read_config};
 
 use crate::function::{Exit, Function};
 use std::process::ExitCode;

@@ -10,6 +10,7 @@ use crate::{
     domain::place::Place,
     env::{Env, Progress},
     error::{During, Error, Result, invalid, not_found},
+    fleet,
     ports::{Providers, Secrets},
     providers,
 };
@@ -25,6 +26,15 @@ pub struct World {
     _scratch: Scratch,
 }
 
+/// Whether an invocation needs to know who the members of its fleets are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fleets {
+    /// It looks.
+    Look,
+    /// It has nothing to do with them.
+    Leave,
+}
+
 impl World {
     /// Opens the world that a config (a path or a vault URL) describes. `holder` is unique to the invocation.
     pub async fn open(
@@ -33,14 +43,22 @@ impl World {
         holder: String,
         deadline: Option<Timestamp>,
         progress: Arc<dyn Progress>,
+        fleets: Fleets,
     ) -> Result<Self> {
         let scratch = Scratch::new(scratch)?;
         let config = Arc::new(Config::parse(&read_config(config).await?, config)?);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let secrets: Arc<dyn Secrets> = Arc::new(providers::SecretSources::default());
-        let providers: Arc<dyn Providers> =
-            Arc::new(providers::Real::new(secrets.clone(), clock.clone(), progress.clone(), scratch.path().to_owned(), config.clone()));
-        let vault = Vault::new(providers.bucket(&config.vault).await.during("opening the vault")?);
+        let real = providers::Real::new(secrets.clone(), clock.clone(), progress.clone(), scratch.path().to_owned(), config.clone());
+        let vault = Vault::new(real.bucket(&config.vault).await.during("opening the vault")?);
+        let (config, real) = match fleets {
+            Fleets::Look if !config.fleets.is_empty() => {
+                let config = Arc::new(fleet::expanded(&config, &vault, &real).await);
+                (config.clone(), real.knowing(config))
+            }
+            Fleets::Look | Fleets::Leave => (config, real),
+        };
+        let providers: Arc<dyn Providers> = Arc::new(real);
         let env = Env {
             notifiers: providers::notify::notifiers(&config, &secrets, &clock),
             scratch: scratch.path().to_owned(),

@@ -2,7 +2,7 @@
 
 use crate::{
     config::{Asset, DrillTarget},
-    domain::{backup::Form, place::Place},
+    domain::{backup::Form, fleet::Candidate, place::Place},
     error::{Result, unsupported},
     ports::{Announcer, Bucket, Confirmation, Exporter, Extracts, Keys, Replicas, RestoreTarget, Snapshots, Target},
 };
@@ -37,6 +37,11 @@ pub trait Providers: Debug + Send + Sync {
     /// Opens the way to whoever waits for changes; none where the config names nobody.
     async fn announcer(&self) -> Result<Option<Arc<dyn Announcer>>> {
         Ok(None)
+    }
+
+    /// Returns everything at a place that a fleet could select, whole or not at all.
+    async fn candidates(&self, at: &Place) -> Result<Vec<Candidate>> {
+        Err(unsupported(format!("this build cannot look who is at {at}")).hint("name each instance in an asset of its own"))
     }
 
     /// Opens the place where drills of an asset restore to.

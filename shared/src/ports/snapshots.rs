@@ -7,7 +7,7 @@ use crate::{
         place::Place,
         posture::Posture,
     },
-    error::Result,
+    error::{Result, unsupported},
 };
 use async_trait::async_trait;
 use std::{collections::BTreeMap, fmt::Debug};
@@ -62,6 +62,16 @@ pub trait Snapshots: Debug + Send + Sync {
     /// Begins a snapshot. One of this name that bears this label is adopted; a stranger's is `Kind::Conflict`; a source
     /// that is busy is `Kind::Retry`; a full quota is `Kind::NoSpace`.
     async fn begin_snapshot(&self, label: &Label) -> Result<()>;
+
+    /// Returns the newest complete snapshot of the asset that the provider took by itself; none where it holds none.
+    async fn automated(&self) -> Result<Option<SnapshotSeen>> {
+        Err(unsupported(format!("no provider takes snapshots by itself at {}", self.place())))
+    }
+
+    /// Begins to keep a snapshot that the provider took by itself, under a name of ours. The same rules as for a new one.
+    async fn begin_keeping(&self, _: &Label, of: &Held) -> Result<()> {
+        Err(unsupported(format!("{} cannot be kept at {}", of.name, self.place())))
+    }
 
     /// Begins to copy a snapshot that is held elsewhere to here, under the key that the policy names for this place. The
     /// same rules as for a new one; more copies at once than the provider allows are `Kind::Retry`.

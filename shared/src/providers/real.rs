@@ -78,6 +78,12 @@ impl Real {
         super::open_bucket(place)
     }
 
+    /// The same adapters, told more of what is protected.
+    #[must_use]
+    pub fn knowing(self, config: Arc<Config>) -> Self {
+        Self { config, ..self }
+    }
+
     /// The connection URL of an asset's database, as far as the config names one and this invocation may know it. After a
     /// disaster, or where a drill runs, it may be out of reach: then the identity that was recorded decides alone.
     async fn source(&self, asset: &Asset) -> Result<Option<PgUrl>> {
@@ -225,6 +231,11 @@ impl Providers for Real {
             Arc::new(super::aws::Events::new(events.bus.clone(), self.aws.access().clone()))
         };
         Ok(self.config.events.as_ref().map(open))
+    }
+
+    #[cfg(feature = "aws")]
+    async fn candidates(&self, at: &Place) -> Result<Vec<crate::domain::fleet::Candidate>> {
+        super::aws::rds::candidates(&self.aws, at, self.clock.now()).await
     }
 
     async fn replicas(&self, asset: &Asset, into: &DrillTarget) -> Result<Arc<dyn Replicas>> {

@@ -3,7 +3,7 @@
 use super::{MemoryReplicas, MemorySnapshots, MemorySource};
 use crate::{
     config::{Asset, DrillTarget},
-    domain::{backup::Form, place::Place},
+    domain::{backup::Form, fleet::Candidate, place::Place},
     error::{Result, not_found},
     ports::{Bucket, Exporter, Providers, Replicas, Snapshots},
 };
@@ -35,6 +35,10 @@ impl Providers for MemoryProviders {
 
     async fn snapshots(&self, _: &Asset, at: &Place) -> Result<Arc<dyn Snapshots>> {
         Ok(Arc::new(self.snapshots.at(at)))
+    }
+
+    async fn candidates(&self, at: &Place) -> Result<Vec<Candidate>> {
+        self.snapshots.shown(at)
     }
 
     async fn replicas(&self, _: &Asset, _: &DrillTarget) -> Result<Arc<dyn Replicas>> {

@@ -5,6 +5,7 @@ use super::{ManualClock, SideEffects};
 use crate::{
     clock::{Clock, Timestamp},
     domain::{
+        fleet::Candidate,
         held::{Held, Label, SnapshotName, SnapshotSeen, SnapshotState},
         place::Place,
         posture::Posture,
@@ -35,6 +36,8 @@ struct State {
     readiness: Option<Readiness>,
     breaks: Option<String>,
     posture: Option<Posture>,
+    automated: Option<SnapshotSeen>,
+    shown: BTreeMap<Place, Result<Vec<Candidate>, String>>,
 }
 
 #[derive(Debug, Clone)]
@@ -63,6 +66,25 @@ impl MemorySnapshots {
     /// Sets how the provider keeps the asset.
     pub fn set_posture(&self, posture: Posture) {
         self.state().posture = Some(posture);
+    }
+
+    /// Sets the newest snapshot that the provider took by itself: of which moment.
+    pub fn takes_by_itself(&self, place: &Place, at: Timestamp) {
+        let name = SnapshotName(format!("rds:orders-prod-{}", at.strftime("%Y-%m-%d-%H-%M")));
+        let seen = seen(place, &name, None, at);
+        self.state().automated = Some(SnapshotSeen { state: SnapshotState::Available, ..seen });
+    }
+
+    /// Sets what a place shows to fleets, or why it cannot be asked.
+    pub fn shows(&self, place: &str, shown: Result<Vec<Candidate>, &str>) {
+        if let Ok(place) = place.parse() {
+            self.state().shown.insert(place, shown.map_err(str::to_owned));
+        }
+    }
+
+    /// What a place shows to fleets.
+    pub(super) fn shown(&self, place: &Place) -> Result<Vec<Candidate>> {
+        self.state().shown.get(place).cloned().unwrap_or_else(|| Ok(Vec::new())).map_err(crate::error::denied)
     }
 
     /// Breaks every snapshot and copy that begins from now on, late, with this reason; none mends it.
@@ -195,6 +217,17 @@ impl Snapshots for MemoryRegion {
 
     async fn begin_snapshot(&self, label: &Label) -> Result<()> {
         self.begin(label, self.provider.clock.now()).await
+    }
+
+    async fn automated(&self) -> Result<Option<SnapshotSeen>> {
+        self.provider.effects.alive().await;
+        Ok(self.provider.state().automated.clone())
+    }
+
+    async fn begin_keeping(&self, label: &Label, of: &Held) -> Result<()> {
+        let original = self.provider.state().automated.clone().filter(|seen| seen.name == of.name);
+        let original = original.ok_or_else(|| crate::error::not_found(format!("{} is gone", of.name)))?;
+        self.begin(label, original.data_time.unwrap_or_default()).await
     }
 
     async fn begin_copy(&self, label: &Label, of: &Held) -> Result<()> {

@@ -45,7 +45,7 @@ impl World {
         let now: Timestamp = now.parse().map_err(|error| invalid("not a moment").because(format!("{error}")))?;
         let clock = ManualClock::at(now);
         let config = Arc::new(Config::parse(config, "lastgood.yaml")?);
-        let copies = config.assets.values().flat_map(|asset| &asset.policy.copies);
+        let copies = config.policies().flat_map(|policy| &policy.copies);
         let protected = config.assets.values().filter_map(|asset| match &asset.source {
             Source::Bucket { url, .. } => Some(url),
             _ => None,
@@ -63,6 +63,13 @@ impl World {
     /// What a function gets.
     pub fn env(&self) -> Env {
         self.env_through(&SideEffects::default())
+    }
+
+    /// What a function gets once its host has looked who belongs to the fleets.
+    pub async fn looked(&self) -> Env {
+        let env = self.env();
+        let config = crate::fleet::expanded(&env.config, &env.vault, &*env.providers).await;
+        Env { config: Arc::new(config), ..env }
     }
 
     /// What a function gets whose every change counts as a side effect, and may fail as planned there.

@@ -187,6 +187,24 @@ impl Aws {
         self.behind.rds.found_cluster(region, name, &key, Socket::of(cluster)).await;
     }
 
+    /// Gives an instance (`db`) or a cluster (`cluster`) a tag, as somebody in the console would; no value takes it off.
+    pub async fn tag(&self, region: &str, kind: &str, name: &str, key: &str, value: Option<&str>) {
+        let rds = aws_sdk_rds::Client::new(&self.sdk(region));
+        let arn = format!("arn:aws:rds:{region}:123456789012:{kind}:{name}");
+        match value {
+            Some(value) => {
+                let tag = aws_sdk_rds::types::Tag::builder().key(key).value(value).build();
+                rds.add_tags_to_resource().resource_name(arn).tags(tag).send().await.expect("a tag");
+            }
+            None => drop(rds.remove_tags_from_resource().resource_name(arn).tag_keys(key).send().await.expect("no tag")),
+        }
+    }
+
+    /// Lets RDS take a snapshot of an instance or cluster by itself, as in its backup window.
+    pub async fn takes_by_itself(&self, region: &str, of: &str) {
+        self.behind.rds.takes_by_itself(region, of).await;
+    }
+
     /// Lets an instance show these states, one per look, before it is what it was: `["backing-up", "modifying"]`.
     pub async fn shows(&self, region: &str, name: &str, states: &[&'static str]) {
         self.behind.rds.shows(region, name, states).await;

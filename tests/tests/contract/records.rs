@@ -78,3 +78,16 @@ fn r13_a_changed_or_newer_record_proves_nothing() {
     assert_eq!(decode::<Verification>(golden.as_bytes()).unwrap_err().kind(), Kind::Corrupt);
     assert_eq!(decode::<Copy>(&golden.as_bytes()[..golden.len() / 2]).unwrap_err().kind(), Kind::Corrupt);
 }
+
+#[test]
+fn r50_a_roster_of_version_1_stays_readable() {
+    use lastgood_core::catalog::{Enrolment, Roster};
+    let member = |instance: &str, left_at: Option<&str>| Enrolment {
+        instance: instance.to_owned(),
+        since: "2026-11-20T03:00:00Z".parse().unwrap(),
+        left_at: left_at.map(|at| at.parse().unwrap()),
+    };
+    let members = [("prod-billing", member("billing", Some("2026-12-01T03:00:00Z"))), ("prod-orders", member("orders", None))];
+    let members = members.into_iter().map(|(name, member)| (name.parse().unwrap(), member)).collect();
+    stays(include_str!("../golden/roster-v1.json"), &Roster { fleet: "prod".parse().unwrap(), members });
+}

@@ -74,6 +74,7 @@ fn status() -> Status {
     let orders = AssetStatus {
         asset: "orders-db".parse().unwrap(),
         kind: "postgres".to_owned(),
+        fleet: None,
         state: State::Stale,
         newest: Some(Newest {
             id: NIGHT.parse().unwrap(),

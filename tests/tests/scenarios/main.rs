@@ -3,6 +3,7 @@
 mod cleaning;
 mod deployed;
 mod rds;
+mod rds_fleet;
 mod rds_moment;
 mod rds_restore;
 mod transcripts;

@@ -15,7 +15,7 @@ use lastgood_core::{
     env::Env,
     error::{During, Result, failed, refused},
     function::Exit,
-    host::World,
+    host::{Fleets, World},
     id::AssetName,
     providers::postgres::scratch::fresh_password,
 };
@@ -40,7 +40,8 @@ pub async fn demo(ask: Demo) -> Result<Exit> {
     let source = Source::start(&fresh_password()?).await?;
     source.fill(ask.megabytes).await?;
     let config = configure(&folder, &source)?;
-    let world = World::open(&config.display().to_string(), None, "demo".to_owned(), None, crate::output::progress::shown()).await?;
+    let world =
+        World::open(&config.display().to_string(), None, "demo".to_owned(), None, crate::output::progress::shown(), Fleets::Leave).await?;
     let env = world.env();
 
     step(2, "lastgood export: a logical export into the vault, every byte read back")?;

@@ -27,6 +27,10 @@ pub(super) fn findings(case: &Case<'_>) -> Vec<Finding> {
 }
 
 fn stale(case: &Case<'_>) -> Option<Finding> {
+    if case.asset.has_left() {
+        // Nothing newer can come of it; what follows from that is told as such.
+        return None;
+    }
     let policy = &case.asset.policy;
     if policy.export.is_none() && policy.snapshot.is_none() && case.backups.is_empty() {
         return Some(unprotected(case));

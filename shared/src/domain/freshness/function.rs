@@ -3,7 +3,7 @@
 use super::{grace, old};
 use crate::{
     clock::{Timestamp, since},
-    config::{Asset, Config},
+    config::{Config, Policy},
     domain::{
         due::Schedule,
         finding::{Finding, FindingKind, Severity},
@@ -45,15 +45,17 @@ pub fn functions(config: &Config, beats: &[Beat], now: Timestamp) -> Vec<Finding
 /// How often each function is due: as often as the busiest of its schedules. The checker and the copies have none of their
 /// own; they are due as often as the strictest rpo.
 fn intervals(config: &Config, now: Timestamp) -> BTreeMap<&'static str, Duration> {
-    let of = |schedule: fn(&Asset) -> Option<&Schedule>| {
-        config.assets.values().filter_map(schedule).map(|schedule| schedule.interval(now)).min()
+    let of = |schedule: fn(&Policy) -> Option<&Schedule>| {
+        // A fleet's members share one.
+        let schedules: BTreeMap<&str, &Schedule> = config.policies().filter_map(schedule).map(|one| (one.as_str(), one)).collect();
+        schedules.into_values().map(|schedule| schedule.interval(now)).min()
     };
-    let strictest = || config.assets.values().map(|asset| asset.policy.rpo.duration()).min();
-    let copies = config.assets.values().any(|asset| !asset.policy.copies.is_empty());
+    let strictest = || config.policies().map(|policy| policy.rpo.duration()).min();
+    let copies = config.policies().any(|policy| !policy.copies.is_empty());
     [
-        ("export-to-bucket", of(|asset| asset.policy.export.as_ref().map(|export| &export.schedule))),
-        ("snapshot-trigger", of(|asset| asset.policy.snapshot.as_ref().map(|snapshot| &snapshot.schedule))),
-        ("restore-drill", of(|asset| asset.policy.drill.as_ref().map(|drill| &drill.schedule))),
+        ("export-to-bucket", of(|policy| policy.export.as_ref().map(|export| &export.schedule))),
+        ("snapshot-trigger", of(|policy| policy.snapshot.as_ref().map(|snapshot| &snapshot.schedule))),
+        ("restore-drill", of(|policy| policy.drill.as_ref().map(|drill| &drill.schedule))),
         ("cross-region-copy", copies.then(strictest).flatten()),
         ("freshness-checker", strictest()),
     ]

@@ -12,6 +12,9 @@ use crate::{
 };
 
 pub(super) fn findings(case: &Case<'_>) -> Vec<Finding> {
+    if case.asset.has_left() {
+        return Vec::new();
+    }
     let policy = &case.asset.policy;
     let export = policy.export.as_ref().map(|export| (Form::Export, "export", &export.schedule));
     let snapshot = policy.snapshot.as_ref().map(|snapshot| (Form::Snapshot, "snapshot", &snapshot.schedule));

@@ -19,6 +19,9 @@ pub struct AssetStatus {
     pub asset: AssetName,
     /// What it is, as the config writes it.
     pub kind: String,
+    /// The fleet that it belongs to, or belonged to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fleet: Option<AssetName>,
     /// How it stands as a whole.
     pub state: State,
     /// The newest backup that counts; none when none does.
@@ -126,6 +129,7 @@ pub(super) fn of(case: &Case<'_>, findings: Vec<Finding>) -> AssetStatus {
     AssetStatus {
         asset: case.asset.name.clone(),
         kind: case.asset.source.kind().to_owned(),
+        fleet: case.asset.member.as_ref().map(|member| member.fleet.clone()),
         state: findings.iter().map(state).max().unwrap_or(State::Good),
         newest: good.map(|backup| Newest {
             id: backup.manifest.id,
@@ -157,7 +161,7 @@ fn state(finding: &Finding) -> State {
     let critical = finding.severity == Severity::Critical;
     match finding.kind {
         F::BackupStale | F::NeverSucceeded => State::Stale,
-        F::CopyMissing if critical => State::Stale,
+        F::CopyMissing | F::MemberLeft if critical => State::Stale,
         F::BackupCorrupt | F::RecordedButMissing | F::DrillFailed | F::SizeAnomaly | F::ClockImplausible | F::KeyUnusable if critical => {
             State::Failing
         }
@@ -183,6 +187,8 @@ fn state(finding: &Finding) -> State {
         | F::KeyUnusable
         | F::QuotaNear
         | F::PostureDrift
-        | F::VaultUnsafe => State::Warning,
+        | F::VaultUnsafe
+        | F::FleetShort
+        | F::MemberLeft => State::Warning,
     }
 }

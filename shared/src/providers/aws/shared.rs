@@ -31,6 +31,8 @@ pub struct Aws {
     accounts: Mutex<HashMap<(String, String), SdkConfig>>,
     /// What drills left behind, as it was last seen.
     pub(super) leftovers: super::rds::Leftovers,
+    /// What regions have, as they were last seen.
+    pub(super) directory: super::rds::Directory,
 }
 
 impl Aws {

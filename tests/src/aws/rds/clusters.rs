@@ -5,7 +5,7 @@ use super::{
     Rds, Region, Regions,
     continuous::Continuous,
     instances::{Instance, identity},
-    moment, resolve,
+    manual, moment, resolve,
     snapshots::{Snapshot, available},
     under_way::{End, UnderWay},
 };
@@ -19,6 +19,7 @@ use crate::{
     pg::Cluster as Server,
 };
 use std::sync::Arc;
+use tempfile::TempDir;
 
 /// A cluster, as far as moto does not know it.
 pub struct Cluster {
@@ -43,6 +44,11 @@ impl Cluster {
     fn of(under_way: UnderWay, name: &str, region: &str, server: Socket, address: Address, owned: Option<Server>) -> Self {
         let identity = identity("cluster", name, region, server.port);
         Self { under_way, identity, server, address, _owned: owned, password: None, continuous: None }
+    }
+
+    /// Freezes its storage for a snapshot that RDS takes by itself.
+    pub(super) async fn freeze_for_itself(&self) -> (TempDir, String) {
+        (self.server.freeze().await, self.identity.clone())
     }
 
     fn dress(&self, node: &mut Node) {
@@ -107,7 +113,7 @@ impl Rds {
         if state != "available" {
             return Err(busy(of, state));
         }
-        self.room(region.cluster_snapshots.len())?;
+        self.room(manual(&region.cluster_snapshots))?;
         let mut answer = ask(self.moto, call).await?;
         let (now, looks) = (self.clock.now(), self.faults.rules_now().looks);
         let frozen = Arc::new(cluster.server.freeze().await);
@@ -131,7 +137,7 @@ impl Rds {
             let message = format!("Cannot copy more than {} snapshots across regions", rules.copies_at_once);
             return Err(Refusal::new("SnapshotQuotaExceeded", message));
         }
-        self.room(here.cluster_snapshots.len())?;
+        self.room(manual(&here.cluster_snapshots))?;
         let Some(original) = regions.get(from).and_then(|region| region.cluster_snapshots.get(source)) else {
             return Err(absent(reference));
         };
@@ -159,7 +165,8 @@ impl Rds {
             self.moto(&call.region, "DeleteDBClusterSnapshot", &[("DBClusterSnapshotIdentifier", &name)]).await?;
             region.cluster_snapshots.remove(&name);
         }
-        let mut answer = self.page(call, "DBClusterSnapshots").await?;
+        let ours = |node: &Node| region.cluster_snapshots.contains_key(&node.get("DBClusterSnapshotIdentifier"));
+        let mut answer = self.page_of_snapshots(call, "DBClusterSnapshots", ours).await?;
         answer.each("DBClusterSnapshot", &mut |node| {
             if let Some(snapshot) = region.cluster_snapshots.get_mut(&node.get("DBClusterSnapshotIdentifier")) {
                 snapshot.dress_of_cluster(node);

@@ -34,6 +34,9 @@ pub struct Rds {
     regions: Mutex<Regions>,
 }
 
+/// What the names of snapshots begin with that RDS takes by itself.
+const AUTOMATED: &str = "rds:";
+
 type Regions = BTreeMap<String, Region>;
 
 /// What this layer knows of a region.
@@ -86,7 +89,7 @@ impl Rds {
 
     /// How many snapshots there are in a region and how many there may be; moto does not say.
     fn account(&self, regions: &Regions, call: &Call) -> Node {
-        let used = regions.get(&call.region).map_or(0, |region| region.snapshots.len());
+        let used = regions.get(&call.region).map_or(0, |region| manual(&region.snapshots));
         let quota = vec![
             Node::new("AccountQuotaName", "ManualSnapshots"),
             Node::new("Used", &used.to_string()),
@@ -149,12 +152,43 @@ impl Rds {
         }
     }
 
+    /// Takes a snapshot of an instance or cluster by itself, as in its backup window: it is there at once. moto made its entry
+    /// together with what it is of; what it holds, and of which moment, is said here.
+    pub async fn takes_by_itself(&self, region: &str, of: &str) {
+        let now = self.clock.now();
+        let mut regions = self.regions.lock().await;
+        let here = regions.entry(region.to_owned()).or_default();
+        let over = UnderWay::new("creating", 0, under_way::End::Available);
+        if let Some(instance) = here.instances.get(of) {
+            let frozen = Arc::new(instance.freeze().await.expect("a frozen instance"));
+            let params = [("DBInstanceIdentifier", of), ("SnapshotType", "automated")];
+            let name = self.named(region, "DescribeDBSnapshots", &params, "DBSnapshotIdentifier").await;
+            here.snapshots.insert(name, Snapshot::begun(over, frozen, instance.identity().to_owned(), now));
+        } else {
+            let cluster = here.clusters.get(of).expect("an instance or a cluster");
+            let (frozen, identity) = cluster.freeze_for_itself().await;
+            let params = [("DBClusterIdentifier", of), ("SnapshotType", "automated")];
+            let name = self.named(region, "DescribeDBClusterSnapshots", &params, "DBClusterSnapshotIdentifier").await;
+            here.cluster_snapshots.insert(name, Snapshot::begun(over, Arc::new(frozen), identity, now));
+        }
+    }
+
+    async fn named(&self, region: &str, action: &str, params: &[(&str, &str)], id: &str) -> String {
+        let found = self.moto(region, action, params).await.expect("a listing");
+        found.find(id).expect("an automated snapshot").own_text()
+    }
+
     /// What runs in a region.
     pub async fn instances(&self, region: &str) -> Vec<InstanceSeen> {
         let regions = self.regions.lock().await;
         let seen = regions.get(region).into_iter().flat_map(|region| &region.instances);
         seen.map(|(name, instance)| instance.seen(name)).collect()
     }
+}
+
+/// How many snapshots count against the quota of manual ones.
+fn manual(snapshots: &BTreeMap<String, Snapshot>) -> usize {
+    snapshots.keys().filter(|name| !name.starts_with(AUTOMATED)).count()
 }
 
 /// A moment as RDS writes it.
@@ -164,7 +198,8 @@ fn moment(at: Timestamp) -> String {
 
 /// The region and the name that an ARN names; a bare name is of the region asked.
 fn resolve<'a>(reference: &'a str, region: &'a str) -> (&'a str, &'a str) {
-    match reference.split(':').collect::<Vec<_>>()[..] {
+    // What RDS takes by itself has a colon in its name.
+    match reference.splitn(7, ':').collect::<Vec<_>>()[..] {
         ["arn", _, "rds", region, _, _, name] => (region, name),
         _ => (region, reference),
     }

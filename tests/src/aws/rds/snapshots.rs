@@ -1,7 +1,7 @@
 //! Snapshots: a snapshot really freezes the data of its instance, and a copy carries them to another region.
 
 use super::{
-    Rds, Regions, moment, resolve,
+    Rds, Regions, manual, moment, resolve,
     under_way::{End, UnderWay},
 };
 use crate::aws::{
@@ -97,7 +97,7 @@ impl Rds {
             let message = format!("Cannot create a snapshot because the database instance {of} is not currently in the available state.");
             return Err(Refusal::new("InvalidDBInstanceState", message));
         }
-        self.room(region.snapshots.len())?;
+        self.room(manual(&region.snapshots))?;
         let mut answer = ask(self.moto, call).await?;
         let data_time = self.clock.now();
         let frozen = Arc::new(instance.freeze().await?);
@@ -123,7 +123,7 @@ impl Rds {
             let message = format!("Cannot copy more than {} snapshots across regions", rules.copies_at_once);
             return Err(Refusal::new("SnapshotQuotaExceeded", message));
         }
-        self.room(here.snapshots.len())?;
+        self.room(manual(&here.snapshots))?;
         let Some(original) = regions.get(from).and_then(|region| region.snapshots.get(&source)) else {
             let message = format!("DBSnapshot {} not found.", call.get("SourceDBSnapshotIdentifier"));
             return Err(Refusal::new("DBSnapshotNotFound", message).with_status(404));
@@ -154,7 +154,8 @@ impl Rds {
             self.moto(&call.region, "DeleteDBSnapshot", &[("DBSnapshotIdentifier", &name)]).await?;
             region.snapshots.remove(&name);
         }
-        let mut answer = self.page(call, "DBSnapshots").await?;
+        let ours = |node: &Node| region.snapshots.contains_key(&node.get("DBSnapshotIdentifier"));
+        let mut answer = self.page_of_snapshots(call, "DBSnapshots", ours).await?;
         answer.each("DBSnapshot", &mut |node| {
             if let Some(snapshot) = region.snapshots.get_mut(&node.get("DBSnapshotIdentifier")) {
                 snapshot.dress(node);

@@ -153,8 +153,13 @@ impl Region {
 
     /// Returns every manual snapshot of one instance, or of all.
     pub(super) async fn snapshots(&self, of: Option<&str>) -> Result<Vec<DbSnapshot>> {
+        self.snapshots_of(MANUAL, of).await
+    }
+
+    /// Returns every snapshot of a type, of one instance or of all.
+    pub(super) async fn snapshots_of(&self, kind: &str, of: Option<&str>) -> Result<Vec<DbSnapshot>> {
         every_page("snapshots", |marker| async move {
-            let call = self.client.describe_db_snapshots().snapshot_type(MANUAL).set_db_instance_identifier(of.map(str::to_owned));
+            let call = self.client.describe_db_snapshots().snapshot_type(kind).set_db_instance_identifier(of.map(str::to_owned));
             let reply = call.max_records(PAGE).set_marker(marker).send().await;
             let reply = reply.map_err(|error| self.told("rds:DescribeDBSnapshots", of.unwrap_or("snapshots"), &error))?;
             Ok((reply.db_snapshots.unwrap_or_default(), reply.marker))
@@ -164,8 +169,13 @@ impl Region {
 
     /// Returns every manual snapshot of one cluster, or of all.
     pub(super) async fn cluster_snapshots(&self, of: Option<&str>) -> Result<Vec<DbClusterSnapshot>> {
+        self.cluster_snapshots_of(MANUAL, of).await
+    }
+
+    /// Returns every snapshot of a type, of one cluster or of all.
+    pub(super) async fn cluster_snapshots_of(&self, kind: &str, of: Option<&str>) -> Result<Vec<DbClusterSnapshot>> {
         every_page("cluster snapshots", |marker| async move {
-            let call = self.client.describe_db_cluster_snapshots().snapshot_type(MANUAL).set_db_cluster_identifier(of.map(str::to_owned));
+            let call = self.client.describe_db_cluster_snapshots().snapshot_type(kind).set_db_cluster_identifier(of.map(str::to_owned));
             let reply = call.max_records(PAGE).set_marker(marker).send().await;
             let reply = reply.map_err(|error| self.told("rds:DescribeDBClusterSnapshots", of.unwrap_or("cluster snapshots"), &error))?;
             Ok((reply.db_cluster_snapshots.unwrap_or_default(), reply.marker))

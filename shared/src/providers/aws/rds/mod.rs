@@ -4,11 +4,13 @@
 //! Aurora or Multi-AZ cluster is backed up with its cluster. What is ours is told by its tags alone; nothing else is ever
 //! changed or removed. Names are derived, so that the same work always meets itself.
 
+mod automated;
 mod beside;
 mod body;
 mod continuous;
 mod copy;
 mod difference;
+mod directory;
 mod error;
 mod extracts;
 mod leftovers;
@@ -33,6 +35,7 @@ mod tests;
 mod wait;
 
 pub use beside::Beside;
+pub use directory::{Directory, candidates};
 pub use extracts::RdsExtracts;
 pub use leftovers::Leftovers;
 pub use replicas::RdsReplicas;

@@ -1,6 +1,6 @@
 //! How RDS keeps an instance or cluster: its own backups, protection, key, and how many snapshots may still be taken.
 
-use super::{look::Region, seen::moment, source::Source};
+use super::{directory::Shown, look::Region, seen::moment, source::Source};
 use crate::{
     domain::posture::{Posture, Quota},
     error::Result,
@@ -11,7 +11,7 @@ use crate::{
 const MANUAL_SNAPSHOTS: &str = "ManualSnapshots";
 
 /// Looks at all of it.
-pub(super) async fn of(region: &Region, source: &Source) -> Result<Posture> {
+pub(super) async fn of(region: &Region, source: &Source, shown: Option<&Shown>) -> Result<Posture> {
     let (mut posture, key) = match source {
         Source::Instance(instance) => (
             Posture {
@@ -35,9 +35,16 @@ pub(super) async fn of(region: &Region, source: &Source) -> Result<Posture> {
         ),
     };
     if let Some(name) = key.filter(|name| !name.is_empty()) {
-        posture.key = Some(keys::look(&region.config, &region.place, name).await?);
+        let look = || keys::look(&region.config, &region.place, name);
+        posture.key = Some(match shown {
+            Some(shown) => shown.key(name).await.get_or_try_init(look).await?.clone(),
+            None => look().await?,
+        });
     }
-    posture.snapshots = quota(region).await?;
+    posture.snapshots = match shown {
+        Some(shown) => *shown.quota.get_or_try_init(|| quota(region)).await?,
+        None => quota(region).await?,
+    };
     Ok(posture)
 }
 

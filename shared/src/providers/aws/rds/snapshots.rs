@@ -1,8 +1,9 @@
 //! The snapshots of one asset in one region: taken, copied to, seen and let go.
 
 use super::{
-    Shape, continuous,
+    Shape, automated, continuous,
     copy::Copy,
+    directory::Shown,
     error::{is_absent, is_taken},
     look::Region,
     posture, seen,
@@ -28,7 +29,7 @@ use std::sync::{Arc, OnceLock};
 
 /// What an asset is in RDS.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Named {
+pub(super) enum Named {
     Instance(String),
     Cluster(String),
 }
@@ -37,10 +38,10 @@ enum Named {
 #[derive(Debug)]
 pub struct RdsSnapshots {
     aws: Arc<Aws>,
-    asset: AssetName,
-    id: String,
+    pub(super) asset: AssetName,
+    pub(super) id: String,
     home: Place,
-    here: Region,
+    pub(super) here: Region,
     key: Option<String>,
     clock: Arc<dyn Clock>,
     named: OnceLock<Named>,
@@ -62,22 +63,45 @@ impl RdsSnapshots {
     }
 
     /// Looks at the instance or cluster, and keeps in mind which of the two it is.
-    async fn look(&self) -> Result<Source> {
-        let region = if self.here.place == self.home { self.here.clone() } else { Region::open(&self.aws, &self.home).await? };
+    pub(super) async fn look(&self) -> Result<Source> {
+        let region = self.region().await?;
         let source = Source::find(&region, &self.id).await?;
-        let named = match &source {
+        self.note(&source);
+        Ok(source)
+    }
+
+    async fn region(&self) -> Result<Region> {
+        if self.here.place == self.home { Ok(self.here.clone()) } else { Region::open(&self.aws, &self.home).await }
+    }
+
+    /// The same as it was lately, where many ask, with the region that showed it.
+    async fn lately(&self) -> Result<(Source, Option<Arc<Shown>>)> {
+        let shown = match self.region().await {
+            Ok(region) => self.aws.directory.lately(&region, self.clock.now()).await.ok().flatten(),
+            Err(_) => None,
+        };
+        match shown.as_ref().and_then(|shown| shown.source(&self.id)) {
+            Some(source) => {
+                self.note(&source);
+                Ok((source, shown))
+            }
+            None => Ok((self.look().await?, shown)),
+        }
+    }
+
+    fn note(&self, source: &Source) {
+        let named = match source {
             Source::Instance(_) => Named::Instance(self.id.clone()),
             Source::Cluster(cluster, _) => Named::Cluster(cluster.db_cluster_identifier().unwrap_or(&self.id).to_owned()),
         };
         let _ = self.named.set(named);
-        Ok(source)
     }
 
-    async fn named(&self) -> Result<Named> {
+    pub(super) async fn named(&self) -> Result<Named> {
         if let Some(named) = self.named.get() {
             return Ok(named.clone());
         }
-        self.look().await?;
+        self.lately().await?;
         self.named.get().cloned().ok_or_else(|| invalid(format!("{} is neither an instance nor a cluster", self.id)))
     }
 
@@ -120,8 +144,7 @@ impl RdsSnapshots {
     async fn narrowly(&self) -> Result<Vec<SnapshotSeen>> {
         let away = self.here.place != self.home;
         if away && self.named.get().is_none() {
-            let mut near = self.listed(Shape::Instance, Some(&self.id)).await?;
-            near.extend(self.listed(Shape::Cluster, Some(&self.id)).await?);
+            let near = self.of_this_name().await?;
             if !near.is_empty() {
                 return Ok(near);
             }
@@ -130,8 +153,19 @@ impl RdsSnapshots {
             Ok(Named::Instance(id)) => self.listed(Shape::Instance, Some(&id)).await,
             Ok(Named::Cluster(id)) => self.listed(Shape::Cluster, Some(&id)).await,
             Err(_) if away => self.all().await,
+            // It is gone, and what was taken of it is not.
+            Err(error) if error.kind() == Kind::NotFound => match self.of_this_name().await? {
+                near if near.is_empty() => Err(error),
+                near => Ok(near),
+            },
             Err(error) => Err(error),
         }
+    }
+
+    async fn of_this_name(&self) -> Result<Vec<SnapshotSeen>> {
+        let mut near = self.listed(Shape::Instance, Some(&self.id)).await?;
+        near.extend(self.listed(Shape::Cluster, Some(&self.id)).await?);
+        Ok(near)
     }
 
     /// Every snapshot of this asset, whatever it was when each was taken.
@@ -159,8 +193,8 @@ impl Snapshots for RdsSnapshots {
         if self.here.place != self.home {
             return Ok(None);
         }
-        let source = self.look().await?;
-        Ok(Some(posture::of(&self.here, &source).await?))
+        let (source, shown) = self.lately().await?;
+        Ok(Some(posture::of(&self.here, &source, shown.as_deref()).await?))
     }
 
     async fn continuous(&self) -> Result<Option<Continuous>> {
@@ -196,6 +230,21 @@ impl Snapshots for RdsSnapshots {
             Err(None) => self.adopt(label).await,
             Err(Some(error)) => Err(error),
         }
+    }
+
+    async fn automated(&self) -> Result<Option<SnapshotSeen>> {
+        if self.here.place != self.home {
+            return Err(invalid(format!("{} is at {}, not at {}", self.asset, self.home, self.here.place)));
+        }
+        automated::newest(self).await
+    }
+
+    async fn begin_keeping(&self, label: &Label, of: &Held) -> Result<()> {
+        if automated::keep(self, label, of).await? {
+            tracing::info!(asset = %self.asset, backup = %label.backup, "{} is being kept as {}", of.name, label.name);
+            return Ok(());
+        }
+        self.adopt(label).await
     }
 
     async fn begin_copy(&self, label: &Label, of: &Held) -> Result<()> {
