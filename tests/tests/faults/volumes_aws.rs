@@ -278,7 +278,7 @@ async fn r40_a_key_that_cannot_be_used_is_told_and_condemns_no_backup() {
     let before = yard.aws.ec2().volumes(HOME).await;
     let key = yard.backups(VOLUME).await[0].held.as_ref().unwrap().key.clone().unwrap();
     let kms = aws_sdk_kms::Client::new(&yard.aws.sdk(HOME));
-    kms.disable_key().key_id(&key).send().await.unwrap();
+    kms.disable_key().key_id(key.rsplit('/').next().unwrap()).send().await.unwrap();
     yard.aws.faults().refuse_key(&key);
     let status = FreshnessChecker::default().run(&yard.env).await.unwrap();
     let told = status.findings().iter().any(|finding| finding.kind == FindingKind::KeyUnusable && finding.sentence.contains(&key));
