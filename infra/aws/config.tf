@@ -32,11 +32,12 @@ locals {
   # Copies of snapshots in other regions and accounts, and the regions that snapshots are in at all.
   region_copies    = flatten([for asset in local.assets : [for copy in try(asset.copies, []) : copy if can(copy.region)]])
   copies_here      = [for copy in local.region_copies : copy if try(copy.account, local.account) == local.account]
+  rds_copies       = flatten([for asset in local.rds : try(asset.copies, [])])
   foreign_accounts = distinct([for copy in local.region_copies : copy.account if try(copy.account, local.account) != local.account])
   dr_key_alias     = try([for copy in local.copies_here : copy.kms_key if copy.region == local.dr_region && startswith(try(copy.kms_key, ""), "alias/")][0], null)
 
   rds         = { for name, asset in local.assets : name => asset if asset.kind == "rds" }
-  rds_regions = distinct(concat([for asset in local.rds : asset.region], [for copy in local.copies_here : copy.region]))
+  rds_regions = distinct(concat([for asset in local.rds : asset.region], [for copy in local.rds_copies : copy.region if can(copy.region) && try(copy.account, local.account) == local.account]))
   # A fleet names a tag instead of an instance; its members are assets called `<fleet>-<identifier>`.
   fleets = { for name, asset in local.rds : name => asset if can(asset.select) }
   named  = { for name, asset in local.rds : name => asset if !can(asset.select) }
@@ -67,11 +68,32 @@ locals {
     [for cluster in var.clusters : "arn:${local.partition}:rds:${local.region}:${local.account}:cluster:${cluster}"],
   )
 
-  drills     = { for name, asset in local.assets : name => asset.drill if can(asset.drill) }
-  rds_drills = { for name, drill in local.drills : name => drill.into.rds if can(drill.into.rds.subnet_group) }
+  drills = { for name, asset in local.assets : name => asset.drill if can(asset.drill) }
+  # Drills of a moment out of RDS's own continuous backups.
+  moment_drills = { for name, drill in local.drills : name => drill.point_in_time if can(drill.point_in_time) }
+  rds_drills    = { for name, drill in local.drills : name => drill.into.rds if can(drill.into.rds.subnet_group) }
+
+  # Buckets that are assets themselves.
+  protected_buckets = distinct([for asset in local.assets : "arn:${local.partition}:s3:::${split("/", asset.url)[2]}" if asset.kind == "bucket" && startswith(try(asset.url, ""), "s3://")])
+
+  # Where our own events go: a bus of this account and region by its name, or any by its ARN.
+  bus      = try(local.config.events.bus, null)
+  bus_arn  = local.bus == null ? null : startswith(local.bus, "arn:") ? local.bus : "arn:${local.partition}:events:${local.region}:${local.account}:event-bus/${local.bus}"
+  bus_here = try(regex("^arn:${local.partition}:events:${local.region}:${local.account}:event-bus/(.+)$", local.bus_arn)[0], "default")
+  # Volumes that EBS keeps, and caches that ElastiCache does. What is attached to a machine changes: its volumes have no names here.
+  volumes        = { for name, asset in local.assets : name => asset if asset.kind == "volume" && try(asset.provider, "") == "aws" }
+  volume_copies  = flatten([for asset in local.volumes : [for copy in try(asset.copies, []) : copy if can(copy.region)]])
+  volume_regions = distinct(concat([for asset in local.volumes : asset.region], [for copy in local.volume_copies : copy.region if try(copy.account, local.account) == local.account]))
+  caches         = { for name, asset in local.assets : name => asset if asset.kind == "redis" && try(asset.provider, "") == "aws" }
+  cache_regions  = distinct([for asset in local.caches : asset.region])
+
+  ebs_drills = { for name, drill in local.drills : name => drill.into.ebs if can(drill.into.ebs.zone) }
 
   # One schedule for each heavy asset; the light functions look at all assets themselves.
   exports = { for name, asset in local.assets : name => asset.export.schedule if can(asset.export.schedule) }
+
+  # Extracts for analysts: no backups.
+  analytics = { for name, asset in local.rds : name => merge(asset.analytics, { region = asset.region }) if can(asset.analytics.schedule) }
 
   # Who reads which secret: `secret:aws:NAME[#field]`, a name or an ARN.
   references = {

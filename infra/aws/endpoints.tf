@@ -1,4 +1,5 @@
-# The drill network's only ways out: the vault's bucket in S3, the RDS API and, where a drill needs a secret, Secrets Manager.
+# The drill network's only ways out: the vault's bucket in S3, the RDS API and, where a
+# drill needs them, Secrets Manager and EventBridge.
 
 resource "aws_vpc_endpoint" "s3" {
   count             = local.own_network ? 1 : 0

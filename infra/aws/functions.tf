@@ -3,7 +3,7 @@
 locals {
   all_functions = {
     snapshot-trigger  = { memory = 512, timeout = 900, disk = 512, wanted = true }
-    export-to-bucket  = { memory = 1769, timeout = 900, disk = 2048, wanted = length(local.lambda_exports) > 0 }
+    export-to-bucket  = { memory = 1769, timeout = 900, disk = 2048, wanted = length(local.lambda_exports) + length(local.analytics) > 0 }
     cross-region-copy = { memory = 1024, timeout = 900, disk = 512, wanted = length(local.copy_vaults) + length(local.region_copies) > 0 }
     freshness-checker = { memory = 256, timeout = 900, disk = 512, wanted = true }
     restore-drill     = { memory = 1024, timeout = 900, disk = 2048, wanted = length(local.drills) > 0 }

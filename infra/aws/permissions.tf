@@ -6,7 +6,7 @@ locals {
   # is not there; the bucket holds nothing but the vault.
   read_records = [
     { Sid = "ReadConfig", Effect = "Allow", Action = ["s3:GetObject"], Resource = ["${local.vault_arn}/${local.config_key}"] },
-    { Sid = "ListVault", Effect = "Allow", Action = ["s3:ListBucket", "s3:ListBucketMultipartUploads"], Resource = [local.vault_arn] },
+    { Sid = "ListVault", Effect = "Allow", Action = ["s3:ListBucket"], Resource = [local.vault_arn] },
     { Sid = "ReadRecords", Effect = "Allow", Action = ["s3:GetObject"], Resource = ["${local.vault_below}/catalog/*", "${local.vault_below}/status/*"] },
   ]
   keep_records = [
@@ -21,7 +21,29 @@ locals {
       Action   = ["s3:PutObject", "s3:GetObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
       Resource = ["${local.vault_below}/exports/*"]
     },
+    { Sid = "SeeUnfinishedUploads", Effect = "Allow", Action = ["s3:ListBucketMultipartUploads"], Resource = [local.vault_arn] },
   ]
+  # `analytics`: RDS writes to the bucket as the role that the config names, never as ours.
+  extract = [for statement in [
+    {
+      Sid      = "ExtractSnapshots", Effect = "Allow"
+      Action   = ["rds:StartExportTask"]
+      Resource = local.our_snapshots
+    },
+    { Sid = "LookAtExtracts", Effect = "Allow", Action = ["rds:DescribeExportTasks"], Resource = ["*"] },
+    {
+      Sid       = "HandExtractsTheirRole", Effect = "Allow"
+      Action    = ["iam:PassRole"]
+      Resource  = distinct([for analytics in local.analytics : analytics.role])
+      Condition = { StringEquals = { "iam:PassedToService" = "export.rds.amazonaws.com" } }
+    },
+    {
+      Sid       = "GrantExtractKeysToRds", Effect = "Allow"
+      Action    = ["kms:CreateGrant", "kms:DescribeKey"]
+      Resource  = distinct([for analytics in local.analytics : startswith(analytics.kms_key, "arn:") ? analytics.kms_key : "arn:${local.partition}:kms:${analytics.region}:${local.account}:key/*"])
+      Condition = { StringLike = { "kms:ViaService" = "rds.*.amazonaws.com" } }
+    },
+  ] : statement if length(local.analytics) > 0]
   # `login: iam`: the token that such a role is shown as a password.
   log_in_by_iam = [for statement in [
     {

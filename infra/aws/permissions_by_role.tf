@@ -6,33 +6,37 @@ locals {
     snapshot-trigger = concat(
       local.read_records, local.keep_records, local.store_exports, local.use_vault_key,
       local.look_at_databases, local.begin_snapshots, local.begin_fleets, local.keep_automated,
+      local.look_at_volumes, local.begin_volume_snapshots, local.look_at_caches, local.begin_cache_snapshots,
       [for statement in local.use_database_keys : statement if length(local.automated) > 0],
-      [for statement in concat(local.read_copies, local.use_copy_keys, local.look_at_posture, local.let_go, local.act_in_other_accounts) : statement if var.prune],
-      local.read_secrets.sources, local.tell, local.read_secrets.notify, local.never, local.never_delete_databases, local.run.snapshot-trigger,
+      [for statement in concat(local.read_copies, local.use_copy_keys, local.look_at_posture, local.let_go, local.let_go_of_volumes, local.let_go_of_caches, local.act_in_other_accounts) : statement if var.prune],
+      local.read_secrets.sources, local.tell, local.announce, local.read_secrets.notify, local.never, local.never_delete_databases, local.run.snapshot-trigger,
     )
     export-to-bucket = concat(
-      local.read_records, local.keep_records, local.store_exports, local.use_vault_key, local.log_in_by_iam,
-      local.read_secrets.sources, local.tell, local.read_secrets.notify, local.never, local.never_delete_records, local.never_delete_databases, local.run.export-to-bucket,
+      local.read_records, local.keep_records, local.store_exports, local.use_vault_key, local.log_in_by_iam, local.extract,
+      local.read_secrets.sources, local.tell, local.announce, local.read_secrets.notify, local.never, local.never_delete_records, local.never_delete_databases, local.run.export-to-bucket,
     )
     # The copier.
     cross-region-copy = concat(
       local.read_records, local.keep_records, local.read_exports, local.use_vault_key,
       local.store_copies, local.use_copy_keys,
       local.look_at_databases, local.copy_snapshots, local.share_snapshots, local.act_in_other_accounts, local.use_database_keys,
-      local.tell, local.read_secrets.notify, local.never, local.never_delete_databases, local.run.cross-region-copy,
+      local.look_at_volumes, local.copy_volume_snapshots, local.share_volume_snapshots, local.use_volume_keys, local.clear_volume_copies,
+      local.tell, local.announce, local.read_secrets.notify, local.never, local.never_delete_databases, local.run.cross-region-copy,
     )
     # The checker: it lists and reads, and writes nothing but its report and what it told to whom.
     freshness-checker = concat(
       local.read_records, local.use_vault_key, local.read_copies, local.use_copy_keys,
-      local.report, local.act_in_other_accounts, local.look_at_databases, local.look_at_posture,
+      local.report, local.act_in_other_accounts, local.look_at_databases, local.look_at_posture, local.look_at_buckets, local.prove_keys,
+      local.look_at_volumes, local.look_at_caches, local.look_at_other_keys,
       local.tell, local.read_secrets.notify, local.never, local.never_write_backups, local.never_delete_databases, local.run.freshness-checker,
     )
     # The drill, which is its own janitor: every run sweeps replicas that have expired.
     restore-drill = concat(
       local.read_records, local.keep_records, local.read_exports, local.use_vault_key, local.read_copies, local.read_copied_exports, local.use_copy_keys,
-      local.look_at_databases, local.make_replicas, local.use_database_keys,
+      local.look_at_databases, local.make_replicas, local.use_database_keys, local.look_at_volumes, local.make_volumes, local.use_volume_keys,
+      local.make_replicas_of_moments, local.make_replicas_of_fleets, [for statement in local.look_at_continuous_backups : statement if length(local.moment_drills) > 0],
       local.read_secrets.drills, local.read_secrets.keys,
-      local.tell, local.read_secrets.notify, local.never, local.never_write_backups, local.never_touch_production, local.never_touch_fleets, local.run.restore-drill,
+      local.tell, local.announce, local.read_secrets.notify, local.never, local.never_write_backups, local.never_touch_production, local.never_touch_fleets, local.never_touch_volumes, local.run.restore-drill,
     )
     # EventBridge Scheduler.
     scheduler = concat(
@@ -45,12 +49,13 @@ locals {
     # Operators in an incident: see operators.tf.
     recover = concat(
       local.read_records, local.keep_records, local.read_exports, local.use_vault_key, local.read_copies, local.read_copied_exports, local.use_copy_keys,
-      local.look_at_databases, local.restore_beside, local.use_database_keys,
-      local.read_secrets.sources, local.read_secrets.keys, local.never, local.never_delete_databases,
+      local.look_at_databases, local.look_at_continuous_backups, local.restore_beside, local.use_database_keys, local.look_at_volumes, local.restore_volumes, local.use_volume_keys,
+      local.take_back, local.read_secrets.sources, local.read_secrets.keys, local.never, local.never_delete_others,
     )
     pruner = concat(
       local.read_records, local.keep_records, local.use_vault_key, local.read_copies, local.use_copy_keys,
       local.look_at_databases, local.look_at_posture, local.let_go, local.act_in_other_accounts, local.never, local.never_delete_databases,
+      local.look_at_volumes, local.let_go_of_volumes, local.look_at_caches, local.let_go_of_caches,
     )
   }
 

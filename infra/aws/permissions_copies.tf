@@ -21,7 +21,7 @@ locals {
       Resource  = local.our_snapshots
       Condition = { Null = { "aws:RequestTag/lastgood:backup" = "false" } }
     },
-  ] : statement if length(local.region_copies) > 0]
+  ] : statement if length(local.rds) > 0 && length(local.region_copies) > 0]
   share_snapshots = [for statement in [
     {
       Sid       = "ShareSnapshots", Effect = "Allow"
@@ -29,7 +29,7 @@ locals {
       Resource  = local.our_snapshots
       Condition = { Null = { "aws:ResourceTag/lastgood:backup" = "false" } }
     },
-  ] : statement if length(local.foreign_accounts) > 0]
+  ] : statement if length(local.rds) > 0 && length(local.foreign_accounts) > 0]
   # The role that infra/aws/receiver makes in an account that holds copies of snapshots.
   act_in_other_accounts = [for statement in [
     { Sid = "ActInOtherAccounts", Effect = "Allow", Action = ["sts:AssumeRole"], Resource = [for account in local.foreign_accounts : "arn:${local.partition}:iam::${account}:role/lastgood-copies"] },

@@ -38,12 +38,55 @@ locals {
     },
   ] : statement if length(local.drill_regions) > 0]
 
-  # A restore for real: beside what is there, never over it, and never deleting.
+  # A restore to a moment names its source, and reads it: what is made must be a replica.
+  make_replicas_of_moments = [for statement in [
+    {
+      Sid       = "MakeReplicasOfMoments", Effect = "Allow"
+      Action    = ["rds:RestoreDBClusterToPointInTime", "rds:RestoreDBInstanceToPointInTime"]
+      Resource  = concat(local.replicas, local.production, local.continuous_backups, local.restore_groups)
+      Condition = { Null = { "aws:RequestTag/lastgood:replica" = "false", "aws:RequestTag/lastgood:expires" = "false" } }
+    },
+  ] : statement if length(local.moment_drills) > 0]
+  make_replicas_of_fleets = [for name, fleet in local.fleets : {
+    Sid      = "MakeReplicasOf${replace(title(name), "-", "")}", Effect = "Allow"
+    Action   = ["rds:RestoreDBClusterToPointInTime", "rds:RestoreDBInstanceToPointInTime"]
+    Resource = local.fleet_bodies[name]
+    Condition = { for operator, keys in {
+      StringEquals = local.fleet_bears[name].StringEquals
+      Null         = merge(local.fleet_bears[name].Null, { "aws:RequestTag/lastgood:replica" = "false", "aws:RequestTag/lastgood:expires" = "false" })
+    } : operator => keys if length(keys) > 0 }
+  } if contains(keys(local.moment_drills), name)]
+  continuous_backups = flatten([for region in local.rds_regions : [
+    for kind in ["auto-backup", "cluster-auto-backup"] : "arn:${local.partition}:rds:${region}:${local.account}:${kind}:*"
+  ]])
+  # How far they reach.
+  look_at_continuous_backups = [for statement in [
+    { Sid = "LookAtContinuousBackups", Effect = "Allow", Action = ["rds:DescribeDBInstanceAutomatedBackups"], Resource = ["*"] },
+  ] : statement if length(local.rds) > 0]
+
+  # A restore for real: beside what is there, never over it, and never deleting. Only what such a restore made is changed.
   restore_beside = [for statement in [
     {
-      Sid      = "RestoreBeside", Effect = "Allow"
-      Action   = ["rds:AddTagsToResource", "rds:CreateDBInstance", "rds:ModifyDBCluster", "rds:ModifyDBInstance", "rds:RestoreDBClusterFromSnapshot", "rds:RestoreDBClusterToPointInTime", "rds:RestoreDBInstanceFromDBSnapshot", "rds:RestoreDBInstanceToPointInTime"]
-      Resource = ["*"]
+      Sid       = "RestoreBeside", Effect = "Allow"
+      Action    = ["rds:AddTagsToResource", "rds:CreateDBInstance", "rds:RestoreDBClusterFromSnapshot", "rds:RestoreDBClusterToPointInTime", "rds:RestoreDBInstanceFromDBSnapshot", "rds:RestoreDBInstanceToPointInTime"]
+      Resource  = ["*"]
+      Condition = { Null = { "aws:RequestTag/lastgood:restored" = "false" } }
+    },
+    {
+      Sid       = "ChangeWhatWasRestored", Effect = "Allow"
+      Action    = ["rds:ModifyDBCluster", "rds:ModifyDBInstance"]
+      Resource  = ["*"]
+      Condition = { Null = { "aws:ResourceTag/lastgood:restored" = "false" } }
+    },
+  ] : statement if length(local.rds) > 0]
+
+  # Taking back what a restore of ours began and nobody wants: it bears the tag of that restore.
+  take_back = [for statement in [
+    {
+      Sid       = "TakeBackRestores", Effect = "Allow"
+      Action    = ["rds:DeleteDBCluster", "rds:DeleteDBInstance"]
+      Resource  = flatten([for region in local.rds_regions : [for kind in ["db", "cluster"] : "arn:${local.partition}:rds:${region}:${local.account}:${kind}:*"]])
+      Condition = { Null = { "aws:ResourceTag/lastgood:restored" = "false" } }
     },
   ] : statement if length(local.rds) > 0]
 
@@ -67,7 +110,7 @@ locals {
     {
       Sid      = "Report", Effect = "Allow"
       Action   = ["s3:PutObject"]
-      Resource = ["${local.vault_below}/status/*", "${local.vault_below}/catalog/v1/told.json", "${local.vault_below}/catalog/v1/heartbeats/freshness-checker.json", "${local.vault_below}/catalog/v1/memory/freshness-checker/*"]
+      Resource = ["${local.vault_below}/status/*", "${local.vault_below}/catalog/v1/told.json", "${local.vault_below}/catalog/v1/keys/*", "${local.vault_below}/catalog/v1/heartbeats/freshness-checker.json", "${local.vault_below}/catalog/v1/memory/freshness-checker/*"]
     },
   ]
 
@@ -76,6 +119,35 @@ locals {
     { Sid = "LookAtKeys", Effect = "Allow", Action = ["kms:DescribeKey"], Resource = local.database_keys },
     { Sid = "LookAtQuotas", Effect = "Allow", Action = ["rds:DescribeAccountAttributes"], Resource = ["*"] },
   ] : statement if length(local.rds) > 0]
+
+  # How the buckets are kept that backups lie in, and those that are assets.
+  look_at_buckets = [
+    {
+      Sid      = "LookAtBuckets", Effect = "Allow"
+      Action   = ["s3:GetBucketAcl", "s3:GetBucketObjectLockConfiguration", "s3:GetBucketPolicyStatus", "s3:GetBucketPublicAccessBlock", "s3:GetBucketVersioning", "s3:GetEncryptionConfiguration", "s3:GetLifecycleConfiguration"]
+      Resource = distinct(concat([local.vault_arn], local.copy_arns, local.protected_buckets))
+    },
+  ]
+
+  # Whether keys still open what they closed: a text of our own, in a context of our own, and nothing else of theirs.
+  prove_keys = [for statement in [
+    {
+      Sid       = "ProveKeys", Effect = "Allow"
+      Action    = ["kms:Decrypt", "kms:Encrypt"]
+      Resource  = local.database_keys
+      Condition = { StringEquals = { "kms:EncryptionContext:lastgood" = "proof" } }
+    },
+  ] : statement if length(local.rds) > 0]
+
+  # What a run changed is told to whoever waits for it, under our own name alone.
+  announce = [for statement in [
+    {
+      Sid       = "AnnounceChanges", Effect = "Allow"
+      Action    = ["events:PutEvents"]
+      Resource  = compact([local.bus_arn])
+      Condition = { StringEquals = { "events:source" = "lastgood" } }
+    },
+  ] : statement if local.bus != null]
 
   # The checker tells what it found; every function tells of an event that it does not believe.
   tell = [

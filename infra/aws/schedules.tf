@@ -67,6 +67,31 @@ resource "aws_scheduler_schedule" "tick" {
   }
 }
 
+# RDS writes extracts by itself, for hours: each look begins what is due and records what is complete.
+resource "aws_scheduler_schedule" "analytics" {
+  count                        = length(local.analytics) > 0 ? 1 : 0
+  name                         = "analytics"
+  description                  = "Wakes export-to-bucket to see to extracts for analysts"
+  group_name                   = aws_scheduler_schedule_group.lastgood.name
+  schedule_expression          = "cron(20/30 * * * ? *)"
+  schedule_expression_timezone = "UTC"
+  flexible_time_window {
+    mode = "OFF"
+  }
+  target {
+    arn      = aws_lambda_function.function["export-to-bucket"].arn
+    role_arn = aws_iam_role.scheduler.arn
+    input    = "{\"analytics\":true,\"scheduled_at\":\"${local.scheduled_at}\"}"
+    retry_policy {
+      maximum_retry_attempts       = 3
+      maximum_event_age_in_seconds = 900
+    }
+    dead_letter_config {
+      arn = aws_sqs_queue.undelivered.arn
+    }
+  }
+}
+
 resource "aws_scheduler_schedule" "export" {
   for_each                     = { for name, tick in local.export_ticks : name => tick if !contains(local.fargate_assets, tick.asset) }
   name                         = "export.${each.key}"

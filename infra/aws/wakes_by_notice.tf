@@ -1,22 +1,49 @@
 # Notices that go to a function as they are: which asset they are about it looks up in the config by itself.
 
-# Our own events, put on this account's bus by whoever changed a backup.
-resource "aws_cloudwatch_event_rule" "state_change" {
-  name          = "${var.name}.state-change"
-  description   = "A backup changed: copies and the checker look at once"
-  event_pattern = jsonencode({ source = ["lastgood"], account = [local.account], detail-type = ["Lastgood Backup State Change"] })
-}
-
+# Our own events, put on a bus by whoever changed a backup (`events` in lastgood.yaml): what is there is copied and looked at,
+# what failed is tried again by whoever failed. Nobody is woken without end: a function that has nothing to do changes nothing,
+# and one that keeps failing rests for longer and longer.
 locals {
-  state_change_targets = toset([for name in ["cross-region-copy", "freshness-checker"] : name if contains(keys(local.functions), name)])
-  topic_targets        = { for pair in setproduct(var.wake_topics, ["snapshot-trigger", "freshness-checker"]) : "${pair[0]}.${pair[1]}" => { topic = pair[0], function = pair[1] } }
+  takes = { for function in ["export-to-bucket", "snapshot-trigger"] : function => function if contains(keys(local.functions), function) }
+  changes = merge(
+    {
+      done   = { functions = ["cross-region-copy", "freshness-checker"], detail = { function = ["export-to-bucket", "snapshot-trigger"], state = ["done"] } }
+      others = { functions = ["freshness-checker"], detail = { function = ["cross-region-copy", "restore-drill"] } }
+    },
+    {
+      for function in local.takes : "${function}-failed" => {
+        functions = [function, "freshness-checker"]
+        # An export that runs as a task is not for the function: it takes longer than a function may.
+        detail = merge({ function = [function], state = ["failed"] }, function == "export-to-bucket" && length(local.fargate_assets) > 0 ? { asset = [{ anything-but = local.fargate_assets }] } : {})
+      }
+    },
+  )
+  change_patterns = {
+    for name, change in local.changes : name =>
+    jsonencode({ source = ["lastgood"], account = [local.account], detail-type = ["Lastgood Backup State Change"], detail = change.detail })
+  }
+  change_targets = merge([
+    for name, change in local.changes : {
+      for function in change.functions : "${name}.${function}" => { rule = name, function = function } if contains(keys(local.functions), function)
+    }
+  ]...)
+  topic_targets = { for pair in setproduct(var.wake_topics, ["snapshot-trigger", "freshness-checker"]) : "${pair[0]}.${pair[1]}" => { topic = pair[0], function = pair[1] } }
 }
 
-resource "aws_cloudwatch_event_target" "state_change" {
-  for_each  = local.state_change_targets
-  rule      = aws_cloudwatch_event_rule.state_change.name
-  target_id = each.key
-  arn       = aws_lambda_function.function[each.key].arn
+resource "aws_cloudwatch_event_rule" "change" {
+  for_each       = local.change_patterns
+  name           = "${var.name}.change.${each.key}"
+  description    = "A backup changed, or could not: whoever waits for that looks at once"
+  event_bus_name = local.bus_here
+  event_pattern  = each.value
+}
+
+resource "aws_cloudwatch_event_target" "change" {
+  for_each       = local.change_targets
+  rule           = aws_cloudwatch_event_rule.change[each.value.rule].name
+  event_bus_name = local.bus_here
+  target_id      = each.value.function
+  arn            = aws_lambda_function.function[each.value.function].arn
   retry_policy {
     maximum_event_age_in_seconds = 3600
     maximum_retry_attempts       = 8
@@ -26,13 +53,13 @@ resource "aws_cloudwatch_event_target" "state_change" {
   }
 }
 
-resource "aws_lambda_permission" "state_change" {
-  for_each       = local.state_change_targets
-  statement_id   = "state-change"
+resource "aws_lambda_permission" "change" {
+  for_each       = local.change_targets
+  statement_id   = "change-${sha1(each.key)}"
   action         = "lambda:InvokeFunction"
-  function_name  = aws_lambda_function.function[each.key].function_name
+  function_name  = aws_lambda_function.function[each.value.function].function_name
   principal      = "events.amazonaws.com"
-  source_arn     = aws_cloudwatch_event_rule.state_change.arn
+  source_arn     = aws_cloudwatch_event_rule.change[each.value.rule].arn
   source_account = local.account
 }
 

@@ -67,6 +67,7 @@ fn taken(config: &Config) -> Taken {
         | Source::Cloudsql { .. }
         | Source::Bucket { .. }
         | Source::Redis { .. }
+        | Source::Elasticache { .. }
         | Source::Secrets { .. }
         | Source::Volume { .. } => None,
     };

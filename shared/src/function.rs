@@ -3,6 +3,7 @@
 use crate::{
     clock::Timestamp,
     domain::{
+        change::Change,
         finding::{Finding, FindingKind, Severity},
         measure::Measures,
     },
@@ -31,6 +32,10 @@ pub trait Findings {
     fn findings(&self) -> Vec<Finding>;
     /// How the invocation ends.
     fn exit(&self) -> Exit;
+    /// What changed, for programs that wait for it: nothing where a report changes nothing.
+    fn changes(&self) -> Vec<Change> {
+        Vec::new()
+    }
     /// What was measured, for monitors: nothing where a report measures nothing.
     fn measures(&self) -> Vec<Measures> {
         Vec::new()
@@ -176,7 +181,9 @@ pub fn exit_of(findings: &[Finding]) -> Exit {
     use FindingKind as F;
     let exit = |finding: &Finding| match finding.kind {
         _ if finding.severity == Severity::Note => Exit::Good,
-        F::BackupFailed | F::BackupCorrupt | F::RecordUnreadable | F::DrillFailed | F::NotDelivered | F::KeyUnusable => Exit::Failed,
+        F::BackupFailed | F::BackupCorrupt | F::RecordUnreadable | F::DrillFailed | F::NotDelivered | F::KeyUnusable | F::VaultUnsafe => {
+            Exit::Failed
+        }
         F::BackupStale
         | F::NeverSucceeded
         | F::ScheduleSilent

@@ -1,18 +1,22 @@
 //! Looks at one asset as it is now: catalog, listing, copies, runs and drills. It reads records and lists folders, never an
 //! artifact's bytes, and changes nothing. What it cannot see it says; it never assumes.
 
+mod buckets;
 mod copies;
 mod held;
+mod keys;
 mod records;
 
+pub use buckets::{posture_of_bucket, vaults};
 pub use held::{backups_at, contradiction, posture};
+pub use keys::KeyRing;
 
 use crate::{
     catalog::{Copy, Glance, Key, Tombstone, Vault, Verification, evidence::Evidence},
     clock::Timestamp,
     config::Asset,
     domain::{
-        backup::{Form, Manifest},
+        backup::{Form, Manifest, Method},
         freshness::{Candidate, DrillSeen, Objects, Reading, Seen, Stray, unrecorded},
     },
     env::Env,
@@ -108,6 +112,8 @@ pub async fn observe_in(env: &Env, round: &Round, asset: &Asset) -> Result<Obser
         runs,
         scheduled: round.scheduled.clone(),
         posture: None,
+        bucket: None,
+        keys: Vec::new(),
         drills: drills.good.iter().filter_map(drill).collect(),
         prune_refused: None,
         blind,
@@ -167,6 +173,7 @@ fn drill(evidence: &Evidence) -> Option<DrillSeen> {
     Some(DrillSeen {
         backup: drilled.id,
         form: drilled.form,
+        moment: (drilled.method == Method::PointInTime).then_some(drilled.data_time),
         finished_at: evidence.finished_at,
         verdict: evidence.verdict,
         why: evidence.reason.clone(),

@@ -64,7 +64,7 @@ pub async fn prune_seen(env: &Env, asset: &Asset, observed: &Observation, mode: 
         }
         close_plan(env, &key, &report.plan).await?;
     }
-    report.conclude(&env.config.runbook);
+    report.conclude(&observed.seen.blind, &env.config.runbook);
     Ok(report)
 }
 
@@ -94,7 +94,10 @@ fn decided(asset: &Asset, question: &Question, held: &[Held]) -> Plan {
 }
 
 async fn question(env: &Env, asset: &Asset, observed: &Observation, approved: Option<&str>) -> Result<(Question, Vec<Held>)> {
-    let held = held(observed)?;
+    let held = held(observed).map_err(|error| {
+        let blind: Vec<_> = observed.seen.blind.iter().map(|(what, why)| format!("{what}: {why}")).collect();
+        if blind.is_empty() { error } else { error.because(blind.join("; ")) }
+    })?;
     let ids: Vec<BackupId> = held.iter().map(|backup| backup.id).collect();
     let question = Question {
         asset: asset.name.clone(),

@@ -130,6 +130,9 @@ fn is(choice: &Value, one: &Value) -> bool {
         Value::Object(rule) if rule.len() == 1 && rule.contains_key("prefix") => {
             one.as_str().is_some_and(|text| text.starts_with(rule["prefix"].as_str().expect("a prefix")))
         }
+        Value::Object(rule) if rule.len() == 1 && rule.contains_key("anything-but") => {
+            rule["anything-but"].as_array().is_some_and(|others| !others.contains(one))
+        }
         other => panic!("this double does not know the pattern {other}"),
     }
 }

@@ -17,7 +17,9 @@ use lastgood_core::{
 pub async fn copy(env: &Env, to: &dyn Snapshots, backup: &Manifest, lease: &Lease) -> Result<u64> {
     let original = backup.held.as_ref().ok_or_else(|| failed("a region holds no copies of what is stored in a vault"))?;
     let label = Label { name: original.name.clone(), asset: backup.asset.clone(), backup: backup.id };
-    if standing(env, to, &label).await?.is_none() {
+    // Of a set, some parts may have been begun: those that were not are begun now.
+    let begun = standing(env, to, &label).await?;
+    if begun.is_none_or(|seen| seen.held.members.len() < original.members.len()) {
         to.begin_copy(&label, original).await?;
     }
     let seen = match settle(env, to, &label).await {

@@ -2,6 +2,7 @@
 
 use lastgood_core::{
     domain::{
+        change::{Change, ChangeState},
         finding::{Finding, FindingKind, Severity},
         measure::{Gauge, Measures},
         place::Place,
@@ -128,6 +129,19 @@ impl Findings for CopyReport {
             Status::Ok => Exit::Good,
             Status::Partial | Status::Failed => Exit::Failed,
         }
+    }
+
+    fn changes(&self) -> Vec<Change> {
+        let of = |entry: &Entry<Copies>| {
+            let state = match &entry.outcome {
+                Outcome::Done(copies) if !copies.problems.is_empty() => ChangeState::Failed,
+                Outcome::Done(copies) if copies.places.iter().any(|at| !at.copied.is_empty()) => ChangeState::Done,
+                Outcome::Failed { .. } => ChangeState::Failed,
+                Outcome::Done(_) | Outcome::NotDue { .. } | Outcome::AlreadyRunning { .. } | Outcome::Waiting { .. } => return None,
+            };
+            Some(Change { asset: entry.asset.clone(), state, backup: None })
+        };
+        self.entries.iter().filter_map(of).collect()
     }
 
     fn measures(&self) -> Vec<Measures> {

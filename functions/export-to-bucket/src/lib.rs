@@ -3,6 +3,8 @@
 //! Each asset whose export is due is dumped from one consistent snapshot, stored, read back and recorded, its manifest last.
 //! It reads its sources and never changes them.
 
+mod analytics;
+
 use lastgood_core::{
     backup::{self, BackupReport, When},
     domain::backup::Form,
@@ -23,6 +25,10 @@ pub struct ExportToBucket {
     #[serde(skip)]
     #[arg(skip)]
     pub when: When,
+    /// Lets the provider write what is due for analysts instead: not a backup.
+    #[arg(long)]
+    #[serde(default)]
+    pub analytics: bool,
 }
 
 impl Function for ExportToBucket {
@@ -32,6 +38,9 @@ impl Function for ExportToBucket {
     type Report = BackupReport;
 
     async fn run(self, env: &Env) -> Result<BackupReport> {
+        if self.analytics {
+            return analytics::run(env, self.asset.as_ref()).await;
+        }
         backup::run(env, Self::NAME, Form::Export, self.asset.as_ref(), self.when).await
     }
 }

@@ -1,6 +1,7 @@
 //! Looks at every asset as it is now, compares that with its policy, and tells what an operator must know.
 //!
-//! It reads records and lists folders, never a backup's bytes, and writes nothing but its report and what it told to whom.
+//! It reads records and lists folders, never a backup's bytes, and writes nothing but its report, what it told to whom, and
+//! what keys opened for it.
 //! It judges what it sees: a job that says it succeeded is not believed, and what could not be seen is unknown.
 
 mod beats;
@@ -20,7 +21,7 @@ use lastgood_core::{
     error::Result,
     function::Function,
     id::AssetName,
-    observe::{self, Round},
+    observe::{self, KeyRing, Round},
     prune,
 };
 use serde::Deserialize;
@@ -42,7 +43,7 @@ impl Function for FreshnessChecker {
     type Report = Status;
 
     async fn run(self, env: &Env) -> Result<Status> {
-        let mut status = look_at_all(env, self.asset.as_ref(), Memory::Kept).await?;
+        let mut status = look_at_all(env, self.asset.as_ref(), KeyRing::using(), Memory::Kept).await?;
         let now = status.checked_at;
         if self.asset.is_none()
             && let Some(wrong) = clock(env, &status).await
@@ -69,7 +70,7 @@ impl Function for FreshnessChecker {
 
 /// Looks at everything, or at one asset, and judges it. Changes nothing and tells nobody.
 pub async fn observe_all(env: &Env, only: Option<&AssetName>) -> Result<Status> {
-    look_at_all(env, only, Memory::Used).await
+    look_at_all(env, only, KeyRing::looking(), Memory::Used).await
 }
 
 /// Whether what was read is kept for the next look.
@@ -79,22 +80,25 @@ enum Memory {
     Used,
 }
 
-async fn look_at_all(env: &Env, only: Option<&AssetName>, memory: Memory) -> Result<Status> {
+async fn look_at_all(env: &Env, only: Option<&AssetName>, ring: KeyRing, memory: Memory) -> Result<Status> {
     let now = env.clock.now();
     let round = Round::remembering(env, FreshnessChecker::NAME).await;
-    let round = &round;
-    let looks: Vec<_> = env.config.selected(only)?.into_iter().map(|asset| look(env, round, asset, now, memory)).collect();
+    let (round, ring) = (&round, &ring);
+    let looks: Vec<_> = env.config.selected(only)?.into_iter().map(|asset| look(env, round, asset, ring, now, memory)).collect();
     let assets: Vec<AssetStatus> = stream::iter(looks).buffered(AT_ONCE).collect().await;
     let mut findings = beats::read(env).await.map_or_else(
         |error| vec![could_not_observe(env, format!("the functions' signs of life could not be read: {}", error.full()))],
         |beats| functions(&env.config, &beats, now),
     );
     findings.extend(fleets(&env.config, env.config.fleets_of(only)));
+    if only.is_none() {
+        findings.extend(observe::vaults(env).await);
+    }
     Ok(Status::of(now, assets, findings))
 }
 
 /// Looks at one asset and judges it. One that cannot be seen is told as such, and does not keep the others from being seen.
-async fn look(env: &Env, round: &Result<Round>, asset: &Asset, now: Timestamp, memory: Memory) -> AssetStatus {
+async fn look(env: &Env, round: &Result<Round>, asset: &Asset, ring: &KeyRing, now: Timestamp, memory: Memory) -> AssetStatus {
     let runbook = &env.config.runbook;
     let round = match round {
         Ok(round) => round,
@@ -107,6 +111,9 @@ async fn look(env: &Env, round: &Result<Round>, asset: &Asset, now: Timestamp, m
     if !asset.has_left() {
         observed.seen.posture = observe::posture(env, asset, &mut observed.seen.blind).await;
     }
+    let backups: Vec<_> = observed.seen.backups.iter().map(|backup| &backup.manifest).collect();
+    observed.seen.keys = ring.keys(env, &backups, &observed.copies, &mut observed.seen.blind).await;
+    observed.seen.bucket = observe::posture_of_bucket(env, asset, &mut observed.seen.blind).await;
     match prune::planned(env, asset, &observed).await {
         Ok(plan) if !plan.prune.is_empty() && asset.is_kept_now() => observed.seen.prune_refused = plan.refused,
         Ok(_) => {}

@@ -11,7 +11,7 @@ use lastgood_core::{
     function::{Findings, Function},
     id::AssetName,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
 /// Tells every channel what it does not know yet; returns what could not be delivered, as findings.
 pub async fn tell(env: &Env, status: &Status, only: Option<&AssetName>) -> Vec<Finding> {
@@ -23,12 +23,7 @@ pub async fn tell(env: &Env, status: &Status, only: Option<&AssetName>) -> Vec<F
         // Better told twice than not at all.
         Err(_) => Told::default(),
     };
-    let current: BTreeMap<String, Finding> = status
-        .findings()
-        .into_iter()
-        .filter(|finding| finding.severity > Severity::Note)
-        .map(|finding| (Told::news(&finding), finding))
-        .collect();
+    let current = current(status);
     let (mut undelivered, before) = (Vec::new(), told.clone());
     for notifier in &env.notifiers {
         let known = told.channels.entry(notifier.channel().to_owned()).or_default();
@@ -57,6 +52,21 @@ pub async fn tell(env: &Env, status: &Status, only: Option<&AssetName>) -> Vec<F
             .push(Finding::new(FindingKind::NotDelivered, Severity::Warning, sentence, "lastgood doctor").linked(&env.config.runbook));
     }
     undelivered
+}
+
+/// What is to be told, by what makes it news. What is the same news is told in one sentence, so that none of it is lost.
+fn current(status: &Status) -> BTreeMap<String, Finding> {
+    let mut current: BTreeMap<String, Finding> = BTreeMap::new();
+    for finding in status.findings().into_iter().filter(|finding| finding.severity > Severity::Note) {
+        match current.entry(Told::news(&finding)) {
+            Entry::Vacant(free) => drop(free.insert(finding)),
+            Entry::Occupied(mut taken) => {
+                let sentence = &mut taken.get_mut().sentence;
+                *sentence = format!("{sentence}; {}", finding.sentence);
+            }
+        }
+    }
+    current
 }
 
 async fn remember(env: &Env, told: &Told) -> Result<()> {

@@ -28,7 +28,7 @@ use std::{io::Read, path::Path};
 
 /// Exports one asset now, or whatever is due.
 pub async fn export(env: &Env, wake: &Wake, form: Form) -> Result<Exit> {
-    let asked = ExportToBucket { asset: wake.asset.clone(), when: when(wake) };
+    let asked = ExportToBucket { asset: wake.asset.clone(), when: when(wake), analytics: false };
     run(env, request(env, wake, asked)?, wake, form, tell::backups).await
 }
 

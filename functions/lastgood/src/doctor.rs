@@ -179,7 +179,7 @@ async fn ask_asset(env: &Env, asset: &Asset, answers: &mut Vec<Answer>) {
                 answers.push(answer(&about, question, can_back_up(env, asset, form).await));
             }
         }
-        Source::Rds { place, url, .. } => {
+        Source::Rds { place, .. } | Source::Elasticache { place, .. } | Source::Volume { place: Some(place), .. } => {
             if asset.policy.snapshot.is_some() {
                 answers.push(answer(&about, "can its provider take a snapshot of it?", can_snapshot(env, asset, place).await));
             }
@@ -187,25 +187,40 @@ async fn ask_asset(env: &Env, asset: &Asset, answers: &mut Vec<Answer>) {
                 let question = format!("can we see its copies at {}?", copies.place());
                 answers.push(answer(&about, &question, can_see(env, asset, copies.place()).await));
             }
-            if asset.policy.export.is_some() && url.is_some() {
+            if asset.policy.export.is_some() && asset.source.database().is_some() {
                 answers.push(answer(&about, "can we export all of it?", can_back_up(env, asset, BackupForm::Export).await));
             }
         }
-        Source::Cloudsql { .. } | Source::Bucket { .. } | Source::Redis { .. } | Source::Secrets { .. } | Source::Volume { .. } => answers
-            .push(Answer {
-                about: about.clone(),
-                question: "can we back it up?".to_owned(),
-                health: Health::NotHere { reason: format!("this build does not drive assets of kind {}", asset.source.kind()) },
-            }),
+        Source::Cloudsql { .. }
+        | Source::Bucket { .. }
+        | Source::Redis { .. }
+        | Source::Secrets { .. }
+        | Source::Volume { place: None, .. } => answers.push(Answer {
+            about: about.clone(),
+            question: "can we back it up?".to_owned(),
+            health: Health::NotHere { reason: format!("this build does not drive assets of kind {}", asset.source.kind()) },
+        }),
     }
     if let Some(drill) = &asset.policy.drill {
         let question = match &drill.into {
             DrillTarget::Scratch => "can a drill restore here?",
             DrillTarget::Server(_) => "can a drill restore on the staging server?",
-            DrillTarget::Rds(_) | DrillTarget::Cloudsql(_) => "can a drill restore into the cloud?",
+            DrillTarget::Rds(_) | DrillTarget::Cloudsql(_) | DrillTarget::Ebs(_) => "can a drill restore into the cloud?",
         };
         answers.push(answer(&about, question, can_drill(env, asset, &drill.into).await));
+        if let Some(home) = asset.source.home().filter(|_| drill.point_in_time.is_some()) {
+            answers.push(answer(&about, "can a moment be restored?", can_bring_back(env, asset, home).await));
+        }
     }
+}
+
+async fn can_bring_back(env: &Env, asset: &Asset, home: &Place) -> Result<String> {
+    let continuous = env.providers.snapshots(asset, home).await?.continuous().await?;
+    let none = || {
+        failed("its provider keeps no continuous backups of it, or has none to offer yet")
+            .hint("set its backup retention to a day at least")
+    };
+    continuous.map(|continuous| format!("yes, any {}", continuous.window)).ok_or_else(none)
 }
 
 async fn can_snapshot(env: &Env, asset: &Asset, home: &Place) -> Result<String> {

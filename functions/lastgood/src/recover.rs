@@ -10,7 +10,7 @@ use crate::{
 };
 use lastgood_core::{
     catalog::Waker,
-    domain::{compare::CheckOutcome, drill::Verdict, span::human},
+    domain::{backup::Method, compare::CheckOutcome, drill::Verdict, span::human},
     env::Env,
     error::{Kind, Result},
     function::{Exit, Findings},
@@ -39,14 +39,17 @@ pub async fn recover(env: &Env, ask: Restore, form: Form) -> Result<Exit> {
 fn people(report: &RestoreReport) -> String {
     let Some(restored) = report.restored() else { return "nothing was restored".to_owned() };
     let doing = if restored.applied { "restored" } else { "would restore" };
-    let mut said = format!(
-        "{doing} backup {} (data of {}) from {}\n{} {}\n",
-        restored.backup,
-        moment(restored.data_time),
-        restored.from,
-        if restored.applied { "into" } else { "     into" },
-        restored.target
-    );
+    let what = match restored.method {
+        Method::PointInTime => format!("it as it was at {}", moment(restored.data_time)),
+        Method::PgDumpCustom | Method::PgDumpPlain | Method::PgDumpDirectory | Method::PgBaseBackup | Method::ProviderSnapshot => {
+            format!("backup {} (data of {})", restored.backup, moment(restored.data_time))
+        }
+    };
+    let mut said =
+        format!("{doing} {what} from {}\n{} {}\n", restored.from, if restored.applied { "into" } else { "     into" }, restored.target);
+    if let Some(why) = &restored.why {
+        said.push_str(&format!("     {why}\n"));
+    }
     if restored.applied {
         said.push_str(&outcome(restored));
     } else {

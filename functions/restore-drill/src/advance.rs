@@ -159,6 +159,9 @@ impl Work<'_> {
     }
 
     async fn backup(&self, open: &OpenDrill) -> Result<Manifest> {
+        if let Some(moment) = &open.point_in_time {
+            return Ok((**moment).clone());
+        }
         let backup = if open.from.holds_snapshots() {
             backups_at(self.env, self.asset, &open.from).await?.good.into_iter().find(|backup| backup.id == open.backup)
         } else {
@@ -309,6 +312,7 @@ const fn kind(into: &DrillTarget) -> &'static str {
         DrillTarget::Server(_) => "server",
         DrillTarget::Rds(_) => "rds",
         DrillTarget::Cloudsql(_) => "cloudsql",
+        DrillTarget::Ebs(_) => "ebs",
     }
 }
 

@@ -2,7 +2,7 @@
 
 use lastgood_core::{
     clock::Timestamp,
-    config::{Check, Expect},
+    config::{Check, Expect, Filesystem},
     domain::{
         backup::{Expectations, Manifest},
         compare::CheckResult,
@@ -33,9 +33,32 @@ pub async fn run(replicas: &dyn Replicas, name: &ReplicaName, checks: &[Check], 
                 Ok(damaged) => CheckResult::failed("amcheck", "no damage", format!("{damaged} damaged indexes or tables")),
                 Err(error) => unanswered("amcheck".to_owned(), "no damage", &error),
             }),
+            Check::Filesystem { filesystem } => Some(filesystems(replicas, name, filesystem.as_slice()).await),
         });
     }
     found
+}
+
+/// Looks for the superblock of a file system on every volume. That one is there says that the volume can be read and bears what
+/// it should, and nothing of the files in it: the words of the evidence say no more.
+async fn filesystems(replicas: &dyn Replicas, name: &ReplicaName, wanted: &[Filesystem]) -> CheckResult {
+    let kinds = wanted.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join(" or ");
+    let (what, expected) = ("file system".to_owned(), format!("the superblock of {kinds} on every volume"));
+    let found = match replicas.filesystems(name).await {
+        Ok(found) => found,
+        Err(error) if error.kind() == Kind::Denied => return CheckResult::could_not_verify(what, expected, error.full()),
+        Err(error) => return unanswered(what, &expected, &error),
+    };
+    let each = found.iter().map(|(volume, bears)| {
+        let bears = if bears.is_empty() { "nothing that is known".to_owned() } else { bears.join(", ") };
+        format!("{volume}: {bears}")
+    });
+    let said = each.collect::<Vec<_>>().join("; ");
+    let good = |bears: &Vec<String>| bears.iter().any(|kind| wanted.iter().any(|wanted| wanted.as_str() == kind));
+    if !found.is_empty() && found.values().all(good) {
+        return CheckResult::passed(what, expected, format!("{said} (no file was opened)"));
+    }
+    CheckResult::failed(what, expected, said)
 }
 
 /// Compares the migration heads that the policy asks about, from what was recorded and what was measured.
@@ -46,7 +69,12 @@ pub fn migrations(checks: &[Check], expected: &Expectations, found: &Expectation
     };
     let asked = checks.iter().filter_map(|check| match check {
         Check::Migration { migration, .. } => Some(migration),
-        Check::Sql { .. } | Check::Rows { .. } | Check::Newest { .. } | Check::Http { .. } | Check::Amcheck { .. } => None,
+        Check::Sql { .. }
+        | Check::Rows { .. }
+        | Check::Newest { .. }
+        | Check::Http { .. }
+        | Check::Amcheck { .. }
+        | Check::Filesystem { .. } => None,
     });
     asked
         .map(|table| {

@@ -6,6 +6,7 @@
 mod advance;
 mod checks;
 mod choose;
+mod moment;
 mod report;
 
 pub use report::{DrillReport, Drilled};
@@ -19,9 +20,10 @@ use lastgood_core::{
         evidence::Evidence,
         lease::{self, Claimed, Lease},
     },
-    clock::{after, before, since},
+    clock::{Timestamp, after, before, since},
     config::{Asset, DrillPolicy},
     domain::{
+        backup::{Manifest, Method},
         drill::{Drill, OpenDrill, ReplicaName},
         place::Place,
         run::{Run, RunState},
@@ -34,6 +36,7 @@ use lastgood_core::{
     observe::backups_at,
     ports::Replicas,
 };
+use moment::{Moment, moment};
 use serde::Deserialize;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -201,6 +204,12 @@ impl Room<'_> {
             return Ok(());
         }
         let now = self.env.clock.now();
+        if let Some(ago) = self.policy.point_in_time.filter(|_| self.request.backup.is_none() && self.request.from.is_none()) {
+            let Moment { backup, reaches_to } = moment(self.env, self.asset, ago).await?;
+            tracing::info!(asset = %self.asset.name, moment = %backup.data_time, "opening a drill of a moment");
+            let age = since(now, reaches_to);
+            return lease.change(|run| run.drill = Some(self.opened(run, &backup, Some(age), now))).await;
+        }
         let from = self.request.from.as_ref().or(self.policy.from.as_ref()).unwrap_or(&self.env.config.vault).clone();
         let found = backups_at(self.env, self.asset, &from).await.during(format!("listing the backups at {from}"))?;
         let drills = self.env.vault.all::<Evidence>(&Key::drills(&self.asset.name)).await?.good;
@@ -211,19 +220,8 @@ impl Room<'_> {
             not_found(format!("there is no backup{which} of {} at {from} to drill{broken}", self.asset.name))
                 .hint(format!("`lastgood list {}` shows what there is", self.asset.name))
         })?;
-        let open = OpenDrill {
-            drill: Drill::Restoring { replica: ReplicaName::derive(&self.asset.name, &run.slot) },
-            backup: backup.id,
-            from,
-            age_seconds: newest.then(|| since(now, backup.data_time).as_secs()),
-            opened_at: now,
-            deadline: after(now, self.policy.timeout.duration()),
-            restoring_since: None,
-            validated_at: None,
-            checks: Vec::new(),
-            reason: None,
-            tools: std::collections::BTreeMap::new(),
-        };
+        let age = newest.then(|| since(now, backup.data_time));
+        let open = OpenDrill { from, ..self.opened(&run, backup, age, now) };
         tracing::info!(asset = %self.asset.name, backup = %backup.id, from = %open.from, "opening a drill");
         lease.change(|run| run.drill = Some(open)).await?;
         if let Err(error) = self.env.vault.confirm_kept(&self.asset.name, backup.id).await {
@@ -231,6 +229,25 @@ impl Room<'_> {
             return Err(error);
         }
         Ok(())
+    }
+
+    /// A drill as it begins: of a backup, with the age of the newest data that could be restored if it is of those.
+    fn opened(&self, run: &Run, backup: &Manifest, age: Option<Duration>, now: Timestamp) -> OpenDrill {
+        let moment = backup.held.as_ref().filter(|_| backup.method == Method::PointInTime);
+        OpenDrill {
+            drill: Drill::Restoring { replica: ReplicaName::derive(&self.asset.name, &run.slot) },
+            backup: backup.id,
+            from: moment.map_or_else(|| self.env.config.vault.clone(), |held| held.place.clone()),
+            point_in_time: moment.map(|_| Box::new(backup.clone())),
+            age_seconds: age.map(|age| age.as_secs()),
+            opened_at: now,
+            deadline: after(now, self.policy.timeout.duration()),
+            restoring_since: None,
+            validated_at: None,
+            checks: Vec::new(),
+            reason: None,
+            tools: std::collections::BTreeMap::new(),
+        }
     }
 
     async fn go_on(&self, lease: &Lease, replicas: &Arc<dyn Replicas>) -> Result<Advanced> {

@@ -4,6 +4,8 @@ use lastgood_core::{
     catalog::{Key, evidence::Evidence},
     clock::Timestamp,
     domain::{
+        backup::Method,
+        change::{Change, ChangeState},
         compare::CheckOutcome,
         drill::Verdict,
         finding::{Finding, FindingKind, Severity},
@@ -27,6 +29,8 @@ pub struct Drilled {
     pub reason: Option<String>,
     /// The backup that was restored.
     pub backup: Option<BackupId>,
+    /// What it is: an export, a snapshot, a moment of the provider's own continuous backups.
+    pub method: Option<Method>,
     /// The place that it was read from.
     pub from: Option<Place>,
     /// The moment whose data it holds.
@@ -57,6 +61,7 @@ impl Drilled {
             verdict: evidence.verdict,
             reason: evidence.reason.clone(),
             backup: backup.map(|backup| backup.id),
+            method: backup.map(|backup| backup.method),
             from: backup.map(|backup| backup.from.clone()),
             data_time: backup.map(|backup| backup.data_time),
             restore_seconds: evidence.restore_seconds,
@@ -116,6 +121,18 @@ impl Findings for DrillReport {
         }
     }
 
+    fn changes(&self) -> Vec<Change> {
+        let of = |entry: &Entry<Drilled>| {
+            let (state, backup) = match &entry.outcome {
+                Outcome::Done(drilled) => (state(drilled.verdict), drilled.backup),
+                Outcome::Failed { .. } => (ChangeState::CouldNotVerify, None),
+                Outcome::NotDue { .. } | Outcome::AlreadyRunning { .. } | Outcome::Waiting { .. } => return None,
+            };
+            Some(Change { asset: entry.asset.clone(), state, backup })
+        };
+        self.entries.iter().filter_map(of).collect()
+    }
+
     fn measures(&self) -> Vec<Measures> {
         let of = |entry: &Entry<Drilled>| {
             let measures = Measures::of(&entry.asset);
@@ -128,6 +145,14 @@ impl Findings for DrillReport {
             }
         };
         self.entries.iter().map(of).collect()
+    }
+}
+
+const fn state(verdict: Verdict) -> ChangeState {
+    match verdict {
+        Verdict::Proven => ChangeState::Proven,
+        Verdict::CouldNotVerify => ChangeState::CouldNotVerify,
+        Verdict::Failed => ChangeState::Failed,
     }
 }
 

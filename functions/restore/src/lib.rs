@@ -6,7 +6,7 @@
 mod point;
 mod report;
 
-pub use point::choose;
+pub use point::{Chosen, Reach, choose};
 pub use report::{RestoreReport, Restored};
 
 use lastgood_core::{
@@ -15,15 +15,15 @@ use lastgood_core::{
         lease::{self, Claimed, Lease},
     },
     clock::since,
-    config::Copies,
+    config::{Asset, Copies},
     domain::{
-        backup::Manifest,
+        backup::{Manifest, Method},
         compare::{compare, verdict},
         drill::Verdict,
         place::Place,
     },
     env::Env,
-    error::{During, Result, invalid, not_found},
+    error::{During, Kind, Result, invalid, not_found},
     function::{Entry, Function, Outcome, Report},
     id::{AssetName, BackupId, Slot},
     observe::backups_at,
@@ -42,7 +42,8 @@ pub struct Restore {
     #[arg(long, value_name = "ID", group = "point")]
     #[serde(default)]
     pub backup: Option<BackupId>,
-    /// The newest backup whose data is not newer than this moment (RFC 3339 with offset).
+    /// This very moment where the provider's own continuous backups reach it (`--into rds:NAME`), else the newest backup
+    /// whose data is not newer (RFC 3339 with offset).
     #[arg(long, value_name = "TIME", group = "point")]
     #[serde(default)]
     pub at: Option<String>,
@@ -51,7 +52,7 @@ pub struct Restore {
     #[serde(default)]
     pub latest: bool,
     /// Where to: `env:NAME` or `file:PATH` with the URL of a new database, that URL without a password,
-    /// `file:///new/folder`, or `rds:NAME` of a new instance.
+    /// `file:///new/folder`, `rds:NAME` of a new instance, or `ebs:ZONE` for new volumes.
     #[arg(long, value_name = "TARGET")]
     pub into: Target,
     /// Reads the backup from this copy instead of the vault.
@@ -92,13 +93,17 @@ impl Restore {
         let vault = if from.holds_snapshots() { env.vault.clone() } else { env.vault_at(&from).await? };
         let found = backups_at(env, asset, &from).await.during(format!("listing the backups at {from}"))?;
         let fit: Vec<Manifest> = found.good.into_iter().filter(|backup| backup.form() == target.form()).collect();
-        let backup = choose(&fit, &self, env.clock.now())
+        let reach = self.reach(env, asset, &from).await?;
+        let Chosen { backup, why } = choose(&fit, &reach, &self, env.clock.now())
             .map_err(|error| if found.unreadable.is_empty() { error } else { unreadable(&error, &found.unreadable) })?;
+        let backup = &backup;
         let steps = target.plan(backup).await.during(format!("planning a restore of {}", self.asset))?;
         let mut restored = Restored {
             backup: backup.id,
-            from: from.clone(),
+            method: backup.method,
+            from: backup.held.as_ref().filter(|_| is_moment(backup)).map_or(from, |held| held.place.clone()),
             data_time: backup.data_time,
+            why,
             target: target.address(),
             applied: self.apply,
             steps,
@@ -115,7 +120,8 @@ impl Restore {
         let began = env.clock.now();
         tracing::info!(asset = %self.asset, backup = %backup.id, target = restored.target, "restoring for real");
         let lease = held(env, &self.asset).await;
-        let done = match env.vault.confirm_kept(&self.asset, backup.id).await {
+        let kept = if is_moment(backup) { Ok(()) } else { env.vault.confirm_kept(&self.asset, backup.id).await };
+        let done = match kept {
             Ok(()) => self.apply(&*target, backup, &vault, &mut restored).await,
             Err(error) => Err(error),
         };
@@ -135,6 +141,30 @@ impl Restore {
         Ok(restored)
     }
 
+    /// What the provider's own continuous backups have to offer, where a moment is to be restored at their home.
+    async fn reach(&self, env: &Env, asset: &Asset, from: &Place) -> Result<Reach> {
+        let Some(home) = asset.source.home().filter(|_| self.at.is_some() && matches!(self.into, Target::Instance(_))) else {
+            return Ok(Reach::NoMatter);
+        };
+        if from.holds_snapshots() && from != home {
+            return Ok(Reach::Nothing(format!("the provider's own continuous backups are at {home} only")));
+        }
+        let look = async { env.providers.snapshots(asset, home).await?.continuous().await };
+        match look.await {
+            Ok(Some(continuous)) => Ok(Reach::Window(Box::new(continuous))),
+            Ok(None) => Ok(Reach::Nothing(format!("{home} keeps no continuous backups of it, or has none to offer yet"))),
+            Err(error) if error.kind() == Kind::NotFound => {
+                Ok(Reach::Nothing(format!("its continuous backups are out of reach: {}", error.full())))
+            }
+            Err(error) => {
+                let hint = error.advice().map(|advice| format!("{advice}; ")).unwrap_or_default();
+                Err(error
+                    .during(format!("looking how far the continuous backups of {} reach", self.asset))
+                    .hint(format!("{hint}--backup ID restores a snapshot without them, with --from where {home} is lost")))
+            }
+        }
+    }
+
     async fn apply(&self, target: &dyn RestoreTarget, backup: &Manifest, vault: &Vault, restored: &mut Restored) -> Result<()> {
         restored.tools = target.restore(backup, vault).await.during(format!("restoring backup {} of {}", backup.id, self.asset))?;
         if let Some(measured) = target.measure(backup).await.during("comparing the restored data with what was recorded")? {
@@ -148,6 +178,11 @@ impl Restore {
         }
         Ok(())
     }
+}
+
+/// Whether it is a moment of the provider's own continuous backups, of which nothing of ours is kept.
+fn is_moment(backup: &Manifest) -> bool {
+    backup.method == Method::PointInTime
 }
 
 /// Notes that backups of the asset are being read, so that none is let go meanwhile. After a disaster the vault may take no

@@ -3,6 +3,7 @@
 use lastgood_core::{
     clock::Timestamp,
     domain::{
+        backup::Method,
         compare::{CheckOutcome, CheckResult},
         drill::Verdict,
         finding::{Finding, FindingKind, Severity},
@@ -19,10 +20,15 @@ use std::{collections::BTreeMap, ops::Deref};
 pub struct Restored {
     /// The backup.
     pub backup: BackupId,
+    /// What it is: an export, a snapshot, a moment of the provider's own continuous backups.
+    pub method: Method,
     /// The place that it is read from.
     pub from: Place,
     /// The moment whose data it holds.
     pub data_time: Timestamp,
+    /// How it lies to the moment that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
     /// Where it goes, without a password.
     pub target: String,
     /// Whether it was done, or only planned.

@@ -2,7 +2,7 @@
 
 use lastgood_core::{
     backup::BackupReport,
-    domain::{finding::Finding, measure::Measures},
+    domain::{change::Change, finding::Finding, measure::Measures},
     function::{Exit, Findings},
     prune::Pruned,
 };
@@ -35,6 +35,10 @@ impl Findings for SnapshotReport {
     fn exit(&self) -> Exit {
         // A refused prune keeps everything: it is told, and no failure of the backups.
         self.taken.exit()
+    }
+
+    fn changes(&self) -> Vec<Change> {
+        self.taken.changes()
     }
 
     fn measures(&self) -> Vec<Measures> {

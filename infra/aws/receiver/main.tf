@@ -35,7 +35,9 @@ locals {
   copies = flatten([for region in var.regions : [
     for kind in ["snapshot", "cluster-snapshot"] : "arn:${local.partition}:rds:${region}:${local.account}:${kind}:lastgood-*"
   ]])
-  through_rds = [for region in var.regions : "rds.${region}.amazonaws.com"]
+  # Snapshots of volumes belong to no account in their names.
+  volume_copies = [for region in var.regions : "arn:${local.partition}:ec2:${region}::snapshot/*"]
+  through       = flatten([for region in var.regions : ["ec2.${region}.amazonaws.com", "rds.${region}.amazonaws.com"]])
   statements = [
     {
       Sid      = "LookAtCopies", Effect = "Allow"
@@ -53,18 +55,40 @@ locals {
       Resource  = local.copies
       Condition = { Null = { "aws:ResourceTag/lastgood:backup" = "false" } }
     },
+    { Sid = "LookAtVolumeCopies", Effect = "Allow", Action = ["ec2:DescribeSnapshots"], Resource = ["*"] },
+    { Sid = "ReceiveVolumeCopies", Effect = "Allow", Action = ["ec2:CopySnapshot"], Resource = ["arn:${local.partition}:ec2:*::snapshot/*"] },
     {
-      Sid       = "UseKeysThroughRds", Effect = "Allow"
+      Sid       = "TagVolumeCopies", Effect = "Allow"
+      Action    = ["ec2:CreateTags"]
+      Resource  = local.volume_copies
+      Condition = { StringEquals = { "ec2:CreateAction" = "CopySnapshot" } }
+    },
+    {
+      Sid       = "LetGoOfVolumeCopies", Effect = "Allow"
+      Action    = ["ec2:DeleteSnapshot"]
+      Resource  = local.volume_copies
+      Condition = { Null = { "aws:ResourceTag/lastgood:backup" = "false" } }
+    },
+    {
+      Sid       = "UseKeysThroughProviders", Effect = "Allow"
       Action    = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncryptFrom", "kms:ReEncryptTo"]
       Resource  = var.keys
-      Condition = { StringLike = { "kms:ViaService" = local.through_rds } }
+      Condition = { StringLike = { "kms:ViaService" = local.through } }
     },
     {
-      Sid       = "GrantKeysToRds", Effect = "Allow"
+      Sid       = "GrantKeysToProviders", Effect = "Allow"
       Action    = ["kms:CreateGrant"]
       Resource  = var.keys
-      Condition = { Bool = { "kms:GrantIsForAWSResource" = "true" }, StringLike = { "kms:ViaService" = local.through_rds } }
+      Condition = { Bool = { "kms:GrantIsForAWSResource" = "true" }, StringLike = { "kms:ViaService" = local.through } }
     },
+    {
+      # Whether the copies' keys still open what they closed: a text of Lastgood's own.
+      Sid       = "ProveKeys", Effect = "Allow"
+      Action    = ["kms:Decrypt", "kms:Encrypt"]
+      Resource  = var.keys
+      Condition = { StringEquals = { "kms:EncryptionContext:lastgood" = "proof" } }
+    },
+    { Sid = "LookAtKeys", Effect = "Allow", Action = ["kms:DescribeKey"], Resource = var.keys },
     {
       Sid      = "NeverTouchDatabases", Effect = "Deny"
       Action   = ["rds:DeleteDBCluster", "rds:DeleteDBInstance", "rds:ModifyDBCluster", "rds:ModifyDBInstance", "rds:RestoreDB*"]

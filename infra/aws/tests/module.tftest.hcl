@@ -73,6 +73,17 @@ run "schedules" {
   }
 }
 
+run "analytics" {
+  assert {
+    condition     = jsondecode(aws_scheduler_schedule.analytics[0].target[0].input).analytics && aws_scheduler_schedule.analytics[0].target[0].arn == aws_lambda_function.function["export-to-bucket"].arn
+    error_message = "extracts are seen to by the exporter"
+  }
+  assert {
+    condition     = jsonencode([for statement in local.permissions.export-to-bucket : [statement.Resource, statement.Condition.StringEquals["iam:PassedToService"]] if statement.Sid == "HandExtractsTheirRole"]) == jsonencode([[["arn:aws:iam::123456789012:role/rds-extracts"], "export.rds.amazonaws.com"]])
+    error_message = "only the role that the config names is handed on, and only to RDS's exports"
+  }
+}
+
 run "wakes" {
   assert {
     condition = alltrue([for target in aws_cloudwatch_event_target.wake :
@@ -84,7 +95,7 @@ run "wakes" {
     error_message = "RDS's events about an instance wake for its asset"
   }
   assert {
-    condition     = toset(keys(aws_cloudwatch_event_rule.wake)) == toset(["orders.trouble", "orders.snapshot", "orders.backup", "billing.backup", "archive.backup", "prod.backup", "alarm.orders-free-storage"])
+    condition     = toset(keys(aws_cloudwatch_event_rule.wake)) == toset(["orders.trouble", "orders.snapshot", "orders.backup", "billing.backup", "archive.backup", "disk.backup", "cache.backup", "prod.backup", "alarm.orders-free-storage"])
     error_message = "rules: ${join(", ", keys(aws_cloudwatch_event_rule.wake))}"
   }
   assert {
@@ -99,8 +110,16 @@ run "notices" {
     error_message = "a topic of this account may wake, and no other"
   }
   assert {
-    condition     = jsondecode(aws_cloudwatch_event_rule.state_change.event_pattern).account == ["123456789012"] && toset(keys(aws_cloudwatch_event_target.state_change)) == toset(["cross-region-copy", "freshness-checker"])
-    error_message = "our own events wake the copier and the checker"
+    condition     = alltrue([for rule in aws_cloudwatch_event_rule.change : jsondecode(rule.event_pattern).account == ["123456789012"] && rule.event_bus_name == "backups"])
+    error_message = "our own events are those of this account, on the bus that the config names"
+  }
+  assert {
+    condition = toset(keys(aws_cloudwatch_event_target.change)) == toset([
+      "done.cross-region-copy", "done.freshness-checker", "others.freshness-checker",
+      "export-to-bucket-failed.export-to-bucket", "export-to-bucket-failed.freshness-checker",
+      "snapshot-trigger-failed.snapshot-trigger", "snapshot-trigger-failed.freshness-checker",
+    ])
+    error_message = "what is there is copied, what failed is tried again by whoever failed, and the checker looks at all of it"
   }
 }
 
@@ -129,7 +148,7 @@ run "roles" {
   }
   assert {
     condition = toset(flatten([for statements in local.permissions : [for statement in statements :
-    statement.Sid if statement.Effect == "Allow" && contains(statement.Resource, "*")]])) == toset(["LookAtDatabases", "LookAtQuotas", "JoinNetwork", "RestoreBeside"])
+    statement.Sid if statement.Effect == "Allow" && contains(statement.Resource, "*")]])) == toset(["LookAtDatabases", "LookAtContinuousBackups", "LookAtExtracts", "LookAtQuotas", "LookAtVolumes", "LookAtCaches", "JoinNetwork", "RestoreBeside", "ChangeWhatWasRestored"])
     error_message = "only what has no narrower resource is allowed on everything"
   }
   assert {
@@ -142,7 +161,7 @@ run "roles" {
   }
   assert {
     condition = alltrue(flatten([for statements in local.permissions : [for statement in statements :
-    length(keys(statement.Condition.Null)) > 0 if contains(["LetGoOfSnapshots", "ChangeAndRemoveReplicas", "ShareSnapshots"], statement.Sid)]]))
+    length(keys(statement.Condition.Null)) > 0 if contains(["LetGoOfSnapshots", "ChangeAndRemoveReplicas", "ShareSnapshots", "MakeReplicasOfMoments", "RestoreBeside", "ChangeWhatWasRestored", "LetGoOfVolumeSnapshots", "LetGoOfCacheSnapshots", "RemoveReplicaVolumes", "ReadBlocksOfOurSnapshots"], statement.Sid)]]))
     error_message = "nothing is deleted or shared that does not bear our tag"
   }
   assert {
@@ -154,7 +173,11 @@ run "roles" {
     error_message = "a drill is denied production by name"
   }
   assert {
-    condition     = !anytrue(flatten([for name in ["freshness-checker", "restore-drill"] : [for statement in local.permissions[name] : [for action in try(statement.Action, []) : statement.Effect == "Allow" && contains(["s3:DeleteObject", "rds:CreateDBSnapshot", "rds:DeleteDBSnapshot"], action)]]]))
+    condition     = alltrue([for arn in local.production : contains(flatten([for statement in local.permissions.restore-drill : statement.Resource if statement.Sid == "MakeReplicasOfMoments"]), arn)])
+    error_message = "a drill of a moment reads the continuous backups of production"
+  }
+  assert {
+    condition     = !anytrue(flatten([for name in ["freshness-checker", "restore-drill"] : [for statement in local.permissions[name] : [for action in try(statement.Action, []) : statement.Effect == "Allow" && contains(["s3:DeleteObject", "rds:CreateDBSnapshot", "rds:DeleteDBSnapshot", "ec2:CreateSnapshot", "ec2:DeleteSnapshot", "ec2:AttachVolume", "elasticache:CreateSnapshot", "elasticache:DeleteSnapshot"], action)]]]))
     error_message = "who checks and who drills takes and deletes no backups"
   }
   assert {
@@ -208,12 +231,41 @@ run "fleets" {
   }
 }
 
+run "volumes_and_caches" {
+  assert {
+    condition = { for statement in local.permissions.snapshot-trigger : statement.Sid => statement.Resource if contains(["SnapshotVolumes", "MakeVolumeSnapshots", "SnapshotCaches", "MakeCacheSnapshots"], statement.Sid) } == {
+      SnapshotVolumes     = ["arn:aws:ec2:eu-west-1:123456789012:volume/vol-0abc"]
+      MakeVolumeSnapshots = ["arn:aws:ec2:eu-west-1::snapshot/*", "arn:aws:ec2:eu-central-1::snapshot/*"]
+      SnapshotCaches      = ["arn:aws:elasticache:eu-west-1:123456789012:replicationgroup:shop", "arn:aws:elasticache:eu-west-1:123456789012:cluster:shop", "arn:aws:elasticache:eu-west-1:123456789012:cluster:shop-*"]
+      MakeCacheSnapshots  = ["arn:aws:elasticache:eu-west-1:123456789012:snapshot:lastgood-*"]
+    }
+    error_message = "snapshots only of the volumes and caches that the config names"
+  }
+  assert {
+    condition = alltrue(flatten([for statements in local.permissions : [for statement in statements :
+    can(statement.Condition.StringEquals["ec2:CreateAction"]) if statement.Effect == "Allow" && contains(try(statement.Action, []), "ec2:CreateTags")]]))
+    error_message = "tags are set only by the request that makes the thing: nobody can make another's thing ours"
+  }
+  assert {
+    condition     = contains([for statement in local.permissions.restore-drill : jsonencode(statement.Resource) if statement.Sid == "NeverDeleteProductionVolumes" && statement.Effect == "Deny"], jsonencode(["arn:aws:ec2:eu-west-1:123456789012:volume/vol-0abc"]))
+    error_message = "a drill is denied production's volumes by name"
+  }
+  assert {
+    condition     = !anytrue(flatten([for statements in local.permissions : [for statement in statements : statement.Effect == "Allow" && contains(try(statement.Action, []), "ec2:AttachVolume")]]))
+    error_message = "nobody attaches a volume"
+  }
+  assert {
+    condition     = length(setsubtract(["ebs", "ec2", "rds"], local.drill_endpoints)) == 0
+    error_message = "the drill function reaches what it drills: ${join(", ", local.drill_endpoints)}"
+  }
+}
+
 run "a_writer_that_may_not_delete" {
   variables {
     prune = false
   }
   assert {
-    condition     = !anytrue([for statement in local.permissions.snapshot-trigger : contains(["LetGoOfExports", "LetGoOfSnapshots"], statement.Sid)])
+    condition     = !anytrue([for statement in local.permissions.snapshot-trigger : contains(["LetGoOfExports", "LetGoOfSnapshots", "LetGoOfVolumeSnapshots", "LetGoOfCacheSnapshots"], statement.Sid)])
     error_message = "without prune, only an operator lets go"
   }
 }
@@ -230,15 +282,15 @@ run "alarms" {
     error_message = "a function that fails is an alarm"
   }
   assert {
-    condition     = { for name, alarm in aws_cloudwatch_metric_alarm.stale : name => [alarm.threshold, alarm.treat_missing_data] } == { orders = [93600, "breaching"], billing = [86400, "breaching"], archive = [93600, "breaching"], prod = [108000, "breaching"] }
+    condition     = { for name, alarm in aws_cloudwatch_metric_alarm.stale : name => [alarm.threshold, alarm.treat_missing_data] } == { orders = [93600, "breaching"], billing = [86400, "breaching"], archive = [93600, "breaching"], disk = [93600, "breaching"], cache = [93600, "breaching"], prod = [108000, "breaching"] }
     error_message = "data older than its rpo is an alarm, and so is data of which nobody knows the age"
   }
   assert {
-    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.critical : alarm.treat_missing_data == "breaching"]) && length(aws_cloudwatch_metric_alarm.critical) == 4
+    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.critical : alarm.treat_missing_data == "breaching"]) && length(aws_cloudwatch_metric_alarm.critical) == 6
     error_message = "a checker that says nothing is an alarm"
   }
   assert {
-    condition     = toset(keys(aws_cloudwatch_metric_alarm.failed)) == toset(["orders/snapshot-failed", "billing/export-failed", "archive/export-failed", "prod/snapshot-failed", "orders/drill-failed"])
+    condition     = toset(keys(aws_cloudwatch_metric_alarm.failed)) == toset(["orders/snapshot-failed", "billing/export-failed", "archive/export-failed", "orders/drill-failed", "disk/snapshot-failed", "disk/drill-failed", "cache/snapshot-failed", "prod/snapshot-failed"])
     error_message = "each failure has an alarm of its own: ${join(", ", keys(aws_cloudwatch_metric_alarm.failed))}"
   }
   assert {

@@ -70,7 +70,7 @@ locals {
         Sid       = "ListersOfOtherAccounts"
         Effect    = "Allow"
         Principal = { AWS = distinct(concat(var.writers, var.readers)) }
-        Action    = ["s3:ListBucket", "s3:ListBucketMultipartUploads", "s3:GetBucketVersioning", "s3:GetEncryptionConfiguration"]
+        Action    = ["s3:ListBucket", "s3:ListBucketMultipartUploads", "s3:GetBucketAcl", "s3:GetBucketObjectLockConfiguration", "s3:GetBucketPolicyStatus", "s3:GetBucketPublicAccessBlock", "s3:GetBucketVersioning", "s3:GetEncryptionConfiguration", "s3:GetLifecycleConfiguration"]
         Resource  = local.arn
       },
     ] : [],

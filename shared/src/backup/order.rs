@@ -48,7 +48,12 @@ impl Order {
         let checks = asset.policy.drill.iter().flat_map(|drill| &drill.checks);
         let migrations = checks.filter_map(|check| match check {
             Check::Migration { migration, .. } => Some(migration.clone()),
-            Check::Sql { .. } | Check::Rows { .. } | Check::Newest { .. } | Check::Http { .. } | Check::Amcheck { .. } => None,
+            Check::Sql { .. }
+            | Check::Rows { .. }
+            | Check::Newest { .. }
+            | Check::Http { .. }
+            | Check::Amcheck { .. }
+            | Check::Filesystem { .. } => None,
         });
         let migrations = migrations.collect();
         match form {
@@ -100,7 +105,7 @@ impl Order {
     pub(super) fn large_streams(&self) -> usize {
         match self.method {
             Method::PgDumpDirectory => self.jobs,
-            Method::PgDumpCustom | Method::PgDumpPlain | Method::PgBaseBackup | Method::ProviderSnapshot => 1,
+            Method::PgDumpCustom | Method::PgDumpPlain | Method::PgBaseBackup | Method::ProviderSnapshot | Method::PointInTime => 1,
         }
     }
 
@@ -108,7 +113,7 @@ impl Order {
     pub(super) fn streams(&self) -> usize {
         match self.method {
             Method::PgDumpDirectory => self.jobs + 1,
-            Method::PgDumpCustom | Method::PgDumpPlain | Method::PgBaseBackup | Method::ProviderSnapshot => 2,
+            Method::PgDumpCustom | Method::PgDumpPlain | Method::PgBaseBackup | Method::ProviderSnapshot | Method::PointInTime => 2,
         }
     }
 }

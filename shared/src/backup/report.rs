@@ -1,9 +1,11 @@
 //! What taking backups came to.
 
 use crate::{
+    catalog::Extract,
     clock::{Timestamp, since},
     domain::{
         backup::{Manifest, Method, Tier},
+        change::{Change, ChangeState},
         finding::{Finding, FindingKind, Severity},
         measure::{Gauge, Measures},
     },
@@ -64,6 +66,9 @@ pub struct BackupReport {
     /// What became of each asset.
     #[serde(flatten)]
     report: Report<Taken>,
+    /// What became of extracts for analysts, which are no backups.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub analytics: Vec<Entry<Extract>>,
     #[serde(skip)]
     runbook: String,
 }
@@ -71,7 +76,13 @@ pub struct BackupReport {
 impl BackupReport {
     /// Wraps a report; findings link to `runbook`.
     pub fn new(report: Report<Taken>, runbook: &str) -> Self {
-        Self { report, runbook: runbook.to_owned() }
+        Self { report, analytics: Vec::new(), runbook: runbook.to_owned() }
+    }
+
+    /// The same with what became of extracts.
+    #[must_use]
+    pub fn with_analytics(self, analytics: Vec<Entry<Extract>>) -> Self {
+        Self { analytics, ..self }
     }
 }
 
@@ -93,14 +104,36 @@ impl Findings for BackupReport {
             }
             Outcome::Done(_) | Outcome::NotDue { .. } | Outcome::AlreadyRunning { .. } | Outcome::Waiting { .. } => None,
         });
-        failed.collect()
+        let unextracted = self.analytics.iter().filter_map(|entry| match &entry.outcome {
+            Outcome::Failed { reason, .. } => {
+                let sentence = format!("no extract for analysts was made: {reason}; backups are not concerned");
+                let finding = Finding::new(FindingKind::BackupFailed, Severity::Note, sentence, "lastgood doctor");
+                Some(finding.about(&entry.asset).linked(&self.runbook))
+            }
+            Outcome::Done(_) | Outcome::NotDue { .. } | Outcome::AlreadyRunning { .. } | Outcome::Waiting { .. } => None,
+        });
+        failed.chain(unextracted).collect()
     }
 
     fn exit(&self) -> Exit {
+        let extracts = self.analytics.iter().all(|entry| !matches!(entry.outcome, Outcome::Failed { .. }));
         match self.status {
-            Status::Ok => Exit::Good,
+            Status::Ok if extracts => Exit::Good,
+            Status::Ok => Exit::Failed,
             Status::Partial | Status::Failed => Exit::Failed,
         }
+    }
+
+    fn changes(&self) -> Vec<Change> {
+        let of = |entry: &Entry<Taken>| {
+            let (state, backup) = match &entry.outcome {
+                Outcome::Done(taken) => (ChangeState::Done, Some(taken.backup)),
+                Outcome::Failed { .. } => (ChangeState::Failed, None),
+                Outcome::NotDue { .. } | Outcome::AlreadyRunning { .. } | Outcome::Waiting { .. } => return None,
+            };
+            Some(Change { asset: entry.asset.clone(), state, backup })
+        };
+        self.entries.iter().filter_map(of).collect()
     }
 
     fn measures(&self) -> Vec<Measures> {

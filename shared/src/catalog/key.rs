@@ -4,6 +4,7 @@ use crate::{
     domain::place::Place,
     id::{AssetName, BackupId, Slot},
 };
+use sha2::{Digest, Sha256};
 use std::fmt;
 
 /// The path of a record or an artifact below the vault.
@@ -21,6 +22,8 @@ pub enum Key {
     Drill(AssetName, BackupId),
     /// A drill's evidence for people.
     DrillPage(AssetName, BackupId),
+    /// An extract for analysts.
+    Extract(AssetName, BackupId),
     /// What a backup was, after retention let it go.
     Tombstone(AssetName, BackupId),
     /// What a prune decided, before it acted.
@@ -37,6 +40,8 @@ pub enum Key {
     Status,
     /// Which findings were told to whom.
     Told,
+    /// What a key closed, and must open again.
+    Opened(Place, String),
     /// A stored object of a backup, by its name.
     Artifact(AssetName, String),
     /// The digests of a backup's artifacts, as `sha256sum -c` reads them, by the artifact's name.
@@ -99,6 +104,7 @@ impl fmt::Display for Key {
             Self::Verification(asset, id) => write!(f, "{}{id}.json", Self::verifications(asset)),
             Self::Drill(asset, id) => write!(f, "{}{id}.json", Self::drills(asset)),
             Self::DrillPage(asset, id) => write!(f, "{}{id}.html", Self::drills(asset)),
+            Self::Extract(asset, id) => write!(f, "catalog/v1/assets/{asset}/analytics/{id}.json"),
             Self::Tombstone(asset, id) => write!(f, "{}{id}.json", Self::tombstones(asset)),
             Self::Plan(asset, id) => write!(f, "{}{id}.json", Self::plans(asset)),
             Self::Run(asset, function, slot) => write!(f, "{}{slot}.json", Self::runs(asset, function)),
@@ -107,6 +113,7 @@ impl fmt::Display for Key {
             Self::Memory(function, asset) => write!(f, "catalog/v1/memory/{function}/{asset}.json.zst"),
             Self::Status => f.write_str("status/status.json"),
             Self::Told => f.write_str("catalog/v1/told.json"),
+            Self::Opened(place, key) => write!(f, "catalog/v1/keys/{}/{}.json", place.slug(), hex::encode(&Sha256::digest(key)[..8])),
             Self::Artifact(asset, name) => write!(f, "{}{name}", Self::exports(asset)),
             Self::Digests(asset, name) => write!(f, "{}{name}.sha256", Self::exports(asset)),
         }

@@ -2,10 +2,12 @@
 //! created once and never changed, a run is saved with compare-and-swap.
 
 pub mod evidence;
+mod extract;
 mod glance;
 mod heartbeat;
 mod key;
 pub mod lease;
+mod opened;
 mod plan;
 mod proof;
 mod record;
@@ -15,9 +17,11 @@ mod tombstone;
 mod uses;
 mod verification;
 
+pub use extract::Extract;
 pub use glance::Glance;
 pub use heartbeat::{Heartbeat, Waker};
 pub use key::Key;
+pub use opened::Opened;
 pub use plan::{PlanRecord, PlanState};
 pub use proof::{Checked, Copied, Copy, Copying};
 pub use record::{Record, decode, encode};

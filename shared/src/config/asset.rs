@@ -81,6 +81,19 @@ pub enum Source {
         /// Its connection URL.
         url: SecretRef,
     },
+    /// A Redis or Valkey of ElastiCache: a replication group or a cache cluster, which of the two is found out.
+    #[serde(rename = "redis")]
+    Elasticache {
+        /// Always Amazon.
+        provider: SecretsProvider,
+        /// Its identifier.
+        instance: String,
+        /// Its region.
+        region: String,
+        /// Its region as a place: where its snapshots are held.
+        #[serde(skip)]
+        place: Place,
+    },
     /// A set of secrets.
     Secrets {
         /// Who keeps them.
@@ -88,14 +101,34 @@ pub enum Source {
         /// The project or account alias.
         project: Option<String>,
     },
-    /// A block volume.
+    /// A block volume, or all of an instance's.
     Volume {
         /// Who keeps it.
         provider: SecretsProvider,
-        /// Its id.
-        volume: String,
+        /// Which.
+        #[serde(flatten)]
+        of: Volumes,
         /// Its region.
         region: Option<String>,
+        /// Its region as a place, where that is Amazon's: its snapshots are held there.
+        #[serde(skip)]
+        place: Option<Place>,
+    },
+}
+
+/// Which block volumes are one asset.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Volumes {
+    /// One of its own.
+    One {
+        /// Its id.
+        volume: String,
+    },
+    /// Every one that is attached to an instance, taken at one moment.
+    Attached {
+        /// The instance's id.
+        instance: String,
     },
 }
 
@@ -103,13 +136,9 @@ impl Source {
     /// Where its provider holds snapshots of it; none where the vault holds them.
     pub const fn home(&self) -> Option<&Place> {
         match self {
-            Self::Rds { place, .. } => Some(place),
-            Self::Postgres { .. }
-            | Self::Cloudsql { .. }
-            | Self::Bucket { .. }
-            | Self::Redis { .. }
-            | Self::Secrets { .. }
-            | Self::Volume { .. } => None,
+            Self::Rds { place, .. } | Self::Elasticache { place, .. } => Some(place),
+            Self::Volume { place, .. } => place.as_ref(),
+            Self::Postgres { .. } | Self::Cloudsql { .. } | Self::Bucket { .. } | Self::Redis { .. } | Self::Secrets { .. } => None,
         }
     }
 
@@ -118,7 +147,12 @@ impl Source {
         match self {
             Self::Postgres { url } => Some(url),
             Self::Rds { url, .. } => url.as_ref(),
-            Self::Cloudsql { .. } | Self::Bucket { .. } | Self::Redis { .. } | Self::Secrets { .. } | Self::Volume { .. } => None,
+            Self::Cloudsql { .. }
+            | Self::Bucket { .. }
+            | Self::Redis { .. }
+            | Self::Elasticache { .. }
+            | Self::Secrets { .. }
+            | Self::Volume { .. } => None,
         }
     }
 
@@ -130,6 +164,7 @@ impl Source {
             | Self::Cloudsql { .. }
             | Self::Bucket { .. }
             | Self::Redis { .. }
+            | Self::Elasticache { .. }
             | Self::Secrets { .. }
             | Self::Volume { .. } => None,
         }
@@ -142,7 +177,7 @@ impl Source {
             Self::Rds { .. } => "rds",
             Self::Cloudsql { .. } => "cloudsql",
             Self::Bucket { .. } => "bucket",
-            Self::Redis { .. } => "redis",
+            Self::Redis { .. } | Self::Elasticache { .. } => "redis",
             Self::Secrets { .. } => "secrets",
             Self::Volume { .. } => "volume",
         }

@@ -1,7 +1,7 @@
 //! What each kind of asset must and may say, and what a check may ask.
 
 use super::{
-    Asset, Check, Expect, Fleet, Login, SecretRef, SnapshotFrom, Source,
+    Asset, Check, Expect, Fleet, Login, SecretRef, SecretsProvider, SnapshotFrom, Source, Volumes,
     fleet::LONGEST,
     raw::{RawAsset, RawCheck, RawDefaults, RawKind},
     read::Reader,
@@ -26,7 +26,10 @@ impl Reader<'_> {
                 "give it `export: { schedule: \"0 2 * * *\" }` or a `snapshot`",
             ));
         }
-        if source.home().is_none() && policy.snapshot.as_ref().is_some_and(|snapshot| snapshot.from == SnapshotFrom::Automated) {
+        self.suits(&path, &at, &source, &policy)?;
+        if !matches!(source, Source::Rds { .. })
+            && policy.snapshot.as_ref().is_some_and(|snapshot| snapshot.from == SnapshotFrom::Automated)
+        {
             let what = format!("nobody takes snapshots of a {} by itself", source.kind());
             return Err(self.wrong(&at, &format!("{path}.snapshot.from"), &what, "leave `from` out"));
         }
@@ -47,6 +50,7 @@ impl Reader<'_> {
             ("url", asset.url.is_some()),
             ("login", asset.login.is_some()),
             ("export", policy.export.is_some()),
+            ("analytics", policy.analytics.is_some()),
             ("project", asset.project.is_some()),
             ("provider", asset.provider.is_some()),
             ("volume", asset.volume.is_some()),
@@ -66,6 +70,9 @@ impl Reader<'_> {
         let select = self.need(&path, &at, "select", asset.select.as_ref())?;
         let region = self.need(&path, &at, "region", asset.region.as_ref())?;
         let place = Place::aws(&region, None).map_err(|error| self.retold(&path, &at, "region", &error))?;
+        let member =
+            Source::Rds { instance: String::new(), region: region.clone(), place: place.clone(), url: None, login: Login::default() };
+        self.suits(&path, &at, &member, &policy)?;
         Ok(Fleet { name: name.clone(), select, region, place, policy, roll: Roll::default() })
     }
 
@@ -87,9 +94,9 @@ impl Reader<'_> {
             RawKind::Rds => ("rds", &["instance", "region", "url", "login"]),
             RawKind::Cloudsql => ("cloudsql", &["project", "instance", "url"]),
             RawKind::Bucket => ("bucket", &["url", "expect"]),
-            RawKind::Redis => ("redis", &["url"]),
+            RawKind::Redis => ("redis", &["url", "provider", "instance", "region"]),
             RawKind::Secrets => ("secrets", &["provider", "project"]),
-            RawKind::Volume => ("volume", &["provider", "volume", "region"]),
+            RawKind::Volume => ("volume", &["provider", "volume", "instance", "region"]),
         };
         if let Some((stray, _)) = given.iter().find(|(key, present)| *present && !allowed.contains(key)) {
             let hint = format!("a {kind} asset has: {}", allowed.join(", "));
@@ -97,14 +104,15 @@ impl Reader<'_> {
         }
         Ok(match asset.kind {
             RawKind::Postgres => Source::Postgres { url: self.reference(path, at, asset.url.as_ref())? },
-            RawKind::Redis => Source::Redis { url: self.reference(path, at, asset.url.as_ref())? },
+            RawKind::Redis if asset.url.is_some() || asset.provider.is_none() => self.redis(path, at)?,
+            RawKind::Redis => self.elasticache(path, at)?,
             RawKind::Rds => {
                 let region = self.need(path, at, "region", asset.region.as_ref())?;
                 let url = asset.url.as_ref().map(|url| self.reference(path, at, Some(url))).transpose()?;
                 let instance = self
                     .need(path, at, "instance", asset.instance.as_ref())
                     .map_err(|error| error.hint("add `instance: NAME`, or `select: { tag: backup=true }` for all that bear a tag"))?;
-                let place = Place::aws(&region, None).map_err(|error| self.retold(path, at, "region", &error))?;
+                let place = self.amazons(path, at, &region)?;
                 let login = asset.login.as_ref().map(|login| login.value).unwrap_or_default();
                 if login == Login::Iam && url.is_none() {
                     let hint = "add `url: env:NAME`: postgres://ROLE@HOST:5432/DATABASE?sslmode=verify-full&sslrootcert=/path/to/global-bundle.pem";
@@ -125,12 +133,63 @@ impl Reader<'_> {
                 provider: self.need(path, at, "provider", asset.provider.as_ref())?,
                 project: asset.project.as_ref().map(|project| project.value.clone()),
             },
-            RawKind::Volume => Source::Volume {
-                provider: self.need(path, at, "provider", asset.provider.as_ref())?,
-                volume: self.need(path, at, "volume", asset.volume.as_ref())?,
-                region: asset.region.as_ref().map(|region| region.value.clone()),
-            },
+            RawKind::Volume => self.volume(path, at)?,
         })
+    }
+
+    fn redis(&self, path: &str, at: &Spanned<RawAsset>) -> Result<Source> {
+        let asset = &at.value;
+        if asset.url.is_some() && (asset.provider.is_some() || asset.instance.is_some() || asset.region.is_some()) {
+            let hint = "write `url` for a server of your own, or `provider: aws`, `instance` and `region` for ElastiCache";
+            return Err(self.wrong(at, path, "it is either reached by a `url` or kept by a provider", hint));
+        }
+        Ok(Source::Redis { url: self.reference(path, at, asset.url.as_ref())? })
+    }
+
+    fn elasticache(&self, path: &str, at: &Spanned<RawAsset>) -> Result<Source> {
+        let asset = &at.value;
+        let provider = self.need(path, at, "provider", asset.provider.as_ref())?;
+        if provider != SecretsProvider::Aws {
+            let hint = "only ElastiCache is: `provider: aws`";
+            return Err(self.wrong(at, &format!("{path}.provider"), "no redis of this provider is driven", hint));
+        }
+        let region = self.need(path, at, "region", asset.region.as_ref())?;
+        let instance = self.need(path, at, "instance", asset.instance.as_ref())?;
+        let place = self.amazons(path, at, &region)?;
+        Ok(Source::Elasticache { provider, instance, region, place })
+    }
+
+    fn volume(&self, path: &str, at: &Spanned<RawAsset>) -> Result<Source> {
+        let asset = &at.value;
+        let provider = self.need(path, at, "provider", asset.provider.as_ref())?;
+        let amazons = provider == SecretsProvider::Aws;
+        let of = match (&asset.volume, &asset.instance) {
+            (Some(volume), None) => Volumes::One { volume: volume.value.clone() },
+            (None, Some(instance)) if amazons => Volumes::Attached { instance: instance.value.clone() },
+            (None, _) => Volumes::One { volume: self.need(path, at, "volume", None)? },
+            (Some(_), Some(_)) => {
+                let hint = "keep `volume` for one of them, `instance` for all that are attached to it";
+                return Err(self.wrong(at, path, "it is either one `volume` or all of an `instance`", hint));
+            }
+        };
+        let (id, prefix) = match &of {
+            Volumes::One { volume } => (volume, "vol-"),
+            Volumes::Attached { instance } => (instance, "i-"),
+        };
+        let named = id.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+        if amazons && !named {
+            return Err(self.wrong(at, path, &format!("{id:?} is no id of Amazon's"), &format!("it begins with {prefix}")));
+        }
+        let region = asset.region.as_ref().map(|region| region.value.clone());
+        let place = match provider {
+            SecretsProvider::Aws => Some(self.amazons(path, at, &self.need(path, at, "region", asset.region.as_ref())?)?),
+            SecretsProvider::Gcp => None,
+        };
+        Ok(Source::Volume { provider, of, region, place })
+    }
+
+    fn amazons(&self, path: &str, at: &Spanned<RawAsset>, region: &str) -> Result<Place> {
+        Place::aws(region, None).map_err(|error| self.retold(path, at, "region", &error))
     }
 
     fn need<T: Clone>(&self, path: &str, at: &Spanned<RawAsset>, key: &str, value: Option<&Spanned<T>>) -> Result<T> {
@@ -152,31 +211,34 @@ impl Reader<'_> {
 
     pub(super) fn check(&self, path: &str, at: &Spanned<RawCheck>) -> Result<Check> {
         let wrong = |what: &str, hint: &str| self.wrong(at, path, what, hint);
-        let RawCheck { sql, expect, table, rows, newest, within, migration, equals_source, http, amcheck } = at.value.clone();
-        match (sql, expect, table, rows, newest, within, migration, equals_source, http, amcheck) {
-            (Some(sql), Some(expect), None, None, None, None, None, None, None, None) => {
+        let RawCheck { sql, expect, table, rows, newest, within, migration, equals_source, http, amcheck, filesystem } = at.value.clone();
+        match (sql, expect, table, rows, newest, within, migration, equals_source, http, amcheck, filesystem) {
+            (Some(sql), Some(expect), None, None, None, None, None, None, None, None, None) => {
                 let expect: Expect =
                     expect.parse().map_err(|error: Error| wrong(&error.to_string(), error.advice().unwrap_or_default()))?;
                 Ok(Check::Sql { sql, expect })
             }
-            (None, None, Some(table), Some(rows), None, None, None, None, None, None) => Ok(Check::Rows { table, rows }),
-            (None, None, Some(table), None, Some(newest), Some(within), None, None, None, None) => {
+            (None, None, Some(table), Some(rows), None, None, None, None, None, None, None) => Ok(Check::Rows { table, rows }),
+            (None, None, Some(table), None, Some(newest), Some(within), None, None, None, None, None) => {
                 Ok(Check::Newest { table, newest, within })
             }
-            (None, None, None, None, None, None, Some(migration), Some(true), None, None) => {
+            (None, None, None, None, None, None, Some(migration), Some(true), None, None, None) => {
                 Ok(Check::Migration { migration, equals_source: true })
             }
-            (None, Some(expect), None, None, None, None, None, None, Some(http), None) => {
+            (None, Some(expect), None, None, None, None, None, None, Some(http), None, None) => {
                 if !(http.starts_with("https://") || http.starts_with("http://")) || http.contains('@') {
                     return Err(wrong("not an address that a check may ask", "write an http(s) URL without credentials"));
                 }
                 Ok(Check::Http { http, expect })
             }
-            (None, None, None, None, None, None, None, None, None, Some(true)) => Ok(Check::Amcheck { amcheck: true }),
+            (None, None, None, None, None, None, None, None, None, Some(true), None) => Ok(Check::Amcheck { amcheck: true }),
+            (None, None, None, None, None, None, None, None, None, None, Some(filesystem)) if !filesystem.as_slice().is_empty() => {
+                Ok(Check::Filesystem { filesystem })
+            }
             _ => Err(wrong(
                 "not a check",
                 "write one of: { sql, expect } { table, rows } { table, newest, within } { migration, equals_source: true } \
-                 { http, expect } { amcheck: true }",
+                 { http, expect } { amcheck: true } { filesystem: ext4 }",
             )),
         }
     }

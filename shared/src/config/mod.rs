@@ -3,9 +3,12 @@
 //! Reading refuses unknown keys, impossible values and plaintext passwords, and names the key, the line and the fix.
 
 mod asset;
+mod bus;
 mod convert;
+mod ebs;
 mod fault;
 mod fleet;
+mod limits;
 mod policy;
 mod raw;
 mod read;
@@ -13,11 +16,13 @@ mod reference;
 mod show;
 mod topic;
 
-pub use asset::{Asset, BucketExpectations, Login, SecretsProvider, Source};
+pub use asset::{Asset, BucketExpectations, Login, SecretsProvider, Source, Volumes};
+pub use bus::{EventBus, OwnEvents};
+pub use ebs::{AnyOf, Blocks, EbsDrill, Filesystem};
 pub use fleet::{Fleet, Select, Tag};
 pub use policy::{
-    Check, Copies, DrillNetwork, DrillPolicy, DrillTarget, Expect, ExportPolicy, Format, Policy, RdsDrill, Retention, SnapshotFrom,
-    SnapshotPolicy,
+    AnalyticsPolicy, Check, Copies, DrillNetwork, DrillPolicy, DrillTarget, Expect, ExportPolicy, Format, Policy, RdsDrill, Retention,
+    SnapshotFrom, SnapshotPolicy,
 };
 pub use read::remarks;
 pub use reference::SecretRef;
@@ -44,6 +49,8 @@ pub struct Config {
     pub passphrase: Option<SecretRef>,
     /// Who is told.
     pub notify: Vec<Channel>,
+    /// Where events of our own go; none where nobody waits for them.
+    pub events: Option<OwnEvents>,
     /// The AWS accounts whose events are believed, besides the one that a function runs in.
     pub accounts: Vec<String>,
     /// The base of alert links: a link is this + `#section`.

@@ -1,6 +1,6 @@
 //! What an owner asks for: when, how often, how long kept, where else, how proven.
 
-use super::SecretRef;
+use super::{AnyOf, EbsDrill, Filesystem, SecretRef};
 use crate::domain::{backup::Compression, due::Schedule, place::Place, span::Span};
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +21,8 @@ pub struct Policy {
     pub copies: Vec<Copies>,
     /// How it is proven.
     pub drill: Option<DrillPolicy>,
+    /// Extracts for analysts: not a backup.
+    pub analytics: Option<AnalyticsPolicy>,
 }
 
 /// How many of each tier are kept. A backup is promoted: the first of a week or month that succeeded stands for it.
@@ -78,6 +80,24 @@ pub enum Format {
     Plain,
     /// `pg_dump -Fd -j`: a file per table, dumped and restored in parallel.
     Directory,
+}
+
+/// When and where a provider writes extracts for analysts (Parquet files of a snapshot's tables). No database can be restored
+/// from them, so they count as nothing that protects.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AnalyticsPolicy {
+    /// When.
+    pub schedule: Schedule,
+    /// Where to: `s3://bucket/folder`, in the asset's own region.
+    pub to: Place,
+    /// The ARN of the role that the provider writes as.
+    pub role: String,
+    /// The key that the files are encrypted with; the provider insists on one.
+    pub kms_key: String,
+    /// Which parts: `database`, `database.schema` or `database.schema.table`; everything when not given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub only: Vec<String>,
 }
 
 /// When snapshots are made.
@@ -149,6 +169,10 @@ pub struct DrillPolicy {
     pub from: Option<Place>,
     /// Which form is drilled; by default whichever was drilled longer ago.
     pub form: Option<crate::domain::backup::Form>,
+    /// How long before the drill the moment lies that is restored out of the provider's own continuous backups, where no
+    /// backup of ours is to be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub point_in_time: Option<Span>,
     /// How long a drill may take before it is torn down.
     pub timeout: Span,
     /// What is checked beyond the recorded expectations.
@@ -168,6 +192,8 @@ pub enum DrillTarget {
     Rds(RdsDrill),
     /// A throwaway Cloud SQL instance.
     Cloudsql(serde_json::Value),
+    /// Throwaway volumes of EBS, which are read and never attached.
+    Ebs(EbsDrill),
 }
 
 /// Where a throwaway RDS instance is made: a network of its own, from which nothing reaches production.
@@ -244,6 +270,11 @@ pub enum Check {
     Amcheck {
         /// Always true.
         amcheck: bool,
+    },
+    /// Every volume bears a file system of this kind, or of one of these (volumes).
+    Filesystem {
+        /// Which.
+        filesystem: AnyOf<Filesystem>,
     },
 }
 

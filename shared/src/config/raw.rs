@@ -1,7 +1,7 @@
 //! `lastgood.yaml` as it is written: every key that exists, each with the place where it stands.
 
-use super::{BucketExpectations, ExportPolicy, RecoverySet, Retention, SecretRef, SecretsProvider, Select, SnapshotPolicy};
-use super::{DrillTarget, Expect, Login, Topic};
+use super::{AnalyticsPolicy, AnyOf, BucketExpectations, ExportPolicy, Filesystem, RecoverySet, Retention, SecretRef, SecretsProvider};
+use super::{DrillTarget, Expect, Login, OwnEvents, Select, SnapshotPolicy, Topic};
 use crate::domain::{backup::Form, due::Schedule, place::Place, span::Span};
 use crate::id::AssetName;
 use schemars::JsonSchema;
@@ -26,6 +26,8 @@ pub struct RawConfig {
     #[serde(default)]
     #[schemars(with = "Vec<RawChannel>")]
     pub notify: Vec<Spanned<RawChannel>>,
+    /// Where events of our own go.
+    pub events: Option<OwnEvents>,
     /// The AWS accounts whose events are believed, besides the one that a function runs in.
     #[serde(default)]
     #[schemars(with = "Vec<String>", extend("items" = { "type": "string", "pattern": "^[0-9]{12}$" }))]
@@ -131,19 +133,20 @@ pub struct RawAsset {
     /// How its database is logged in to (rds).
     #[schemars(with = "Option<Login>")]
     pub login: Key<Login>,
-    /// The instance (rds, cloudsql).
+    /// The instance (rds, cloudsql), the replication group or cache cluster (redis on ElastiCache), or the machine all of whose
+    /// volumes are one asset (volume).
     #[schemars(with = "Option<String>")]
     pub instance: Key<String>,
     /// Instances and clusters by their tag, instead of one by its name (rds): a fleet.
     #[schemars(with = "Option<Select>")]
     pub select: Key<Select>,
-    /// The region (rds, volume).
+    /// The region (rds, volume, redis on ElastiCache).
     #[schemars(with = "Option<String>")]
     pub region: Key<String>,
     /// The project (cloudsql, secrets).
     #[schemars(with = "Option<String>")]
     pub project: Key<String>,
-    /// Who keeps it (secrets, volume).
+    /// Who keeps it (secrets, volume, redis on ElastiCache).
     #[schemars(with = "Option<SecretsProvider>")]
     pub provider: Key<SecretsProvider>,
     /// The volume's id.
@@ -172,6 +175,9 @@ pub struct RawAsset {
     /// How it is proven.
     #[schemars(with = "Option<RawDrill>")]
     pub drill: Key<RawDrill>,
+    /// Extracts for analysts (rds): not a backup.
+    #[schemars(with = "Option<AnalyticsPolicy>")]
+    pub analytics: Key<AnalyticsPolicy>,
 }
 
 /// Another place where every backup must exist.
@@ -201,6 +207,9 @@ pub struct RawDrill {
     pub from: Option<Place>,
     /// Which form is drilled.
     pub form: Option<Form>,
+    /// Restores no snapshot, but the moment this long before the drill, out of the provider's own continuous backups
+    /// (`into: { rds: … }`).
+    pub point_in_time: Option<Span>,
     /// How long a drill may take; twice the rto when not given.
     pub timeout: Option<Span>,
     /// What is checked beyond the recorded expectations.
@@ -209,7 +218,7 @@ pub struct RawDrill {
     pub checks: Vec<Spanned<RawCheck>>,
 }
 
-/// One question to a replica: `sql`, `table` with `rows` or `newest`, `migration`, `http` or `amcheck`.
+/// One question to a replica: `sql`, `table` with `rows` or `newest`, `migration`, `http`, `amcheck` or `filesystem`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawCheck {
@@ -233,6 +242,8 @@ pub struct RawCheck {
     pub http: Option<String>,
     /// Checks every index of a physically restored replica.
     pub amcheck: Option<bool>,
+    /// The file system that every volume must bear (volumes).
+    pub filesystem: Option<AnyOf<Filesystem>>,
 }
 
 /// Assets that are recovered together, in order.

@@ -1,12 +1,16 @@
 //! From text to a [`Config`]: strict, bounded, and with every default applied.
 
 use super::{
-    Channel, Config, Copies, DrillPolicy, Policy, Retention, System,
+    AnalyticsPolicy, Channel, Config, Copies, DrillPolicy, DrillTarget, Policy, Retention, System,
     fault::{all_of, of_yaml, told},
-    raw::{RawAsset, RawChannel, RawChannelKind, RawConfig, RawCopy, RawDefaults, RawDrill, RawSystem},
+    raw::{RawAsset, RawChannel, RawChannelKind, RawConfig, RawCopy, RawDefaults, RawDrill, RawKind, RawSystem},
 };
 use crate::{
-    domain::{due::Schedule, place::Place, span::Span},
+    domain::{
+        due::Schedule,
+        place::{Place, Scheme},
+        span::Span,
+    },
     error::{Error, Result, invalid},
     id::AssetName,
 };
@@ -96,7 +100,19 @@ impl Reader<'_> {
         all_of(wrong)?;
         let accounts = raw.accounts.iter().enumerate().map(|(n, account)| self.account(n, account)).collect::<Result<_>>()?;
         let notify = raw.notify.iter().enumerate().map(|(n, channel)| self.channel(n, channel)).collect::<Result<_>>()?;
-        Ok(Config { vault: raw.vault.value, openpgp, decrypt_with, passphrase, notify, accounts, runbook, assets, fleets, systems })
+        Ok(Config {
+            vault: raw.vault.value,
+            openpgp,
+            decrypt_with,
+            passphrase,
+            notify,
+            events: raw.events,
+            accounts,
+            runbook,
+            assets,
+            fleets,
+            systems,
+        })
     }
 
     fn account(&self, number: usize, at: &Spanned<String>) -> Result<String> {
@@ -168,7 +184,25 @@ impl Reader<'_> {
         }
         let export = asset.value.export.take().map(|export| export.value);
         let snapshot = asset.value.snapshot.take().map(|snapshot| snapshot.value);
-        Ok(Policy { rpo, rto, retention, export, snapshot, copies, drill })
+        let analytics = match asset.value.analytics.take() {
+            Some(analytics) => Some(self.analytics(path, &analytics, asset.value.kind, snapshot.is_some())?),
+            None => None,
+        };
+        Ok(Policy { rpo, rto, retention, export, snapshot, copies, drill, analytics })
+    }
+
+    fn analytics(&self, path: &str, at: &Spanned<AnalyticsPolicy>, kind: RawKind, snapshots: bool) -> Result<AnalyticsPolicy> {
+        let path = format!("{path}.analytics");
+        if kind != RawKind::Rds || !snapshots {
+            return Err(self.wrong(at, &path, "only snapshots of RDS can be extracted", "give it to an rds asset that has a `snapshot`"));
+        }
+        if at.value.to.scheme() != Scheme::S3 {
+            return Err(self.wrong(at, &format!("{path}.to"), "RDS writes to S3 only", "write s3://bucket/folder"));
+        }
+        if !(at.value.role.starts_with("arn:") && at.value.role.contains(":iam::") && at.value.role.contains(":role/")) {
+            return Err(self.wrong(at, &format!("{path}.role"), "no ARN of a role", "write arn:aws:iam::ACCOUNT:role/NAME"));
+        }
+        Ok(at.value.clone())
     }
 
     fn retention(&self, path: &str, own: Option<&Spanned<Retention>>, defaults: &RawDefaults) -> Result<Retention> {
@@ -219,6 +253,9 @@ impl Reader<'_> {
                 ));
             }
         }
+        if at.value.point_in_time.is_some() {
+            self.moment(&path, &at)?;
+        }
         let checks = at
             .value
             .checks
@@ -226,9 +263,23 @@ impl Reader<'_> {
             .enumerate()
             .map(|(n, check)| self.check(&format!("{path}.checks[{n}]"), check))
             .collect::<Result<_>>()?;
-        let RawDrill { schedule, into, from, form, timeout, checks: _ } = at.value;
+        let RawDrill { schedule, into, from, form, point_in_time, timeout, checks: _ } = at.value;
         let timeout = timeout.unwrap_or_else(|| doubled(rto));
-        Ok(DrillPolicy { schedule, into, from, form, timeout, checks })
+        Ok(DrillPolicy { schedule, into, from, form, point_in_time, timeout, checks })
+    }
+
+    /// Refuses a drill of a moment where no provider could restore one.
+    fn moment(&self, path: &str, at: &Spanned<RawDrill>) -> Result<()> {
+        let wrong = |what: &str, hint: &str| Err(self.wrong(at, &format!("{path}.point_in_time"), what, hint));
+        let RawDrill { into, from, form, .. } = &at.value;
+        if !matches!(into, DrillTarget::Rds(_)) {
+            return wrong("only RDS restores a moment of its own", "write `into: { rds: … }`, or leave `point_in_time` out");
+        }
+        if from.is_some() || form.is_some() {
+            let what = "continuous backups are at their home only, and neither a copy nor of a form";
+            return wrong(what, "leave `from` and `form` out, or `point_in_time`");
+        }
+        Ok(())
     }
 }
 

@@ -87,6 +87,8 @@ pub enum Method {
     PgBaseBackup,
     /// A snapshot that the provider makes and holds: of an RDS instance, an Aurora cluster, a volume.
     ProviderSnapshot,
+    /// A moment of the provider's own continuous backups. Only drills and restores speak of it: no manifest of it is recorded.
+    PointInTime,
 }
 
 impl Method {
@@ -94,7 +96,7 @@ impl Method {
     pub const fn form(self) -> Form {
         match self {
             Self::PgDumpCustom | Self::PgDumpPlain | Self::PgDumpDirectory => Form::Export,
-            Self::PgBaseBackup | Self::ProviderSnapshot => Form::Snapshot,
+            Self::PgBaseBackup | Self::ProviderSnapshot | Self::PointInTime => Form::Snapshot,
         }
     }
 }

@@ -91,11 +91,13 @@ pub enum FindingKind {
     FleetShort,
     /// A member is no longer selected by its fleet: its backups are kept, and no new ones are made.
     MemberLeft,
+    /// The bucket that backups lie in is open to the public, or deletes them by itself.
+    VaultUnsafe,
 }
 
 impl FindingKind {
     /// Every kind, so that the runbook and the tests can walk them.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::BackupStale,
         Self::NeverSucceeded,
         Self::BackupFailed,
@@ -123,6 +125,7 @@ impl FindingKind {
         Self::PostureDrift,
         Self::FleetShort,
         Self::MemberLeft,
+        Self::VaultUnsafe,
     ];
 
     /// The kind as records and the runbook's headings write it.
@@ -155,6 +158,7 @@ impl FindingKind {
             Self::PostureDrift => "posture-drift",
             Self::FleetShort => "fleet-short",
             Self::MemberLeft => "member-left",
+            Self::VaultUnsafe => "vault-unsafe",
         }
     }
 }

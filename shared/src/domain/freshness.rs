@@ -4,6 +4,7 @@
 //! never good; every finding says how bad it is, one plain sentence, and what to type next.
 
 mod age;
+mod bucket;
 mod copies;
 mod function;
 mod member;
@@ -17,6 +18,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 
+pub use bucket::vault;
 pub use function::{Beat, functions};
 pub use member::fleets;
 pub use objects::unrecorded;
@@ -49,6 +51,7 @@ pub fn judge(asset: &Asset, seen: &Seen, now: Timestamp, runbook: &str) -> Asset
         size::findings,
         posture::findings,
         member::findings,
+        bucket::findings,
         unknown,
         refused_prune,
     ] {

@@ -94,7 +94,7 @@ pub struct SnapshotSeen {
 pub struct Held {
     /// Where it is held: `aws://eu-west-1`, with the account behind a slash when it is another.
     pub place: Place,
-    /// Its name there.
+    /// Its name there; of continuous backups, their source's.
     pub name: SnapshotName,
     /// The provider's own full name of it: an ARN, a resource path.
     pub reference: String,
@@ -107,10 +107,26 @@ pub struct Held {
     /// The key it is encrypted with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
+    /// Its parts, where it is made of several: each a snapshot of one volume, all of one moment. It counts as a whole or not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<Member>,
     /// How the source was set up when it was taken, because a restore does not bring that back: parameter group, security
     /// groups, flags, tags. Empty in the proof of a copy.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub settings: BTreeMap<String, serde_json::Value>,
+}
+
+/// One part of a snapshot that is made of several.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// What it is a snapshot of: a volume's id.
+    pub of: String,
+    /// The provider's own name of it.
+    pub reference: String,
+    /// The bytes that the provider set aside for it.
+    pub bytes: u64,
+    /// Whether it is encrypted.
+    pub encrypted: bool,
 }
 
 impl Held {
@@ -122,7 +138,16 @@ impl Held {
         if self.bytes != original.bytes {
             return Some(format!("it has {} bytes, the original {}", self.bytes, original.bytes));
         }
-        (original.encrypted && !self.encrypted).then(|| "the original is encrypted and it is not".to_owned())
+        if original.encrypted && !self.encrypted {
+            return Some("the original is encrypted and it is not".to_owned());
+        }
+        original.members.iter().find_map(|member| {
+            let Some(part) = self.members.iter().find(|part| part.of == member.of) else {
+                return Some(format!("it has no part of {}, and the original has", member.of));
+            };
+            (part.bytes != member.bytes || (member.encrypted && !part.encrypted))
+                .then(|| format!("its part of {} is smaller or less encrypted than the original's", member.of))
+        })
     }
 }
 
@@ -151,11 +176,32 @@ mod tests {
             bytes: 20 << 30,
             encrypted: true,
             key: Some("k".into()),
+            members: Vec::new(),
             settings: BTreeMap::new(),
         };
         assert_eq!(Held { key: Some("other".into()), ..original.clone() }.differs(&original), None);
         assert!(Held { encrypted: false, ..original.clone() }.differs(&original).unwrap().contains("encrypted"));
         assert!(Held { bytes: 1, ..original.clone() }.differs(&original).unwrap().contains("bytes"));
         assert!(Held { engine: "postgres 14.1".into(), ..original.clone() }.differs(&original).unwrap().contains("14.1"));
+    }
+
+    #[test]
+    fn r47_a_set_that_lacks_a_part_is_no_copy() {
+        let part = |of: &str, encrypted| Member { of: of.into(), reference: format!("snap-{of}"), bytes: 1 << 30, encrypted };
+        let set = |members: Vec<Member>| Held {
+            place: "aws://eu-west-1".parse().unwrap(),
+            name: SnapshotName("lastgood-a-x".into()),
+            reference: "snap-1,snap-2".into(),
+            engine: "2 volumes".into(),
+            bytes: 2 << 30,
+            encrypted: false,
+            key: None,
+            members,
+            settings: BTreeMap::new(),
+        };
+        let original = set(vec![part("vol-1", true), part("vol-2", false)]);
+        assert_eq!(set(vec![part("vol-2", true), part("vol-1", true)]).differs(&original), None);
+        assert!(set(vec![part("vol-1", true), part("vol-3", false)]).differs(&original).unwrap().contains("vol-2"));
+        assert!(set(vec![part("vol-1", false), part("vol-2", false)]).differs(&original).unwrap().contains("vol-1"));
     }
 }

@@ -1,7 +1,9 @@
 //! What Lastgood decides: pure, without I/O and without a clock. Every question takes what was seen and the present moment.
 
 pub mod backup;
+pub mod change;
 pub mod compare;
+pub mod continuous;
 pub mod damage;
 pub mod drill;
 pub mod due;

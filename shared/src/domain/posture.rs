@@ -1,5 +1,9 @@
 //! How an asset's provider is set to keep it: what a restore depends on that no backup of ours shows.
 
+mod bucket;
+
+pub use bucket::{BucketPosture, Encryption, Expiry, Exposure, Lifecycle, Lock};
+
 use crate::clock::Timestamp;
 
 /// How a managed database is kept. What could not be learned is none, never a zero.

@@ -8,7 +8,8 @@ mod ours;
 mod rds;
 
 pub(super) use alarm::changed as alarm_changed;
-pub(super) use ours::{SOURCE, STATE_CHANGE, changed as ours_changed};
+pub(super) use ours::changed as ours_changed;
+pub(crate) use ours::{SOURCE, STATE_CHANGE};
 pub(super) use rds::told as rds_told;
 
 use super::{Envelope, Event};
@@ -122,6 +123,7 @@ impl Subject {
                 | Source::Cloudsql { .. }
                 | Source::Bucket { .. }
                 | Source::Redis { .. }
+                | Source::Elasticache { .. }
                 | Source::Secrets { .. }
                 | Source::Volume { .. },
             ) => false,

@@ -1,6 +1,6 @@
 //! One run of a function under any host: make its world, run it in its time, write its heartbeat, tell how it went.
 
-use super::{Fleets, Outlet, Surroundings, World, beat, stranger, telemetry::INVOCATION};
+use super::{Fleets, Outlet, Surroundings, World, announce::announce, beat, stranger, telemetry::INVOCATION};
 use crate::{
     catalog::Waker,
     clock::{self, Clock, SystemClock, Timestamp},
@@ -148,7 +148,9 @@ async fn run_within<F: Function>(request: F, call: Call) -> Result<Ended> {
         let fleet = |asset: &_| Some(&env.config.assets.get(asset)?.member.as_ref()?.fleet);
         outlet.write(F::NAME, &folded(report.measures(), fleet), SystemClock.now());
     }
-    tell(&report)
+    let mut ended = tell(&report)?;
+    ended.findings.extend(announce(env, F::NAME, &report.changes(), call.killed_at).await);
+    Ok(ended)
 }
 
 /// What a host answers to an event about which there is nothing to do.

@@ -5,6 +5,7 @@
 //! environment, makes the [`Env`](crate::env::Env), parses what woke it, runs the function, writes its heartbeat and tells
 //! how it went. It decides nothing about backups.
 
+mod announce;
 mod cli;
 mod http;
 mod invocation;

@@ -1,6 +1,10 @@
 //! A store of objects: a bucket and prefix, or a folder.
 
-use crate::{clock::Timestamp, domain::place::Place, error::Result};
+use crate::{
+    clock::Timestamp,
+    domain::{place::Place, posture::BucketPosture},
+    error::Result,
+};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::{fmt::Debug, ops::Range, time::Duration};
@@ -81,6 +85,11 @@ pub trait Bucket: Debug + Send + Sync {
 
     /// Removes uploads that were begun below this place and neither completed nor touched for `older_than`; returns how many.
     async fn sweep_uploads(&self, now: Timestamp, older_than: Duration) -> Result<usize>;
+
+    /// Looks at how the whole bucket is kept; none where there is nothing to look at, or the store does not know the question.
+    async fn posture(&self) -> Result<Option<BucketPosture>> {
+        Ok(None)
+    }
 }
 
 /// An upload under way. Parts may be sent concurrently and in any order; dropping it leaves only what

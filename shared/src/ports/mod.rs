@@ -2,8 +2,11 @@
 //!
 //! Nothing here names a cloud. Adapters are in [`crate::providers`]; harsher-than-life fakes in `crate::testing`.
 
+mod announce;
 mod bucket;
 mod export;
+mod extracts;
+mod keys;
 mod names;
 mod notify;
 mod providers;
@@ -12,12 +15,15 @@ mod secrets;
 mod snapshots;
 mod target;
 
+pub use announce::Announcer;
 pub use bucket::{Bucket, ByteStream, If, Listed, ObjectMeta, Upload, Version};
 pub use export::{Ask, Dump, Exporter, Facts, Piece, Preflight};
+pub use extracts::{ExtractSeen, ExtractState, Extracts};
+pub use keys::Keys;
 pub use names::{RESERVED, check_key, check_prefix};
 pub use notify::Notifier;
 pub use providers::Providers;
 pub use replica::{Replica, ReplicaName, Replicas, Rows, Sighting};
 pub use secrets::{Secret, Secrets};
 pub use snapshots::{Readiness, Snapshots, SourceSeen};
-pub use target::{Confirmation, NewInstance, RestoreTarget, Target};
+pub use target::{Confirmation, NewInstance, NewVolume, RestoreTarget, Target};

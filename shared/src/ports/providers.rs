@@ -4,7 +4,7 @@ use crate::{
     config::{Asset, DrillTarget},
     domain::{backup::Form, fleet::Candidate, place::Place},
     error::{Result, unsupported},
-    ports::{Bucket, Confirmation, Exporter, Replicas, RestoreTarget, Snapshots, Target},
+    ports::{Announcer, Bucket, Confirmation, Exporter, Extracts, Keys, Replicas, RestoreTarget, Snapshots, Target},
 };
 use async_trait::async_trait;
 use std::{fmt::Debug, sync::Arc};
@@ -27,6 +27,21 @@ pub trait Providers: Debug + Send + Sync {
     /// Returns everything at a place that a fleet could select, whole or not at all.
     async fn candidates(&self, at: &Place) -> Result<Vec<Candidate>> {
         Err(unsupported(format!("this build cannot look who is at {at}")).hint("name each instance in an asset of its own"))
+    }
+
+    /// Opens the extracts for analysts that an asset's provider makes of its snapshots.
+    async fn extracts(&self, asset: &Asset) -> Result<Arc<dyn Extracts>> {
+        Err(unsupported(format!("no provider makes extracts of {} here", asset.name)).hint("only RDS does: leave `analytics` out"))
+    }
+
+    /// Opens the keys that snapshots at a place are encrypted with; none where nobody can be asked for them.
+    async fn keys(&self, _: &Place) -> Result<Option<Arc<dyn Keys>>> {
+        Ok(None)
+    }
+
+    /// Opens the way to whoever waits for changes; none where the config names nobody.
+    async fn announcer(&self) -> Result<Option<Arc<dyn Announcer>>> {
+        Ok(None)
     }
 
     /// Opens the place where drills of an asset restore to.

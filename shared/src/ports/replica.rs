@@ -57,6 +57,11 @@ pub trait Replicas: Send + Sync {
         Err(unsupported(format!("how {name} is set up cannot be compared here")))
     }
 
+    /// Says which file systems are recognised on each volume of a replica, by the volume that it stands for.
+    async fn filesystems(&self, name: &ReplicaName) -> Result<BTreeMap<String, Vec<String>>> {
+        Err(unsupported(format!("{name} has no volume that could be read here")))
+    }
+
     /// Asks one read-only SQL question, under a time limit.
     async fn ask(&self, name: &ReplicaName, sql: &str) -> Result<Rows>;
 

@@ -2,6 +2,7 @@
 
 use crate::{
     domain::{
+        continuous::Continuous,
         held::{Held, Label, SnapshotName, SnapshotSeen},
         place::Place,
         posture::Posture,
@@ -49,6 +50,12 @@ pub trait Snapshots: Debug + Send + Sync {
 
     /// Looks at how the provider keeps the asset. Only at its own place; none where there is nothing to look at.
     async fn posture(&self) -> Result<Option<Posture>> {
+        Ok(None)
+    }
+
+    /// Looks at the provider's own continuous backups of the asset. Only at its own place; none where it keeps none, or has
+    /// none to offer yet.
+    async fn continuous(&self) -> Result<Option<Continuous>> {
         Ok(None)
     }
 

@@ -24,6 +24,27 @@ pub enum Target {
     Folder(PathBuf),
     /// An instance that the asset's provider makes.
     Instance(NewInstance),
+    /// Volumes that EBS makes.
+    Volume(NewVolume),
+}
+
+/// New volumes of EBS: `ebs:ZONE`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewVolume {
+    /// The availability zone that they are made in.
+    pub zone: String,
+}
+
+impl FromStr for NewVolume {
+    type Err = Error;
+
+    fn from_str(zone: &str) -> Result<Self, Error> {
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if zone.is_empty() || zone.len() > 40 || !zone.chars().all(plain) || !zone.starts_with(|c: char| c.is_ascii_lowercase()) {
+            return Err(invalid("the availability zone is not one").hint("write ebs:ZONE, such as ebs:eu-west-1a"));
+        }
+        Ok(Self { zone: zone.to_owned() })
+    }
 }
 
 /// A new instance of a provider: `rds:NAME`, or `rds:NAME?subnet_group=G&security_groups=sg-1,sg-2` where it is not to be set up in
@@ -74,10 +95,13 @@ impl FromStr for Target {
     fn from_str(text: &str) -> Result<Self, Error> {
         let refuse = |why: &str| {
             invalid(format!("the target is not one: {why}"))
-                .hint("write env:NAME or file:PATH of a new database's URL, postgres://user@host/new_database without a password, file:///new/folder, or rds:NAME of a new instance")
+                .hint("write env:NAME or file:PATH of a new database's URL, postgres://user@host/new_database without a password, file:///new/folder, rds:NAME of a new instance, or ebs:ZONE for new volumes")
         };
         if let Some(instance) = text.strip_prefix("rds:") {
             return instance.parse().map(Self::Instance);
+        }
+        if let Some(volume) = text.strip_prefix("ebs:") {
+            return volume.parse().map(Self::Volume);
         }
         if let Some(folder) = text.strip_prefix("file://").or_else(|| text.starts_with('/').then_some(text)) {
             let path = PathBuf::from(folder);
@@ -115,6 +139,7 @@ impl fmt::Display for Target {
             Self::Url(url) => f.write_str(url),
             Self::Folder(path) => write!(f, "file://{}", path.display()),
             Self::Instance(new) => write!(f, "rds:{}", new.name),
+            Self::Volume(new) => write!(f, "ebs:{}", new.zone),
         }
     }
 }
@@ -173,6 +198,7 @@ mod tests {
         let Target::Instance(new) = read("rds:orders-new?subnet_group=dr&security_groups=sg-1,sg-2") else { panic!() };
         assert_eq!((new.name.as_str(), new.subnet_group.as_deref()), ("orders-new", Some("dr")));
         assert_eq!(new.security_groups, ["sg-1", "sg-2"]);
+        assert_eq!(read("ebs:eu-west-1a"), Target::Volume(NewVolume { zone: "eu-west-1a".into() }));
     }
 
     #[test]
@@ -192,6 +218,8 @@ mod tests {
             "rds:a--b",
             "rds:x?password=hunter2",
             "rds:x?security_groups=hunter2",
+            "ebs:",
+            "ebs:eu-west-1a?x=hunter2",
         ] {
             let error = text.parse::<Target>().unwrap_err();
             assert!(!error.full().contains("hunter2"), "{text}");

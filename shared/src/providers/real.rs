@@ -69,6 +69,21 @@ impl Real {
         Self { config, ..self }
     }
 
+    #[cfg(feature = "aws")]
+    fn open(&self, place: &Place) -> Result<Arc<dyn Bucket>> {
+        if place.scheme() == crate::domain::place::Scheme::S3 {
+            let super::aws::Access { endpoint, credentials } = self.aws.access().clone();
+            let settings = super::aws::Settings { endpoint, credentials, ..super::aws::Settings::default() };
+            return Ok(Arc::new(super::aws::S3::new(place.clone(), settings)?));
+        }
+        super::open_bucket(place)
+    }
+
+    #[cfg(not(feature = "aws"))]
+    fn open(&self, place: &Place) -> Result<Arc<dyn Bucket>> {
+        super::open_bucket(place)
+    }
+
     /// The connection URL of an asset's database, as far as the config names one and this invocation may know it. After a
     /// disaster, or where a drill runs, it may be out of reach: then the identity that was recorded decides alone.
     async fn source(&self, asset: &Asset) -> Result<Option<PgUrl>> {
@@ -109,7 +124,32 @@ impl Real {
             return Err(invalid(format!("{} is of kind {}: RDS restores only its own snapshots", asset.name, asset.source.kind())));
         };
         let (aws, clock, progress) = (self.aws.clone(), self.clock.clone(), self.progress.clone());
-        Ok(Arc::new(super::aws::rds::RdsInstance::new(aws, new.clone(), instance, clock, progress)))
+        Ok(Arc::new(super::aws::rds::Beside::new(aws, new.clone(), instance, clock, progress)))
+    }
+
+    #[cfg(feature = "aws")]
+    fn in_ebs(&self, asset: &Asset, drill: &crate::config::EbsDrill) -> Result<Arc<dyn Replicas>> {
+        let (aws, clock) = (self.aws.clone(), self.clock.clone());
+        Ok(Arc::new(super::aws::ebs::EbsReplicas::new(aws, asset, drill.clone(), clock)?))
+    }
+
+    #[cfg(feature = "aws")]
+    fn beside_in_ebs(&self, asset: &Asset, new: &crate::ports::NewVolume) -> Result<Arc<dyn RestoreTarget>> {
+        let Source::Volume { place: Some(_), .. } = &asset.source else {
+            return Err(invalid(format!("{} is of kind {}: EBS restores only volumes", asset.name, asset.source.kind())));
+        };
+        let (aws, clock, progress) = (self.aws.clone(), self.clock.clone(), self.progress.clone());
+        Ok(Arc::new(super::aws::ebs::EbsVolume::new(aws, new.clone(), clock, progress)))
+    }
+
+    #[cfg(not(feature = "aws"))]
+    fn in_ebs(&self, asset: &Asset, _: &crate::config::EbsDrill) -> Result<Arc<dyn Replicas>> {
+        Err(unsupported(format!("this build cannot drill {} in EBS", asset.name)).hint("use a build with the feature `aws`"))
+    }
+
+    #[cfg(not(feature = "aws"))]
+    fn beside_in_ebs(&self, asset: &Asset, _: &crate::ports::NewVolume) -> Result<Arc<dyn RestoreTarget>> {
+        Err(unsupported(format!("this build cannot restore {} in EBS", asset.name)).hint("use a build with the feature `aws`"))
     }
 
     #[cfg(not(feature = "aws"))]
@@ -130,7 +170,7 @@ impl Providers for Real {
         if let Some(bucket) = buckets.get(place) {
             return Ok(bucket.clone());
         }
-        let bucket = super::open_bucket(place)?;
+        let bucket = self.open(place)?;
         buckets.insert(place.clone(), bucket.clone());
         Ok(bucket)
     }
@@ -148,7 +188,12 @@ impl Providers for Real {
             }
             Source::Rds { url: None, .. } => Err(invalid(format!("{} names no `url` to export its database from", asset.name))
                 .hint("add `url: REF` to it, or take snapshots only")),
-            Source::Cloudsql { .. } | Source::Bucket { .. } | Source::Redis { .. } | Source::Secrets { .. } | Source::Volume { .. } => {
+            Source::Cloudsql { .. }
+            | Source::Bucket { .. }
+            | Source::Redis { .. }
+            | Source::Elasticache { .. }
+            | Source::Secrets { .. }
+            | Source::Volume { .. } => {
                 Err(unsupported(format!("{} is of kind {}, which this build cannot back up", asset.name, asset.source.kind())))
             }
         }
@@ -156,7 +201,36 @@ impl Providers for Real {
 
     #[cfg(feature = "aws")]
     async fn snapshots(&self, asset: &Asset, at: &Place) -> Result<Arc<dyn crate::ports::Snapshots>> {
-        Ok(Arc::new(super::aws::rds::RdsSnapshots::open(self.aws.clone(), asset, at, self.clock.clone()).await?))
+        let (aws, clock) = (self.aws.clone(), self.clock.clone());
+        match &asset.source {
+            Source::Volume { .. } => Ok(Arc::new(super::aws::ebs::EbsSnapshots::open(aws, asset, at, clock).await?)),
+            Source::Elasticache { .. } => Ok(Arc::new(super::aws::elasticache::CacheSnapshots::open(aws, asset, at).await?)),
+            Source::Postgres { .. }
+            | Source::Rds { .. }
+            | Source::Cloudsql { .. }
+            | Source::Bucket { .. }
+            | Source::Redis { .. }
+            | Source::Secrets { .. } => Ok(Arc::new(super::aws::rds::RdsSnapshots::open(aws, asset, at, clock).await?)),
+        }
+    }
+
+    #[cfg(feature = "aws")]
+    async fn extracts(&self, asset: &Asset) -> Result<Arc<dyn crate::ports::Extracts>> {
+        let home = asset.source.home().ok_or_else(|| invalid(format!("no provider holds snapshots of {}", asset.name)))?;
+        Ok(Arc::new(super::aws::rds::RdsExtracts::open(&self.aws, home).await?))
+    }
+
+    #[cfg(feature = "aws")]
+    async fn keys(&self, at: &Place) -> Result<Option<Arc<dyn crate::ports::Keys>>> {
+        Ok(Some(Arc::new(super::aws::AwsKeys::open(&self.aws, at).await?)))
+    }
+
+    #[cfg(feature = "aws")]
+    async fn announcer(&self) -> Result<Option<Arc<dyn crate::ports::Announcer>>> {
+        let open = |events: &crate::config::OwnEvents| -> Arc<dyn crate::ports::Announcer> {
+            Arc::new(super::aws::Events::new(events.bus.clone(), self.aws.access().clone()))
+        };
+        Ok(self.config.events.as_ref().map(open))
     }
 
     #[cfg(feature = "aws")]
@@ -167,6 +241,9 @@ impl Providers for Real {
     async fn replicas(&self, asset: &Asset, into: &DrillTarget) -> Result<Arc<dyn Replicas>> {
         if let DrillTarget::Rds(drill) = into {
             return self.in_rds(asset, drill);
+        }
+        if let DrillTarget::Ebs(drill) = into {
+            return self.in_ebs(asset, drill);
         }
         if asset.source.database().is_none() {
             return Err(unsupported(format!("{} is of kind {}, which cannot be drilled so", asset.name, asset.source.kind()))
@@ -181,7 +258,7 @@ impl Providers for Real {
                 let source = self.source(asset).await?;
                 Ok(Arc::new(Server::new(server, source, name, tools, keys, progress, self.scratch.clone())?))
             }
-            DrillTarget::Rds(_) | DrillTarget::Cloudsql(_) => {
+            DrillTarget::Rds(_) | DrillTarget::Cloudsql(_) | DrillTarget::Ebs(_) => {
                 Err(unsupported("drills into Cloud SQL are not supported yet").hint("use `into: scratch` or `into: { server: … }`"))
             }
         }
@@ -190,6 +267,9 @@ impl Providers for Real {
     async fn target(&self, asset: &Asset, into: &Target, confirmation: Confirmation) -> Result<Arc<dyn RestoreTarget>> {
         if let Target::Instance(new) = into {
             return self.beside_in_rds(asset, new);
+        }
+        if let Target::Volume(new) = into {
+            return self.beside_in_ebs(asset, new);
         }
         if asset.source.database().is_none() {
             return Err(unsupported(format!("{} is of kind {}, which cannot be restored yet", asset.name, asset.source.kind())));
@@ -205,7 +285,9 @@ impl Providers for Real {
             Target::Folder(folder) => return Ok(Arc::new(NewFolder::new(means, folder.clone()))),
             Target::Referenced(reference) => PgUrl::parse(&self.secrets.resolve(reference).await?)?,
             Target::Url(url) => PgUrl::parse(&Secret::new(url.clone()))?,
-            Target::Instance(_) => return Err(unsupported(format!("{} cannot be restored into {into} here", asset.name))),
+            Target::Instance(_) | Target::Volume(_) => {
+                return Err(unsupported(format!("{} cannot be restored into {into} here", asset.name)));
+            }
         };
         let source = self.source(asset).await?;
         Ok(Arc::new(NewDatabase::new(means, url, source, confirmation)))

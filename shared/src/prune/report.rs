@@ -57,9 +57,14 @@ impl Pruned {
         }
     }
 
-    /// Turns a refusal and failures into findings.
-    pub(super) fn conclude(&mut self, runbook: &str) {
+    /// Turns a refusal, failures and what could not be looked at into findings.
+    pub(super) fn conclude(&mut self, blind: &[(String, String)], runbook: &str) {
         let asset = &self.plan.asset;
+        for (what, why) in blind {
+            let sentence = format!("{what} could not be looked at, and what was let go may still lie there: {why}");
+            let finding = Finding::new(FindingKind::CouldNotObserve, Severity::Warning, sentence, "lastgood doctor");
+            self.findings.push(finding.about(asset).linked(runbook));
+        }
         let tell =
             |sentence, command| Finding::new(FindingKind::PruneRefused, Severity::Warning, sentence, command).about(asset).linked(runbook);
         if let Some(why) = &self.plan.refused {

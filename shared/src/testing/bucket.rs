@@ -2,7 +2,7 @@
 
 use crate::{
     clock::{Clock, Timestamp, after, since},
-    domain::place::Place,
+    domain::{place::Place, posture::BucketPosture},
     error::{Result, conflict, corrupt, failed, invalid, not_found},
     ports::{Bucket, ByteStream, If, Listed, ObjectMeta, Upload, Version, check_key, check_prefix},
     providers::parts::Parts,
@@ -37,6 +37,7 @@ struct State {
     uploads: BTreeMap<u64, Pending>,
     writes: u64,
     lag: Duration,
+    posture: Option<BucketPosture>,
 }
 
 #[derive(Debug, Clone)]
@@ -83,6 +84,11 @@ impl MemoryBucket {
     /// Lets listings show the past: what was written or deleted less than `lag` ago.
     pub fn lag_listings(&self, lag: Duration) {
         self.state().lag = lag;
+    }
+
+    /// Says how the bucket is kept.
+    pub fn set_posture(&self, posture: BucketPosture) {
+        self.state().posture = Some(posture);
     }
 
     /// Returns what a key holds.
@@ -250,6 +256,10 @@ impl Bucket for MemoryBucket {
 
     async fn copy_from(&self, _from: &dyn Bucket, _source_key: &str, _key: &str) -> Result<Option<ObjectMeta>> {
         Ok(None)
+    }
+
+    async fn posture(&self) -> Result<Option<BucketPosture>> {
+        Ok(self.state().posture.clone())
     }
 
     async fn sweep_uploads(&self, now: Timestamp, older_than: Duration) -> Result<usize> {

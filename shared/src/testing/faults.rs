@@ -5,7 +5,7 @@
 
 use crate::{
     clock::Timestamp,
-    domain::place::Place,
+    domain::{place::Place, posture::BucketPosture},
     error::{Error, Result, retry},
     ports::{Bucket, ByteStream, If, Listed, ObjectMeta, Upload, Version},
 };
@@ -254,6 +254,11 @@ impl Bucket for Faulty {
 
     async fn copy_from(&self, from: &dyn Bucket, source_key: &str, key: &str) -> Result<Option<ObjectMeta>> {
         self.effects.around(format!("copy {key}"), self.inner.copy_from(from, source_key, key)).await
+    }
+
+    async fn posture(&self) -> Result<Option<BucketPosture>> {
+        self.effects.alive().await;
+        self.inner.posture().await
     }
 
     async fn sweep_uploads(&self, now: Timestamp, older_than: Duration) -> Result<usize> {

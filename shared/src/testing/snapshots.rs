@@ -145,6 +145,7 @@ fn seen(place: &Place, name: &SnapshotName, label: Option<&Label>, data_time: Ti
             bytes: 20 << 30,
             encrypted: true,
             key: Some(format!("arn:aws:kms:{}:111122223333:key/1", place.bucket())),
+            members: Vec::new(),
             settings: BTreeMap::new(),
         },
         data_time: Some(data_time),

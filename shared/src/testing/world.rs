@@ -8,7 +8,7 @@ use super::{
 use crate::{
     catalog::{Heartbeat, Key, Record, Vault, Waker, encode},
     clock::{Clock, Timestamp, before},
-    config::{Config, Copies},
+    config::{Config, Copies, Source},
     domain::{place::Place, span::Span},
     env::{Env, Quiet},
     error::{Result, invalid},
@@ -46,7 +46,11 @@ impl World {
         let clock = ManualClock::at(now);
         let config = Arc::new(Config::parse(config, "lastgood.yaml")?);
         let copies = config.policies().flat_map(|policy| &policy.copies);
-        let places = copies.map(Copies::place).filter(|place| !place.holds_snapshots()).cloned();
+        let protected = config.assets.values().filter_map(|asset| match &asset.source {
+            Source::Bucket { url, .. } => Some(url),
+            _ => None,
+        });
+        let places = copies.map(Copies::place).filter(|place| !place.holds_snapshots()).chain(protected).cloned();
         let bucket = |place: Place| (place.clone(), MemoryBucket::new(place, clock.clone()));
         let vault = MemoryBucket::new(config.vault.clone(), clock.clone());
         let mut buckets: BTreeMap<_, _> = places.map(bucket).collect();

@@ -1,6 +1,8 @@
 //! The door that every request comes through: it must be signed, it meets its fate, and RDS gets what moto cannot do.
 
 use super::{
+    ec2::Ec2,
+    elasticache::ElastiCache,
     faults::{Fate, Faults, Lost},
     rds::Rds,
     wire::{Call, Failure, Refusal, forward, hang_up},
@@ -18,6 +20,10 @@ pub struct Behind {
     pub moto: SocketAddr,
     /// RDS, as far as it is ours.
     pub rds: Rds,
+    /// Volumes and their snapshots, as far as they are ours.
+    pub ec2: Ec2,
+    /// Caches, as far as they are ours.
+    pub caches: ElastiCache,
     /// What goes wrong.
     pub faults: Faults,
 }
@@ -39,7 +45,7 @@ pub async fn open(behind: Arc<Behind>) -> SocketAddr {
 async fn serve(behind: Arc<Behind>, request: Request<Incoming>) -> Result<Response<Body>, Failure> {
     let (head, body) = request.into_parts();
     let body = to_bytes(Body::new(body), usize::MAX).await?;
-    let Some(call) = Call::read(&head.method, &head.headers, &body) else {
+    let Some(call) = Call::read(&head.method, &head.uri, &head.headers, &body) else {
         let refusal = Refusal::new("MissingAuthenticationToken", "Request is missing Authentication Token");
         return Ok(refusal.with_status(403).answer("rds"));
     };
@@ -52,17 +58,30 @@ async fn serve(behind: Arc<Behind>, request: Request<Incoming>) -> Result<Respon
         Fate::Lost(Lost::Request) => return Err(hang_up()),
         Fate::Lost(Lost::Reply) => Some(hang_up()),
     };
-    let answered = if call.service == "rds" {
-        let answered = behind.rds.answer(&call).await;
+    let answered = match call.service.as_str() {
+        "rds" => Some(behind.rds.answer(&call).await),
+        "ec2" => Some(behind.ec2.answer(&call).await),
+        "elasticache" => Some(behind.caches.answer(&call).await),
+        _ => None,
+    };
+    let answered = if let Some(answered) = answered {
         behind.faults.answered();
         match answered {
             Ok(node) => super::wire::answer(200, "text/xml", node.write()),
-            Err(refusal) => refusal.answer("rds"),
+            Err(refusal) => refusal.answer(&call.service),
         }
+    } else if call.action == "PutEvents" && behind.faults.takes_refused_events() {
+        super::wire::answer(200, "application/x-amz-json-1.1", refused_events(&body))
+    } else if call.action == "GetObject" && behind.faults.refuses_key("aws/s3") {
+        let refusal = Refusal::new("KMS.DisabledException", "arn:aws:kms:us-east-1:123456789012:key/k is disabled.");
+        refusal.answer("s3")
+    } else if call.service == "ebs" {
+        behind.ec2.blocks(&call).await.unwrap_or_else(|refusal| refusal.answer("ebs"))
     } else if let Some(refusal) = refused_key(&behind.faults, &call, &body) {
         refusal.answer(&call.service)
     } else {
-        forward(behind.moto, Request::from_parts(head, Body::from(body))).await?.map(Body::from)
+        let answered = forward(behind.moto, Request::from_parts(head, Body::from(body))).await?;
+        if call.action == "GetBucketVersioning" { versioning(&answered) } else { answered.map(Body::from) }
     };
     lost.map_or(Ok(answered), Err)
 }
@@ -83,6 +102,20 @@ fn unknown(call: &Call) -> Option<Refusal> {
     }
     let regional = call.region.split('-').count() >= 3;
     (!regional).then(|| Refusal::new("SignatureDoesNotMatch", "Credential should be scoped to a valid region.").with_status(403))
+}
+
+/// moto calls the answer by another name than S3 does.
+fn versioning(answered: &Response<bytes::Bytes>) -> Response<Body> {
+    let text = String::from_utf8_lossy(answered.body()).replace("GetBucketVersioningResponse", "VersioningConfiguration");
+    super::wire::answer(answered.status().as_u16(), "application/xml", text)
+}
+
+/// Says 200, and that none of the events was taken.
+fn refused_events(body: &[u8]) -> String {
+    let asked: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    let count = asked["Entries"].as_array().map_or(0, Vec::len);
+    let entry = serde_json::json!({ "ErrorCode": "InternalFailure", "ErrorMessage": "Internal failure" });
+    serde_json::json!({ "FailedEntryCount": count, "Entries": vec![entry; count] }).to_string()
 }
 
 /// KMS itself refuses a key that is disabled; moto goes on using it.

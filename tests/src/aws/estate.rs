@@ -76,7 +76,10 @@ impl Estate {
                 aws.database(&production, instance, HOME).await;
                 aws.parameters(&format!("{instance}-parameters"), FAR).await;
             }
-            Shape::Cluster => aws.aurora(&production, instance, HOME).await,
+            Shape::Cluster => {
+                aws.aurora(&production, instance, HOME).await;
+                aws.cluster_parameters(&format!("{instance}-parameters"), FAR).await;
+            }
         }
         aws.key(FAR, "alias/dr").await;
         let (network, far) = (aws.drill_network(HOME).await, aws.drill_network(FAR).await);
@@ -117,6 +120,16 @@ assets:
         let scratch = home.path().join("scratch");
         let env = world_on(aws.access(), Arc::new(vault.clone()), config, &clock, scratch, Tools::of_this_machine());
         Some(Self { env, clock, aws, production, network, vault, _home: home })
+    }
+
+    /// The same estate, whose drills restore the moment so long before them.
+    #[must_use]
+    pub fn drilling_a_moment(mut self, ago: &str) -> Self {
+        let mut config = (*self.env.config).clone();
+        let drill = config.assets.get_mut(&self.asset()).and_then(|asset| asset.policy.drill.as_mut()).expect("a drill policy");
+        drill.point_in_time = Some(ago.parse().expect("a length of time"));
+        self.env.config = Arc::new(config);
+        self
     }
 
     /// The asset.

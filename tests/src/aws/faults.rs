@@ -4,6 +4,7 @@ use super::wire::{Call, Refusal};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 use tokio::sync::watch;
 
@@ -26,6 +27,9 @@ struct State {
     denied: BTreeSet<String>,
     keys: BTreeSet<String>,
     late: Option<usize>,
+    refused_events: usize,
+    sets: Option<SetFault>,
+    damaged: bool,
     rules: Rules,
 }
 
@@ -40,12 +44,25 @@ pub struct Rules {
     pub manual_snapshots: usize,
     /// The most entries of a page, whatever was asked for.
     pub page: usize,
+    /// How far continuous backups lag behind the present.
+    pub lag: Duration,
+    /// The most snapshots that ElastiCache takes in a day.
+    pub snapshots_a_day: usize,
 }
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { looks: 2, copies_at_once: 5, manual_snapshots: 100, page: 100 }
+        Self { looks: 2, copies_at_once: 5, manual_snapshots: 100, page: 100, lag: Duration::from_mins(3), snapshots_a_day: 20 }
     }
+}
+
+/// What goes wrong with the next set of snapshots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SetFault {
+    /// One of them never comes to be.
+    Short,
+    /// They are not of one moment.
+    Apart,
 }
 
 /// Which half of a call is lost.
@@ -73,12 +90,12 @@ impl Faults {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Throttles every `k`-th call to RDS; 0 ends it.
+    /// Throttles every `k`-th call to RDS, EC2, EBS and ElastiCache; 0 ends it.
     pub fn throttle_every(&self, k: usize) {
         self.state().throttle_every = (k > 0).then_some(k);
     }
 
-    /// Answers every `k`-th call to RDS with 503; 0 ends it.
+    /// Answers every `k`-th call to these with 503; 0 ends it.
     pub fn break_every(&self, k: usize) {
         self.state().broken_every = (k > 0).then_some(k);
     }
@@ -135,6 +152,39 @@ impl Faults {
         }
     }
 
+    /// Answers the next `n` requests that put events with 200, having taken none of the events.
+    pub fn refuse_events(&self, n: usize) {
+        self.state().refused_events = n;
+    }
+
+    /// Whether the events that come now are refused.
+    pub fn takes_refused_events(&self) -> bool {
+        let mut state = self.state();
+        let refused = state.refused_events > 0;
+        state.refused_events = state.refused_events.saturating_sub(1);
+        refused
+    }
+
+    /// Breaks the next set of snapshots so.
+    pub fn break_set(&self, fault: SetFault) {
+        self.state().sets = Some(fault);
+    }
+
+    /// What goes wrong with the set that begins now.
+    pub fn set_fault(&self) -> Option<SetFault> {
+        self.state().sets.take()
+    }
+
+    /// Damages blocks on their way, or no longer.
+    pub fn damage_blocks(&self, damaged: bool) {
+        self.state().damaged = damaged;
+    }
+
+    /// Whether blocks are damaged on their way.
+    pub fn damages_blocks(&self) -> bool {
+        self.state().damaged
+    }
+
     /// Changes what the account allows.
     pub fn rules(&self, change: impl FnOnce(&mut Rules)) {
         change(&mut self.state().rules);
@@ -153,6 +203,18 @@ impl Faults {
     /// Returns every permission that was used, as a policy would have to name it.
     pub fn permissions_used(&self) -> BTreeSet<String> {
         self.state().calls.iter().map(Call::permission).collect()
+    }
+
+    /// Returns how many calls came in all.
+    pub fn calls_so_far(&self) -> usize {
+        self.state().calls.len()
+    }
+
+    /// Returns every permission that was used since so many calls had come.
+    pub fn permissions_since(&self, calls: usize) -> BTreeSet<String> {
+        let state = self.state();
+        let since = state.calls.iter().skip(calls);
+        since.flat_map(Call::permissions).collect()
     }
 
     /// The same, of those that this key signed.
@@ -186,12 +248,13 @@ impl Faults {
     pub(super) fn meet(&self, call: &Call) -> Fate {
         let mut state = self.state();
         state.calls.push(call.clone());
-        let of_rds = state.calls.iter().filter(|call| call.service == "rds").count();
+        let ours = |call: &Call| matches!(call.service.as_str(), "rds" | "ec2" | "ebs" | "elasticache");
+        let of_rds = state.calls.iter().filter(|call| ours(call)).count();
         let of_action = state.calls.iter().filter(|known| known.action == call.action).count();
         if let Some(half) = state.lost.get(&call.action).and_then(|planned| planned.get(&of_action)) {
             return Fate::Lost(*half);
         }
-        if call.service == "rds" {
+        if ours(call) {
             if state.throttle_every.is_some_and(|k| of_rds.is_multiple_of(k)) {
                 return Fate::Refused(Refusal::new("Throttling", "Rate exceeded"));
             }
@@ -199,10 +262,7 @@ impl Faults {
                 return Fate::Refused(Refusal::new("ServiceUnavailable", "try again").with_status(503));
             }
         }
-        // A request that carries tags needs the right to tag as well.
-        let tagging = (call.service == "rds" && call.names("Tags.")).then_some("rds:AddTagsToResource");
-        let needed = [Some(call.permission()), tagging.map(str::to_owned)];
-        match needed.into_iter().flatten().find(|needed| state.denied.contains(needed)) {
+        match call.permissions().into_iter().find(|needed| state.denied.contains(needed)) {
             Some(missing) => Fate::Refused(denied(call, &missing)),
             None => Fate::Pass,
         }
@@ -210,9 +270,13 @@ impl Faults {
 }
 
 fn denied(call: &Call, missing: &str) -> Refusal {
-    let code = if matches!(call.service.as_str(), "kms" | "secretsmanager") { "AccessDeniedException" } else { "AccessDenied" };
+    let code = match call.service.as_str() {
+        "kms" | "secretsmanager" | "events" | "ebs" => "AccessDeniedException",
+        "ec2" => "UnauthorizedOperation",
+        _ => "AccessDenied",
+    };
     let who = "arn:aws:sts::123456789012:assumed-role/lastgood/invocation";
     let message = format!("User: {who} is not authorized to perform: {missing} because no identity-based policy allows the action");
-    let status = if code == "AccessDenied" { 403 } else { 400 };
+    let status = if code != "AccessDeniedException" { 403 } else { 400 };
     Refusal::new(code, message).with_status(status)
 }

@@ -1,22 +1,29 @@
 //! Amazon for tests, at the level of its protocols: moto behind a layer of our own that is harsher than the real thing, and
-//! real Postgres behind RDS.
+//! real Postgres behind RDS, real bytes behind volumes.
 //!
 //! What begins takes a few looks to be there; what is removed takes a few looks to be gone. An instance is a real server
 //! that speaks TLS only; a snapshot really freezes its data; a restore really starts another server from them, with the
 //! default security group, the default parameter group, a public address and no protection unless asked otherwise.
 //! A request that is not signed for the right service and region is refused. A test says what goes wrong: see [`Faults`].
 
+mod dated;
 mod door;
+mod ec2;
+mod elasticache;
 pub mod estate;
 mod faults;
 mod network;
 mod postgres;
 mod rds;
+mod rights;
 mod street;
 mod wire;
 mod xml;
+pub mod yard;
 
-pub use faults::{Faults, Lost, Rules};
+pub use dated::Dated;
+pub use ec2::Bytes;
+pub use faults::{Faults, Lost, Rules, SetFault};
 pub use network::Network;
 pub use postgres::{MASTER, MASTER_PASSWORD};
 pub use wire::Call;
@@ -29,8 +36,10 @@ use crate::{
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use door::Behind;
+use ec2::Ec2;
+use elasticache::ElastiCache;
 use lastgood_core::{
-    clock::{Clock, SystemClock},
+    clock::SystemClock,
     ports::Secret,
     providers::aws::{Access, Settings, https},
 };
@@ -64,11 +73,13 @@ impl Aws {
     }
 
     /// Starts it on a time of the test's own: what it dates bears that time.
-    pub async fn start_at(test: &str, clock: Arc<dyn Clock>) -> Option<Self> {
+    pub async fn start_at(test: &str, clock: Arc<dyn Dated>) -> Option<Self> {
         let moto = Moto::start(test).await?;
         let (certificates, faults) = (Arc::new(Certificates::make()), Faults::default());
+        let ec2 = Ec2::new(moto.address(), clock.clone(), faults.clone());
+        let caches = ElastiCache::new(moto.address(), clock.clone(), faults.clone());
         let rds = Rds::new(moto.address(), clock, faults.clone(), certificates.clone());
-        let behind = Arc::new(Behind { moto: moto.address(), rds, faults });
+        let behind = Arc::new(Behind { moto: moto.address(), rds, ec2, caches, faults });
         Some(Self { address: door::open(behind.clone()).await, behind, certificates, _moto: moto })
     }
 
@@ -133,6 +144,16 @@ impl Aws {
         made.arn.expect("its ARN")
     }
 
+    /// Volumes and their snapshots, from behind.
+    pub fn ec2(&self) -> &Ec2 {
+        &self.behind.ec2
+    }
+
+    /// Caches and their snapshots, from behind.
+    pub fn caches(&self) -> &ElastiCache {
+        &self.behind.caches
+    }
+
     /// Makes an encrypted, protected, private instance in front of a running server, which it does not own. It is
     /// available at once.
     pub async fn database(&self, cluster: &Cluster, name: &str, region: &str) {
@@ -148,6 +169,11 @@ impl Aws {
     /// Makes a parameter group, as an instance of the same name at home has one.
     pub async fn parameters(&self, group: &str, region: &str) {
         self.behind.rds.parameters(region, group).await;
+    }
+
+    /// Makes a parameter group for clusters.
+    pub async fn cluster_parameters(&self, group: &str, region: &str) {
+        self.behind.rds.cluster_parameters(region, group).await;
     }
 
     /// What runs behind RDS in a region.

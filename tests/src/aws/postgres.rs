@@ -2,10 +2,12 @@
 
 use super::street::{Address, Street};
 use crate::pg::{self, Cluster};
+use lastgood_core::clock::Timestamp;
 use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
+    time::{Duration, Instant},
 };
 use tempfile::TempDir;
 
@@ -16,6 +18,10 @@ pub const MASTER_PASSWORD: &str = "canary-master-0f2b";
 
 /// Who is let in, as an instance with `rds.force_ssl` does it: from the network only over TLS with a password.
 const ACCESS: &str = "local all all trust\nlocal replication all trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n";
+
+/// How a server ships its WAL: into a folder beside its data, each segment whole or not at all.
+const SHIPPING: [(&str, &str); 2] =
+    [("archive_mode", "on"), ("archive_command", "mkdir -p ../shipped && cp %p ../shipped/.%f && mv ../shipped/.%f ../shipped/%f")];
 
 /// A certificate authority of this test's own, and a certificate for servers on this machine.
 #[derive(Debug)]
@@ -62,7 +68,8 @@ impl Certificates {
     /// Starts a cluster as an instance is set up, with a master user.
     pub async fn cluster(&self) -> Cluster {
         let settings = self.settings();
-        let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let mut settings: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        settings.extend(SHIPPING);
         let cluster = Cluster::start_fresh(&settings).await;
         let master = format!(
             "create role rds_superuser nologin in role pg_monitor, pg_signal_backend, pg_read_all_data, pg_write_all_data;
@@ -76,6 +83,21 @@ impl Certificates {
     /// Starts a cluster from frozen data, as a restore does.
     pub async fn restored(&self, frozen: &Path) -> Cluster {
         let settings = self.settings();
+        let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        Cluster::start_from(frozen, &settings).await
+    }
+
+    /// Starts a cluster from frozen data and the WAL that was shipped since, replayed up to a moment of the machine's clock.
+    /// It lets nobody in before it is there.
+    pub async fn restored_to(&self, frozen: &Path, shipped: &Path, until: Timestamp) -> Cluster {
+        std::fs::write(frozen.join("recovery.signal"), "").expect("a signal to recover");
+        let recovery = [
+            ("restore_command", format!("cp {}/%f %p", shipped.display())),
+            ("recovery_target_time", until.strftime("%Y-%m-%d %H:%M:%S%.6f+00").to_string()),
+            ("recovery_target_action", "promote".to_owned()),
+            ("hot_standby", "off".to_owned()),
+        ];
+        let settings: Vec<_> = self.settings().into_iter().chain(recovery).collect();
         let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
         Cluster::start_from(frozen, &settings).await
     }
@@ -118,6 +140,38 @@ impl Socket {
         })
         .await
         .expect("a snapshot")
+    }
+
+    /// Whether it ships its WAL.
+    pub async fn ships(&self) -> bool {
+        self.ask("show archive_mode").await == "on"
+    }
+
+    /// Ships all that was written until now, and returns the folder with all that ever was. It ends with a sign of life, as
+    /// RDS writes one: nothing is replayed up to a moment that nothing follows.
+    pub async fn ship(&self) -> PathBuf {
+        self.ask("select pg_current_xact_id()").await;
+        let segment = self.ask("select pg_walfile_name(pg_switch_wal())").await;
+        let shipped = self.folder.join("shipped");
+        let end = Instant::now() + Duration::from_secs(30);
+        while !shipped.join(&segment).exists() {
+            assert!(Instant::now() < end, "{segment} was not shipped");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        shipped
+    }
+
+    async fn ask(&self, sql: &str) -> String {
+        let mut config = tokio_postgres::Config::new();
+        config.host_path(&self.folder).port(self.port).user("postgres").dbname("postgres");
+        let (client, connection) = config.connect(tokio_postgres::NoTls).await.expect("a connection");
+        tokio::spawn(connection);
+        let answer = client.simple_query(sql).await.expect("an answer");
+        let cell = |message| match message {
+            tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+            _ => None,
+        };
+        answer.into_iter().find_map(cell).unwrap_or_default()
     }
 
     /// Sets a role's password.

@@ -1,6 +1,6 @@
 //! What goes over the wire: a request as far as it must be understood, and answers in each protocol's own words.
 
-use super::xml::Node;
+use super::{rights, xml::Node};
 use axum::body::{Body, to_bytes};
 use bytes::Bytes;
 use hyper::{HeaderMap, Request, Response, StatusCode, header::HeaderValue};
@@ -20,15 +20,17 @@ pub struct Call {
     pub region: String,
     /// Who signed.
     pub key_id: String,
-    /// `CreateDBSnapshot`; for S3 the method.
+    /// `CreateDBSnapshot`, as a policy names it.
     pub action: String,
     /// The parameters of a query request; empty for other protocols.
     pub params: BTreeMap<String, String>,
+    /// A right that it takes besides that of its action.
+    pub besides: Option<&'static str>,
 }
 
 impl Call {
     /// Reads a request; none where it bears no signature.
-    pub fn read(method: &hyper::Method, headers: &HeaderMap, body: &[u8]) -> Option<Self> {
+    pub fn read(method: &hyper::Method, uri: &hyper::Uri, headers: &HeaderMap, body: &[u8]) -> Option<Self> {
         let authorization = headers.get("authorization")?.to_str().ok()?;
         let scope = authorization.strip_prefix("AWS4-HMAC-SHA256 ")?;
         let credential = scope.split(',').find_map(|part| part.trim().strip_prefix("Credential="))?;
@@ -38,11 +40,21 @@ impl Call {
             return None;
         }
         let form = headers.get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"application/x-www-form-urlencoded"));
-        let params: BTreeMap<String, String> =
+        let mut params: BTreeMap<String, String> =
             if form { url::form_urlencoded::parse(body).into_owned().collect() } else { BTreeMap::new() };
         let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()?.rsplit('.').next());
-        let action = params.get("Action").map(String::as_str).or(target).unwrap_or_else(|| method.as_str()).to_owned();
-        Some(Self { service: service.to_owned(), region: region.to_owned(), key_id: key_id.to_owned(), action, params })
+        let named = params.get("Action").map(String::as_str).or(target);
+        let mut action = if service == "s3" { rights::of_s3(method, uri) } else { named.unwrap_or_else(|| method.as_str()) }.to_owned();
+        if service == "ebs" {
+            // `/snapshots/ID/blocks` and `/snapshots/ID/blocks/INDEX`.
+            let parts: Vec<_> = uri.path().split('/').skip(2).collect();
+            action = if parts.len() == 2 { "ListSnapshotBlocks" } else { "GetSnapshotBlock" }.to_owned();
+            params = url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
+            params.insert("snapshot".to_owned(), (*parts.first()?).to_owned());
+            params.extend(parts.get(2).map(|index| ("block".to_owned(), (*index).to_owned())));
+        }
+        let besides = rights::besides(headers).filter(|_| service == "s3");
+        Some(Self { service: service.to_owned(), region: region.to_owned(), key_id: key_id.to_owned(), action, params, besides })
     }
 
     /// A parameter, or nothing.
@@ -53,6 +65,17 @@ impl Call {
     /// Whether any parameter begins so: `Tags.`.
     pub fn names(&self, prefix: &str) -> bool {
         self.params.keys().any(|name| name.starts_with(prefix))
+    }
+
+    /// Every right that it takes: a request that carries tags needs the right to tag as well.
+    pub fn permissions(&self) -> Vec<String> {
+        let tagging = match self.service.as_str() {
+            "rds" if self.names("Tags.") => Some("rds:AddTagsToResource"),
+            "elasticache" if self.names("Tags.") => Some("elasticache:AddTagsToResource"),
+            "ec2" if self.names("TagSpecification.") => Some("ec2:CreateTags"),
+            _ => None,
+        };
+        [Some(self.permission().as_str()), tagging, self.besides].into_iter().flatten().map(str::to_owned).collect()
     }
 
     /// As a policy names it: `rds:CreateDBSnapshot`.
@@ -87,12 +110,16 @@ impl Refusal {
     /// As this service would answer.
     pub fn answer(&self, service: &str) -> Response<Body> {
         let Self { status, code, message } = self;
-        let json = matches!(service, "kms" | "secretsmanager" | "logs" | "events" | "scheduler" | "lambda" | "monitoring");
+        let json = matches!(service, "ebs" | "kms" | "secretsmanager" | "logs" | "events" | "scheduler" | "lambda" | "monitoring");
         let (kind, body) = if json {
             ("application/x-amz-json-1.1", format!("{{\"__type\":{code:?},\"message\":{message:?}}}"))
         } else {
             let error = Node::with("Error", vec![Node::new("Type", "Sender"), Node::new("Code", code), Node::new("Message", message)]);
-            let whole = if service == "s3" { error } else { Node::with("ErrorResponse", vec![error, Node::new("RequestId", "0")]) };
+            let whole = match service {
+                "s3" => error,
+                "ec2" => Node::with("Response", vec![Node::with("Errors", vec![error]), Node::new("RequestID", "0")]),
+                _ => Node::with("ErrorResponse", vec![error, Node::new("RequestId", "0")]),
+            };
             ("text/xml", whole.write())
         };
         answer(*status, kind, body)
@@ -144,9 +171,14 @@ pub fn signed(
 
 /// Asks moto's RDS on behalf of whoever called.
 pub async fn ask(moto: SocketAddr, call: &Call) -> Result<Node, Refusal> {
+    ask_as(moto, call, "rds", "2014-10-31").await
+}
+
+/// Asks one of moto's services on behalf of whoever called.
+pub async fn ask_as(moto: SocketAddr, call: &Call, service: &str, version: &str) -> Result<Node, Refusal> {
     let params = call.params.iter().filter(|(name, _)| !matches!(name.as_str(), "Action" | "Version"));
     let params: Vec<_> = params.map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    answer_of(moto, signed(moto, &call.key_id, &call.region, "rds", "2014-10-31", &call.action, &params)).await
+    answer_of(moto, signed(moto, &call.key_id, &call.region, service, version, &call.action, &params)).await
 }
 
 /// Sends a query request to moto and reads what it answers.

@@ -312,6 +312,7 @@ fn held(asset: &AssetName, slot: Slot, at: &str) -> Held {
         encrypted: true,
         key: Some(format!("arn:aws:kms:{}:111122223333:key/1", place.bucket())),
         settings: BTreeMap::new(),
+        members: Vec::new(),
         place,
         name,
     }

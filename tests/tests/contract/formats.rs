@@ -151,6 +151,7 @@ fn r50_runs_of_version_1_stay_readable_and_are_still_what_we_write() {
     let drill = OpenDrill {
         drill: Drill::Checking { replica: ReplicaName("lastgood-drill-orders-db-20261120t060000z".into()) },
         backup: id(),
+        point_in_time: None,
         from: "s3://acme-backups-west/lastgood".parse().unwrap(),
         age_seconds: Some(14_396),
         opened_at: at("2026-11-20T06:00:00Z"),

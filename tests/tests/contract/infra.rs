@@ -117,8 +117,9 @@ fn a_schedules_input_names_an_asset_at_most_and_is_known_as_a_schedules() {
         event.request::<export_to_bucket::ExportToBucket>().unwrap();
     }
     assert!(events[0].request.is_empty(), "a tick looks at everything");
-    assert_eq!(events[1].request["asset"], "orders-db");
-    assert_eq!(events[2].request["asset"], "orders-db", "a fleet's name stands where an asset's does");
+    assert_eq!(events[1].request["analytics"], true, "extracts are never begun by a tick of another kind");
+    assert_eq!(events[2].request["asset"], "orders-db");
+    assert_eq!(events[3].request["asset"], "orders-db", "a fleet's name stands where an asset's does");
 }
 
 #[test]

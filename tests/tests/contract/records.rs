@@ -1,7 +1,7 @@
 //! Verifications and proofs of copies outlive deploys: version 1 stays readable, byte for byte.
 
 use lastgood_core::{
-    catalog::{Checked, Copied, Copy, Copying, Record, Verification, decode, encode},
+    catalog::{Checked, Copied, Copy, Copying, Opened, Record, Verification, decode, encode},
     domain::damage::Damage,
     error::Kind,
 };
@@ -47,6 +47,16 @@ fn copying() -> Copying {
     }
 }
 
+fn opened() -> Opened {
+    Opened {
+        place: "aws://us-east-1".parse().unwrap(),
+        key: "arn:aws:kms:us-east-1:123456789012:key/5f1c0c2e-58ff-4b42-9d07-0a0f1d6c3a11".to_owned(),
+        closed: "AQICAHh=".to_owned(),
+        closed_at: "2026-11-20T02:10:00Z".parse().unwrap(),
+        opened_at: "2026-11-21T02:10:00Z".parse().unwrap(),
+    }
+}
+
 fn stays<R: Record + PartialEq + Debug>(golden: &str, record: &R) {
     assert_eq!(String::from_utf8(encode(record).unwrap().to_vec()).unwrap(), golden);
     assert_eq!(&decode::<R>(golden.as_bytes()).unwrap(), record);
@@ -57,6 +67,7 @@ fn r50_version_1_records_stay_readable_and_are_still_what_we_write() {
     stays(include_str!("../golden/verification-v1.json"), &verification());
     stays(include_str!("../golden/copy-v1.json"), &copy());
     stays(include_str!("../golden/copying-v1.json"), &copying());
+    stays(include_str!("../golden/opened-v1.json"), &opened());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Plans, tombstones, the status and what was told outlive deploys: version 1 stays readable, byte for byte.
 
 use lastgood_core::{
-    catalog::{Leaving, PlanRecord, PlanState, Record, Status, Told, Tombstone, decode, encode},
+    catalog::{Extract, Leaving, PlanRecord, PlanState, Record, Status, Told, Tombstone, decode, encode},
     config::Retention,
     domain::{
         backup::{Form, Method},
@@ -52,6 +52,18 @@ fn tombstone() -> Tombstone {
         places: vec!["s3://acme-backups-west/lastgood".parse().unwrap()],
         leaving: Leaving::Gone,
     }
+}
+
+fn extract() -> Extract {
+    Extract::new(
+        NIGHT.parse().unwrap(),
+        "orders-rds".parse().unwrap(),
+        "20261120T050000Z".parse().unwrap(),
+        "arn:aws:rds:eu-west-1:123456789012:snapshot:lastgood-orders-rds-20261120t030000z".to_owned(),
+        "s3://acme-analytics/orders".parse().unwrap(),
+        "2026-11-20T06:20:00Z".parse().unwrap(),
+        12_000_000_000,
+    )
 }
 
 fn status() -> Status {
@@ -106,6 +118,11 @@ fn r50_version_1_plans_stay_readable_and_are_still_what_we_write() {
 #[test]
 fn r50_version_1_tombstones_stay_readable_and_are_still_what_we_write() {
     golden(&tombstone(), include_str!("../golden/tombstone-v1.json"));
+}
+
+#[test]
+fn r50_version_1_extracts_stay_readable_and_are_still_what_we_write() {
+    golden(&extract(), include_str!("../golden/extract-v1.json"));
 }
 
 #[test]

@@ -7,5 +7,8 @@ mod kills;
 mod postgres;
 mod rds;
 mod rds_aws;
+mod rds_moment;
+mod rights;
 mod store;
 mod strangers;
+mod volumes_aws;

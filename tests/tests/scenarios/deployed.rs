@@ -4,6 +4,7 @@
 
 use lastgood_core::{
     catalog::{Key, Vault, evidence::Evidence},
+    clock::{Clock, SystemClock},
     domain::drill::Verdict,
     id::AssetName,
     providers::aws::S3,
@@ -103,7 +104,7 @@ fn of<'a>(report: &'a Value, asset: &str) -> &'a Value {
 }
 
 fn now() -> String {
-    jiff::Timestamp::now().to_string()
+    SystemClock.now().to_string()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -165,6 +166,24 @@ async fn what_terraform_deployed_takes_copies_checks_and_proves_when_its_schedul
             assert_eq!(of(&report, "orders")["outcome"], "not-due", "{report:#}");
         }
     }
+    // What the functions tell of themselves: what is there is copied, what failed is tried again by whoever failed.
+    for (function, asset, state, wakes) in [
+        ("snapshot-trigger", "orders", "done", &["cross-region-copy", "freshness-checker"][..]),
+        ("snapshot-trigger", "orders", "failed", &["freshness-checker", "snapshot-trigger"]),
+        ("export-to-bucket", "billing", "failed", &["export-to-bucket", "freshness-checker"]),
+        ("restore-drill", "orders", "failed", &["freshness-checker"]),
+        ("freshness-checker", "orders", "failed", &[]),
+    ] {
+        let answers = deployed.event(&change(function, asset, state)).await;
+        let names: BTreeSet<_> = answers.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, wakes.iter().copied().collect(), "{function} {state}");
+        for (name, answer) in answers {
+            let report = report(answer);
+            if name == function {
+                assert_eq!(of(&report, asset)["outcome"], "not-due", "its slot is done: {report:#}");
+            }
+        }
+    }
     assert_eq!(vault.backups(&orders).await.unwrap().good.len(), 1);
     assert_eq!(account.aws.calls("CreateDBSnapshot"), 1);
     assert_eq!(vault.backups(&billing).await.unwrap().good.len(), 1);
@@ -201,6 +220,15 @@ fn rds_event(kind: &str, source: &str, category: &str, id: &str) -> Value {
         "version": "0", "id": "68f6e973-1a0c-d37b-f2f2-94a7f62ffd4e", "detail-type": kind, "source": "aws.rds", "account": "123456789012",
         "time": now(), "region": HOME, "resources": [],
         "detail": { "EventCategories": [category], "SourceIdentifier": source, "EventID": id, "Message": "as RDS words it", "Date": now() },
+    })
+}
+
+/// What a function of ours tells.
+fn change(function: &str, asset: &str, state: &str) -> Value {
+    json!({
+        "version": "0", "id": "2f5e0a1c-7c55-4f0e-9a5e-6a3d1f7c9b11", "detail-type": "Lastgood Backup State Change", "source": "lastgood",
+        "account": "123456789012", "time": now(), "region": HOME, "resources": [],
+        "detail": { "version": 1, "function": function, "asset": asset, "state": state, "backup": null },
     })
 }
 

@@ -4,5 +4,7 @@ mod cleaning;
 mod deployed;
 mod rds;
 mod rds_fleet;
+mod rds_moment;
 mod rds_restore;
 mod transcripts;
+mod volumes;

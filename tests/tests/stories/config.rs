@@ -165,3 +165,39 @@ fn a_bomb_is_refused_quickly() {
     assert!(Config::parse(&"[".repeat(100_000), "deep.yaml").is_err());
     assert!(Config::parse(&"x".repeat(5 << 20), "large.yaml").is_err());
 }
+
+#[test]
+fn a_drill_of_a_moment_is_refused_where_nobody_could_restore_one() {
+    let rds = |drill: &str| {
+        format!(
+            "vault: file:///var/backups/lastgood
+assets:
+  orders:
+    kind: rds
+    instance: orders-prod
+    region: eu-west-1
+    snapshot: {{ schedule: \"0 3 * * *\" }}
+    copies: [{{ region: us-east-1, kms_key: alias/dr }}]
+    drill: {{ schedule: \"0 6 * * 0\", point_in_time: 15m, {drill} }}
+"
+        )
+    };
+    let read = |drill: &str| Config::parse(&rds(drill), "lastgood.yaml");
+    let into = "into: { rds: { subnet_group: drill, security_groups: [sg-1] } }";
+    let config = read(into).unwrap();
+    let drill = config.assets.values().next().unwrap().policy.drill.clone().unwrap();
+    assert_eq!(drill.point_in_time.unwrap().to_string(), "15m");
+    for (drill, hint) in [
+        ("into: scratch", "into: { rds"),
+        (&format!("{into}, from: aws://us-east-1"), "leave `from`"),
+        (&format!("{into}, form: snapshot"), "leave `from`"),
+    ] {
+        let error = read(drill).unwrap_err();
+        assert!(
+            error.full().contains("lastgood.yaml:9:12") && error.full().contains("assets.orders.drill.point_in_time"),
+            "{}",
+            error.full()
+        );
+        assert!(error.advice().unwrap().contains(hint), "{drill}: {:?}", error.advice());
+    }
+}

@@ -19,7 +19,7 @@ fn due() -> ExportToBucket {
 }
 
 fn now() -> ExportToBucket {
-    ExportToBucket { asset: Some("orders-db".parse().unwrap()), when: When::Now }
+    ExportToBucket { asset: Some("orders-db".parse().unwrap()), when: When::Now, analytics: false }
 }
 
 async fn taken(house: &House, request: ExportToBucket) -> Taken {

@@ -1,6 +1,10 @@
 //! What a team sees Lastgood do: whole stories over real Postgres, real archives and real vaults.
 
+mod analytics;
 mod aws;
+mod aws_moments;
+mod buckets;
+mod changes;
 mod command;
 mod config;
 mod copy;
@@ -12,6 +16,7 @@ mod fleet;
 mod freshness;
 mod hosts;
 mod iam;
+mod keys;
 mod metrics;
 mod notices;
 mod posture;
@@ -23,3 +28,4 @@ mod secrets;
 mod snapshot;
 mod sns;
 mod verify;
+mod volumes;

@@ -8,7 +8,7 @@ use comfy_table::Cell;
 use cross_region_copy::CopyReport;
 use lastgood_core::{
     backup::{BackupReport, Taken},
-    domain::{drill::Verdict, finding::Finding, place::Scheme, span::human},
+    domain::{backup::Method, drill::Verdict, finding::Finding, place::Scheme, span::human},
     env::Env,
     function::{Entry, Findings, Outcome},
 };
@@ -89,7 +89,10 @@ pub fn drills(env: &Env, report: &DrillReport) -> String {
                 Verdict::CouldNotVerify => toned(COULD_NOT_VERIFY.0, COULD_NOT_VERIFY.1),
                 Verdict::Failed => toned(FAILED.0, FAILED.1),
             },
-            drilled.backup.map(|backup| backup.to_string()).unwrap_or_default().into(),
+            match (drilled.method, drilled.data_time) {
+                (Some(Method::PointInTime), Some(at)) => moment(at).into(),
+                _ => drilled.backup.map(|backup| backup.to_string()).unwrap_or_default().into(),
+            },
             drilled.from.as_ref().map(ToString::to_string).unwrap_or_default().into(),
             took.into(),
             format!("{}/{}", drilled.passed, drilled.checks).into(),

@@ -72,7 +72,16 @@ const fn headline(verdict: Verdict) -> &'static str {
 
 fn lead(evidence: &Evidence) -> String {
     let checks = evidence.checks.len();
+    let moment = evidence.backup.as_ref().filter(|backup| backup.method == Method::PointInTime);
     match (evidence.verdict, &evidence.reason) {
+        (Verdict::Proven, _) if moment.is_some() => format!(
+            "The database was brought back as it was at one moment, out of its provider's own continuous backups, and all {checks} checks \
+             passed. That proves those, and no snapshot."
+        ),
+        (Verdict::CouldNotVerify, Some(reason)) if moment.is_some() => {
+            format!("Whether this moment can be restored is not known: {reason}.")
+        }
+        (Verdict::Failed, Some(reason)) if moment.is_some() => format!("This moment did not come back as it must: {reason}."),
         (Verdict::Proven, _) => {
             format!("The backup was restored and all {checks} checks found what was recorded when it was taken.")
         }
@@ -108,7 +117,12 @@ fn measures(evidence: &Evidence) -> Markup {
 
 fn what_next(evidence: &Evidence) -> Markup {
     let asset = &evidence.asset;
+    let of_moment = evidence.backup.as_ref().is_some_and(|backup| backup.method == Method::PointInTime);
     let steps: &[(&str, String)] = match evidence.verdict {
+        Verdict::Failed if of_moment => &[
+            ("See which snapshots are proven; keep them", format!("lastgood list {asset}")),
+            ("Drill the newest of them", format!("lastgood drill {asset} --backup ID")),
+        ],
         Verdict::Failed => &[
             ("See whether the stored bytes are what was recorded", format!("lastgood verify {asset}")),
             ("See which older backups are proven; keep them", format!("lastgood list {asset}")),
@@ -146,11 +160,12 @@ fn drilled(backup: &Drilled, evidence: &Evidence) -> Markup {
         (_, Method::PgDumpPlain) => "a logical export (pg_dump, SQL)",
         (_, Method::PgDumpDirectory) => "a logical export (pg_dump, directory)",
         (_, Method::ProviderSnapshot) => "a snapshot that its provider holds",
+        (_, Method::PointInTime) => "a moment of its provider's own continuous backups",
         (Form::Export, Method::PgBaseBackup) => "a physical copy",
     };
     html! {
         table.facts {
-            tr { th { "Backup" } td { code { (backup.id) } ", " (form) } }
+            tr { th { "Backup" } td { @if backup.method == Method::PointInTime { (moment(backup.data_time)) } @else { code { (backup.id) } } ", " (form) } }
             tr { th { "Read from" } td { code { (backup.from) } ", " (bytes(backup.stored_bytes)) } }
             tr { th { "Restored to" } td { (evidence.replica.kind) ", as " code { (evidence.replica.name) } } }
             tr { th { "Began" } td { (moment(evidence.started_at)) } }

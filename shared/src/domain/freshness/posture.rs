@@ -8,25 +8,28 @@ use crate::{
         posture::Posture,
     },
 };
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 /// How far behind the latest restorable moment may be. RDS and Cloud SQL ship logs every five minutes.
 const BEHIND: Duration = Duration::from_mins(30);
 
 pub(super) fn findings(case: &Case<'_>) -> Vec<Finding> {
-    let Some(posture) = &case.seen.posture else { return Vec::new() };
-    [key(case, posture), quota(case, posture), moments(case, posture), protection(case, posture), public(case, posture)]
-        .into_iter()
-        .flatten()
-        .collect()
+    let mut found = keys(case);
+    let Some(posture) = &case.seen.posture else { return found };
+    found.extend([quota(case, posture), moments(case, posture), protection(case, posture), public(case, posture)].into_iter().flatten());
+    found
 }
 
 /// A key that cannot be used takes every snapshot under it along: now, not at the restore.
-fn key(case: &Case<'_>, posture: &Posture) -> Option<Finding> {
-    let key = posture.key.as_ref()?;
-    let why = key.unusable.as_ref()?;
-    let sentence = format!("its key {} {why}: nothing that is encrypted with it can be restored", key.name);
-    Some(case.finding(FindingKind::KeyUnusable, Severity::Critical, sentence, "list"))
+fn keys(case: &Case<'_>) -> Vec<Finding> {
+    let its_own = case.seen.posture.iter().filter_map(|posture| posture.key.as_ref());
+    let unusable: BTreeMap<&str, &str> =
+        case.seen.keys.iter().chain(its_own).filter_map(|key| Some((key.name.as_str(), key.unusable.as_deref()?))).collect();
+    let tell = |(name, why): (&str, &str)| {
+        let sentence = format!("its key {name} {why}: nothing that is encrypted with it can be restored");
+        case.finding(FindingKind::KeyUnusable, Severity::Critical, sentence, "list")
+    };
+    unusable.into_iter().map(tell).collect()
 }
 
 fn quota(case: &Case<'_>, posture: &Posture) -> Option<Finding> {

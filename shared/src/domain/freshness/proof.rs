@@ -52,14 +52,18 @@ fn unproven(case: &Case<'_>, drill: &DrillPolicy) -> Option<Finding> {
 fn ended_badly(case: &Case<'_>, drill: &DrillSeen) -> Option<Finding> {
     let age = old(since(case.now, drill.finished_at));
     let why = drill.why.as_deref().map(|why| format!(": {}", crate::redact::clip(why, 300))).unwrap_or_default();
+    let what = match drill.moment {
+        Some(moment) => format!("the database as it was at {moment}"),
+        None => format!("backup {}", drill.backup),
+    };
     match drill.verdict {
         Verdict::Proven => None,
         Verdict::Failed => {
-            let sentence = format!("the last drill, {age} ago, restored backup {} and failed{why}", drill.backup);
+            let sentence = format!("the last drill, {age} ago, restored {what} and failed{why}");
             Some(case.finding(FindingKind::DrillFailed, Severity::Critical, sentence, "drill"))
         }
         Verdict::CouldNotVerify => {
-            let sentence = format!("the last drill, {age} ago, could not verify backup {}{why}", drill.backup);
+            let sentence = format!("the last drill, {age} ago, could not verify {what}{why}");
             Some(case.finding(FindingKind::DrillCouldNotVerify, Severity::Warning, sentence, "drill"))
         }
     }

@@ -6,7 +6,7 @@ use crate::{
         backup::{Form, Manifest},
         drill::Verdict,
         place::Place,
-        posture::Posture,
+        posture::{BucketPosture, KeySeen, Posture},
         run::Run,
     },
     id::BackupId,
@@ -28,6 +28,10 @@ pub struct Seen {
     pub scheduled: BTreeMap<Form, Timestamp>,
     /// How its provider keeps it; none where no provider does.
     pub posture: Option<Posture>,
+    /// How the bucket is kept that it is; none where it is none, or its store does not know the questions.
+    pub bucket: Option<BucketPosture>,
+    /// The keys that its backups and their copies are encrypted with.
+    pub keys: Vec<KeySeen>,
     /// Its drills, in any order.
     pub drills: Vec<DrillSeen>,
     /// Why the next prune will let nothing go, if it will not.
@@ -89,6 +93,8 @@ pub struct DrillSeen {
     pub backup: BackupId,
     /// Its form.
     pub form: Form,
+    /// The moment that was restored, where it was no backup of ours but one of the provider's own continuous backups.
+    pub moment: Option<Timestamp>,
     /// When the drill ended.
     pub finished_at: Timestamp,
     /// How it ended.

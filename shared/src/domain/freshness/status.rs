@@ -188,6 +188,7 @@ fn state(finding: &Finding) -> State {
         | F::QuotaNear
         | F::PostureDrift
         | F::FleetShort
-        | F::MemberLeft => State::Warning,
+        | F::MemberLeft
+        | F::VaultUnsafe => State::Warning,
     }
 }

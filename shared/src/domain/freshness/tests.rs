@@ -81,6 +81,7 @@ proptest! {
         let drill = |(candidate, verdict): &(Candidate, Option<Verdict>)| verdict.map(|verdict| DrillSeen {
             backup: candidate.manifest.id,
             form: Form::Export,
+            moment: None,
             finished_at: now(),
             verdict,
             why: None,

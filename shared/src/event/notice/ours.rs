@@ -4,9 +4,9 @@ use super::{Notice, Subject, text};
 use serde_json::Value;
 
 /// The source of our own events.
-pub(in crate::event) const SOURCE: &str = "lastgood";
+pub(crate) const SOURCE: &str = "lastgood";
 /// Their type.
-pub(in crate::event) const STATE_CHANGE: &str = "Lastgood Backup State Change";
+pub(crate) const STATE_CHANGE: &str = "Lastgood Backup State Change";
 
 /// Reads the `detail` of one. All that counts of it is the asset; its other fields are for people and for rules.
 pub(in crate::event) fn changed(detail: &Value) -> Notice {

@@ -11,13 +11,16 @@ use super::{
     client::{Connection, Settings, connect},
     copy::copy,
     error::{Asked, passing},
-    pause, read,
+    kept, pause, read,
     sweep::sweep,
     upload::S3Upload,
 };
 use crate::{
     clock::Timestamp,
-    domain::place::{Place, Scheme},
+    domain::{
+        place::{Place, Scheme},
+        posture::BucketPosture,
+    },
     error::{Error, Kind, Result, corrupt, failed, invalid, not_found, unsupported},
     ports::{Bucket, ByteStream, If, Listed, ObjectMeta, RESERVED, Upload, Version, check_key, check_prefix},
 };
@@ -280,5 +283,9 @@ impl Bucket for S3 {
 
     async fn sweep_uploads(&self, now: Timestamp, older_than: Duration) -> Result<usize> {
         sweep(self, now, older_than).await
+    }
+
+    async fn posture(&self) -> Result<Option<BucketPosture>> {
+        Box::pin(kept::posture(self)).await.map(Some)
     }
 }

@@ -73,22 +73,22 @@ impl Reply {
 impl Call {
     /// Calls that may be sent again when no answer comes.
     pub(super) fn new(config: &SdkConfig, service: Service) -> Self {
-        Self::made(config, service, config.retry_config().cloned().unwrap_or_else(RetryConfig::standard))
+        Self::made(config, service, &config.retry_config().cloned().unwrap_or_else(RetryConfig::standard))
     }
 
     /// Calls that are sent once: what they begin would be begun twice, and its service has no token that tells. The caller
     /// looks before it asks again.
     pub(super) fn once(config: &SdkConfig, service: Service) -> Self {
-        Self::made(config, service, RetryConfig::standard().with_max_attempts(1))
+        Self::made(config, service, &RetryConfig::standard().with_max_attempts(1))
     }
 
-    fn made(config: &SdkConfig, service: Service, retries: RetryConfig) -> Self {
+    fn made(config: &SdkConfig, service: Service, retries: &RetryConfig) -> Self {
         let region = config.region().map_or("us-east-1", AsRef::as_ref).to_owned();
         let mut builder = Operation::builder()
             .service_name(service.name())
             .operation_name("call")
             .endpoint_url(&service.endpoint(config, &region))
-            .standard_retry(&retries)
+            .standard_retry(retries)
             .timeout_config(config.timeout_config().cloned().unwrap_or_else(|| TimeoutConfig::builder().build()))
             .retry_classifier(TransientErrorClassifier::<Refused>::new())
             .retry_classifier(HttpStatusCodeClassifier::default())

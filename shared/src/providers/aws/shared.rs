@@ -41,6 +41,11 @@ impl Aws {
         Self { access, ..Self::default() }
     }
 
+    /// How it is reached.
+    pub fn access(&self) -> &Access {
+        &self.access
+    }
+
     /// Returns what a client in this region is made from; a reply may take as long as `patience`.
     pub(super) async fn in_region(&self, region: &str, patience: Duration) -> SdkConfig {
         let loaded = self.loaded.get_or_init(|| load(&self.access, Some(region), patience)).await;

@@ -2,9 +2,10 @@
 //! cluster alone; it goes only after its instances.
 
 use super::{
-    Rds, Regions,
+    Rds, Region, Regions,
+    continuous::Continuous,
     instances::{Instance, identity},
-    manual, resolve,
+    manual, moment, resolve,
     snapshots::{Snapshot, available},
     under_way::{End, UnderWay},
 };
@@ -22,24 +23,27 @@ use tempfile::TempDir;
 
 /// A cluster, as far as moto does not know it.
 pub struct Cluster {
-    under_way: UnderWay,
+    pub(super) under_way: UnderWay,
     identity: String,
     pub(super) server: Socket,
     address: Address,
     /// The server itself, if it is ours to stop.
     _owned: Option<Server>,
     password: Option<String>,
+    /// Its continuous backups.
+    pub(super) continuous: Option<Continuous>,
 }
 
 impl Cluster {
     /// One that has long been running.
-    pub fn running(name: &str, region: &str, server: Socket, address: Address) -> Self {
-        Self::of(UnderWay::new("available", 0, End::Available), name, region, server, address, None)
+    pub fn running(name: &str, region: &str, server: Socket, address: Address, continuous: Option<Continuous>) -> Self {
+        let running = UnderWay::new("available", 0, End::Available);
+        Self { continuous, ..Self::of(running, name, region, server, address, None) }
     }
 
     fn of(under_way: UnderWay, name: &str, region: &str, server: Socket, address: Address, owned: Option<Server>) -> Self {
         let identity = identity("cluster", name, region, server.port);
-        Self { under_way, identity, server, address, _owned: owned, password: None }
+        Self { under_way, identity, server, address, _owned: owned, password: None, continuous: None }
     }
 
     /// Freezes its storage for a snapshot that RDS takes by itself.
@@ -74,10 +78,18 @@ impl Rds {
         }
         let mut answer = self.page(call, "DBClusters").await?;
         let mut looked = Vec::new();
+        let (now, lag) = (self.clock.now(), self.faults.rules_now().lag);
         answer.each("DBCluster", &mut |node| {
             let name = node.get("DBClusterIdentifier");
             if let Some(cluster) = region.clusters.get_mut(&name) {
                 cluster.dress(node);
+                node.remove("EarliestRestorableTime");
+                node.remove("LatestRestorableTime");
+                let window = cluster.continuous.as_ref().and_then(|kept| kept.window(node, now, lag));
+                if let Some((from, to)) = window {
+                    node.set("EarliestRestorableTime", &moment(from));
+                    node.set("LatestRestorableTime", &moment(to));
+                }
                 cluster.under_way.look();
                 looked.push(name);
             }
@@ -190,21 +202,40 @@ impl Rds {
             return Err(Refusal::new("DBClusterAlreadyExistsFault", "DB Cluster already exists"));
         }
         available(source, snapshot)?;
+        let server = self.certificates.restored(&snapshot.frozen.path().join("data")).await;
         // moto takes the bare name only.
         let mut bare = call.clone();
         bare.params.insert("SnapshotIdentifier".to_owned(), source.to_owned());
-        ask(self.moto, &bare).await?;
-        let protection = if call.get("DeletionProtection") == "true" { "true" } else { "false" };
-        let modified = [("DBClusterIdentifier", name.as_str()), ("DeletionProtection", protection)];
+        self.begin_restored_cluster(region, &bare, &name, server).await
+    }
+
+    /// Puts a cluster there that begins with the data of a server. The call is that of a restore from a snapshot.
+    pub(super) async fn begin_restored_cluster(
+        &self,
+        region: &mut Region,
+        call: &Call,
+        name: &str,
+        server: Server,
+    ) -> Result<Node, Refusal> {
+        ask(self.moto, call).await?;
+        // moto carries over what a restore does not bring; what is not asked for is as RDS makes it.
+        let flag = |param: &str| if call.get(param) == "true" { "true" } else { "false" };
+        let mut modified = vec![
+            ("DBClusterIdentifier", name),
+            ("DeletionProtection", flag("DeletionProtection")),
+            ("CopyTagsToSnapshot", flag("CopyTagsToSnapshot")),
+        ];
+        if !call.names("VpcSecurityGroupIds.") {
+            modified.push(("VpcSecurityGroupIds.VpcSecurityGroupId.1", "sg-0default"));
+        }
         let modified = self.moto(&call.region, "ModifyDBCluster", &modified).await?;
-        let server = self.certificates.restored(&snapshot.frozen.path().join("data")).await;
         let socket = Socket::of(&server);
         let address = self.certificates.address(&socket);
         let under_way = UnderWay::new("creating", self.faults.rules_now().looks, End::Available);
-        let cluster = Cluster::of(under_way, &name, &call.region, socket, address, Some(server));
+        let cluster = Cluster::of(under_way, name, &call.region, socket, address, Some(server));
         let mut node = modified.find("DBCluster").cloned().unwrap_or_default();
         cluster.dress(&mut node);
-        region.clusters.insert(name, cluster);
+        region.clusters.insert(name.to_owned(), cluster);
         Ok(Node::with("RestoreDBClusterFromSnapshotResponse", vec![Node::with("RestoreDBClusterFromSnapshotResult", vec![node])]))
     }
 
@@ -271,6 +302,8 @@ impl Rds {
 
     /// Puts a cluster with one instance there that has long been running.
     pub async fn found_cluster(&self, region: &str, name: &str, key: &str, server: Socket) {
+        let group = format!("{name}-parameters");
+        self.cluster_parameters(region, &group).await;
         let params = [
             ("DBClusterIdentifier", name),
             ("Engine", "aurora-postgresql"),
@@ -280,6 +313,13 @@ impl Rds {
             ("StorageEncrypted", "true"),
             ("KmsKeyId", key),
             ("DeletionProtection", "true"),
+            ("DBClusterParameterGroupName", &group),
+            ("VpcSecurityGroupIds.VpcSecurityGroupId.1", "sg-0production"),
+            ("BackupRetentionPeriod", "7"),
+            ("CopyTagsToSnapshot", "true"),
+            ("EnableIAMDatabaseAuthentication", "true"),
+            ("Tags.Tag.1.Key", "environment"),
+            ("Tags.Tag.1.Value", "production"),
         ];
         self.moto(region, "CreateDBCluster", &params).await.expect("a cluster");
         let member = format!("{name}-one");
@@ -290,11 +330,18 @@ impl Rds {
             ("Engine", "aurora-postgresql"),
         ];
         self.moto(region, "CreateDBInstance", &params).await.expect("an instance of the cluster");
+        let continuous = Continuous::begin(&server, self.clock.now()).await;
         let mut regions = self.regions.lock().await;
         let at = regions.entry(region.to_owned()).or_default();
         at.instances.insert(member.clone(), Instance::member(&member, name, region, 0, server.clone(), self.certificates.address(&server)));
         let address = self.certificates.address(&server);
-        at.clusters.insert(name.to_owned(), Cluster::running(name, region, server, address));
+        at.clusters.insert(name.to_owned(), Cluster::running(name, region, server, address, continuous));
+    }
+
+    /// Makes a parameter group for clusters.
+    pub async fn cluster_parameters(&self, region: &str, group: &str) {
+        let family = [("DBClusterParameterGroupName", group), ("DBParameterGroupFamily", "aurora-postgresql15"), ("Description", "tuned")];
+        self.moto(region, "CreateDBClusterParameterGroup", &family).await.expect("a parameter group");
     }
 }
 

@@ -1,7 +1,9 @@
 //! Instances: each is a real server. A restored one is owned here, and stops when it is deleted.
 
 use super::{
-    Rds, Regions, resolve,
+    Rds, Region, Regions,
+    continuous::Continuous,
+    resolve,
     snapshots::available,
     under_way::{End, UnderWay},
 };
@@ -16,14 +18,13 @@ use crate::{
     pg::Cluster,
 };
 use sha2::{Digest, Sha256};
-use std::time::Duration;
 use tempfile::TempDir;
 
 /// An instance, as far as moto does not know it.
 pub struct Instance {
     pub(super) under_way: UnderWay,
     identity: String,
-    server: Socket,
+    pub(super) server: Socket,
     address: Address,
     /// The server itself, if it is ours to stop.
     _owned: Option<Cluster>,
@@ -31,11 +32,13 @@ pub struct Instance {
     cluster: Option<String>,
     /// The master's password that takes effect once nothing is under way.
     password: Option<String>,
+    /// Its continuous backups.
+    pub(super) continuous: Option<Continuous>,
 }
 
 impl Instance {
     /// One that has long been running.
-    pub fn running(name: &str, region: &str, server: Socket, address: Address) -> Self {
+    pub fn running(name: &str, region: &str, server: Socket, address: Address, continuous: Option<Continuous>) -> Self {
         let under_way = UnderWay::new("available", 0, End::Available);
         Self {
             under_way,
@@ -45,6 +48,7 @@ impl Instance {
             _owned: None,
             cluster: None,
             password: None,
+            continuous,
         }
     }
 
@@ -61,6 +65,7 @@ impl Instance {
             _owned: Some(cluster),
             cluster: None,
             password: None,
+            continuous: None,
         }
     }
 
@@ -68,7 +73,7 @@ impl Instance {
     pub(super) fn member(name: &str, cluster: &str, region: &str, looks: usize, server: Socket, address: Address) -> Self {
         let under_way = UnderWay::new("creating", looks, End::Available);
         let identity = identity("db", name, region, address.host.octets()[3].into());
-        Self { under_way, identity, server, address, _owned: None, cluster: Some(cluster.to_owned()), password: None }
+        Self { under_way, identity, server, address, _owned: None, cluster: Some(cluster.to_owned()), password: None, continuous: None }
     }
 
     /// Whether it is a member of a cluster.
@@ -133,7 +138,7 @@ impl Rds {
         let mut answer = self.page(call, "DBInstances").await?;
         let mut looked = Vec::new();
         // Logs are shipped every five minutes; moto's own clock is not that of the test.
-        let shipped = super::moment(lastgood_core::clock::before(self.clock.now(), Duration::from_mins(3)));
+        let shipped = super::moment(lastgood_core::clock::before(self.clock.now(), self.faults.rules_now().lag));
         answer.each("DBInstance", &mut |node| {
             let name = node.get("DBInstanceIdentifier");
             match node.get("BackupRetentionPeriod").as_str() {
@@ -169,6 +174,12 @@ impl Rds {
         available(source, snapshot)?;
         let described = self.moto(from, "DescribeDBSnapshots", &[("DBSnapshotIdentifier", source)]).await?;
         self.usable(&described.find("KmsKeyId").map(Node::own_text).unwrap_or_default())?;
+        let server = self.certificates.restored(&snapshot.frozen.path().join("data")).await;
+        self.begin_restored(region, call, &name, server).await
+    }
+
+    /// Puts an instance there that begins with the data of a server. The call is that of a restore from a snapshot.
+    pub(super) async fn begin_restored(&self, region: &mut Region, call: &Call, name: &str, server: Cluster) -> Result<Node, Refusal> {
         ask(self.moto, call).await?;
         // moto carries over what a restore does not bring; what is not asked for is as RDS makes it.
         let asked = |param: &str, otherwise: &str| match call.get(param) {
@@ -176,7 +187,7 @@ impl Rds {
             asked => asked.to_owned(),
         };
         let otherwise = [
-            ("DBInstanceIdentifier", name.clone()),
+            ("DBInstanceIdentifier", name.to_owned()),
             ("DeletionProtection", asked("DeletionProtection", "false")),
             ("PubliclyAccessible", asked("PubliclyAccessible", "true")),
             ("MultiAZ", asked("MultiAZ", "false")),
@@ -184,12 +195,11 @@ impl Rds {
         ];
         let otherwise: Vec<_> = otherwise.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let modified = self.moto(&call.region, "ModifyDBInstance", &otherwise).await?;
-        let cluster = self.certificates.restored(&snapshot.frozen.path().join("data")).await;
-        let address = self.certificates.address(&Socket::of(&cluster));
-        let instance = Instance::restored(&name, &call.region, self.faults.rules_now().looks, cluster, address);
+        let address = self.certificates.address(&Socket::of(&server));
+        let instance = Instance::restored(name, &call.region, self.faults.rules_now().looks, server, address);
         let mut node = modified.find("DBInstance").cloned().unwrap_or_default();
         instance.dress(&mut node);
-        region.instances.insert(name, instance);
+        region.instances.insert(name.to_owned(), instance);
         let result = Node::with("RestoreDBInstanceFromDBSnapshotResult", vec![node]);
         Ok(Node::with("RestoreDBInstanceFromDBSnapshotResponse", vec![result]))
     }

@@ -1,14 +1,15 @@
 //! RDS: moto keeps the books, this layer keeps the truth. What is under way takes looks; what runs is a real server.
 
 mod clusters;
+mod continuous;
 mod exports;
 mod instances;
 mod paging;
 mod snapshots;
-mod under_way;
+pub(super) mod under_way;
 
 use super::{
-    InstanceSeen,
+    Dated, InstanceSeen,
     faults::Faults,
     postgres::{Certificates, MASTER, MASTER_PASSWORD, Socket},
     wire::{Call, Refusal, ask},
@@ -16,8 +17,9 @@ use super::{
 };
 use crate::s3::KEY_ID;
 use clusters::Cluster;
+use continuous::Continuous;
 use instances::Instance;
-use lastgood_core::clock::{Clock, Timestamp};
+use lastgood_core::clock::Timestamp;
 use snapshots::Snapshot;
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 use tokio::sync::Mutex;
@@ -26,7 +28,7 @@ use under_way::UnderWay;
 /// RDS in every region.
 pub struct Rds {
     moto: SocketAddr,
-    clock: Arc<dyn Clock>,
+    clock: Arc<dyn Dated>,
     faults: Faults,
     certificates: Arc<Certificates>,
     regions: Mutex<Regions>,
@@ -49,7 +51,7 @@ struct Region {
 
 impl Rds {
     /// Nothing runs yet.
-    pub fn new(moto: SocketAddr, clock: Arc<dyn Clock>, faults: Faults, certificates: Arc<Certificates>) -> Self {
+    pub fn new(moto: SocketAddr, clock: Arc<dyn Dated>, faults: Faults, certificates: Arc<Certificates>) -> Self {
         Self { moto, clock, faults, certificates, regions: Mutex::default() }
     }
 
@@ -63,6 +65,9 @@ impl Rds {
             "DeleteDBSnapshot" => self.delete_snapshot(&mut regions, call).await,
             "ModifyDBSnapshotAttribute" => self.share_snapshot(call).await,
             "DescribeDBInstances" => self.describe_instances(&mut regions, call).await,
+            "DescribeDBInstanceAutomatedBackups" => self.describe_continuous(&mut regions, call).await,
+            "RestoreDBInstanceToPointInTime" => self.restore_instance_to_moment(&mut regions, call).await,
+            "RestoreDBClusterToPointInTime" => self.restore_cluster_to_moment(&mut regions, call).await,
             "RestoreDBInstanceFromDBSnapshot" => self.restore_instance(&mut regions, call).await,
             "ModifyDBInstance" => self.modify_instance(&mut regions, call).await,
             "DeleteDBInstance" => self.delete_instance(&mut regions, call).await,
@@ -99,7 +104,7 @@ impl Rds {
     async fn moto(&self, region: &str, action: &str, params: &[(&str, &str)]) -> Result<Node, Refusal> {
         let params = params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let (service, key_id) = ("rds".to_owned(), KEY_ID.to_owned());
-        ask(self.moto, &Call { service, region: region.to_owned(), key_id, action: action.to_owned(), params }).await
+        ask(self.moto, &Call { service, region: region.to_owned(), key_id, action: action.to_owned(), params, besides: None }).await
     }
 
     /// Puts an instance there that has long been running.
@@ -128,7 +133,8 @@ impl Rds {
         ];
         self.moto(region, "CreateDBInstance", &params).await.expect("an instance");
         let address = self.certificates.address(&server);
-        let instance = Instance::running(name, region, server, address);
+        let continuous = Continuous::begin(&server, self.clock.now()).await;
+        let instance = Instance::running(name, region, server, address, continuous);
         self.regions.lock().await.entry(region.to_owned()).or_default().instances.insert(name.to_owned(), instance);
     }
 

@@ -11,6 +11,9 @@ async fn r26_the_minimal_example_is_applied_and_its_roles_keep_to_their_room() {
     let Some(terraform) = tokio::task::block_in_place(|| Terraform::with_provider(TEST)) else { return };
     let Some(aws) = S3Server::moto(TEST).await else { return };
     terraform.talks_to(aws.address(), "examples/minimal", &[]);
+    // Operators, so that their roles stand too.
+    let operators = "module \"lastgood\" {\n  operators = [\"arn:aws:iam::123456789012:role/on-call\"]\n}\n";
+    std::fs::write(terraform.folder("examples/minimal/operators_override.tf"), operators).unwrap();
     let packages = format!("-var=packages={}", terraform.folder("tests/packages").display());
     let (stood, again, config, state) = tokio::task::block_in_place(|| {
         let below = "examples/minimal";
@@ -53,7 +56,7 @@ fn changes(plan: &Value) -> Vec<String> {
 /// The policies that stand, by role.
 fn role_policies(state: &Value) -> BTreeMap<String, Value> {
     let resources = state["values"]["root_module"]["child_modules"][0]["resources"].as_array().unwrap();
-    let policies = resources.iter().filter(|resource| resource["type"] == "aws_iam_role_policy" && resource["name"] == "function");
+    let policies = resources.iter().filter(|resource| resource["type"] == "aws_iam_role_policy" && resource["name"] != "scheduler");
     policies
         .map(|resource| {
             let policy = serde_json::from_str(resource["values"]["policy"].as_str().unwrap()).unwrap();

@@ -130,7 +130,19 @@ fn asked() -> BTreeSet<String> {
                 let text = std::fs::read_to_string(&path).unwrap();
                 let code = text.split("#[cfg(test)]").next().unwrap();
                 for word in code.split(|c: char| !(c.is_ascii_alphanumeric() || c == ':')) {
-                    let service = ["s3:", "rds:", "kms:", "secretsmanager:", "sns:", "sts:", "events:", "servicequotas:"];
+                    let service = [
+                        "s3:",
+                        "rds:",
+                        "kms:",
+                        "secretsmanager:",
+                        "sns:",
+                        "sts:",
+                        "events:",
+                        "servicequotas:",
+                        "ec2:",
+                        "ebs:",
+                        "elasticache:",
+                    ];
                     let named = service.iter().find_map(|service| word.strip_prefix(service));
                     if named.is_some_and(|named| named.starts_with(|c: char| c.is_ascii_uppercase()) && !named.contains(':')) {
                         asked.insert(word.to_owned());

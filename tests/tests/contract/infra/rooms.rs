@@ -20,6 +20,14 @@ pub fn hold(policies: &BTreeMap<String, Value>) {
     const NEW: &[(&str, &str)] = &[("aws:RequestTag/lastgood:replica", "x"), ("aws:RequestTag/lastgood:expires", "x")];
     const MADE: &[(&str, &str)] = &[("aws:ResourceTag/lastgood:replica", "x")];
     const KEPT: &[(&str, &str)] = &[("aws:ResourceTag/lastgood:backup", "x")];
+    const RESTORED: &[(&str, &str)] = &[("aws:ResourceTag/lastgood:restored", "x")];
+    const PROOF: &[(&str, &str)] = &[("kms:EncryptionContext:lastgood", "proof")];
+    const OF_RDS: &[(&str, &str)] = &[("kms:EncryptionContext:aws:rds:db-id", "db-X")];
+    const BUCKET: &str = "arn:aws:s3:::acme-lastgood";
+    const DATABASE_KEY: &str = "arn:aws:kms:eu-west-1:123456789012:key/database";
+    const OPENED: &str = "arn:aws:s3:::acme-lastgood/lastgood/catalog/v1/keys/aws.eu-west-1.x/y.json";
+    const TOPIC: &str = "arn:aws:sns:eu-west-1:123456789012:lastgood-alerts";
+    const NEW_ONE: &str = "arn:aws:rds:eu-west-1:123456789012:db:orders-restored";
     const NONE: &[(&str, &str)] = &[];
     let table = [
         // The writer takes snapshots of what the config names, under our tags, and lets go of its own.
@@ -58,6 +66,9 @@ pub fn hold(policies: &BTreeMap<String, Value>) {
         ("restore-drill", "s3:PutObject", RUN, NONE, true),
         ("restore-drill", "s3:PutObject", MANIFEST, NONE, false),
         ("restore-drill", "s3:PutObject", EXPORT, NONE, false),
+        // A drill of moments is allowed where the config asks for one, and only into replicas.
+        ("restore-drill", "rds:RestoreDBInstanceToPointInTime", REPLICA, NEW, false),
+        ("restore-drill", "rds:DescribeDBInstanceAutomatedBackups", "*", NONE, false),
         // The checker looks, and tells.
         ("freshness-checker", "rds:DescribeDBSnapshots", "*", NONE, true),
         ("freshness-checker", "rds:DescribeAccountAttributes", "*", NONE, true),
@@ -66,6 +77,31 @@ pub fn hold(policies: &BTreeMap<String, Value>) {
         ("freshness-checker", "s3:GetObject", EXPORT, NONE, false),
         ("freshness-checker", "s3:PutObject", TOLD, NONE, true),
         ("freshness-checker", "s3:PutObject", MANIFEST, NONE, false),
+        ("freshness-checker", "s3:GetBucketVersioning", BUCKET, NONE, true),
+        ("freshness-checker", "s3:GetBucketPolicyStatus", BUCKET, NONE, true),
+        ("freshness-checker", "s3:GetBucketVersioning", "arn:aws:s3:::somebody-elses", NONE, false),
+        ("snapshot-trigger", "s3:GetBucketVersioning", BUCKET, NONE, false),
+        ("freshness-checker", "s3:PutObject", OPENED, NONE, true),
+        // It proves keys with a text of its own, and opens nothing of theirs.
+        ("freshness-checker", "kms:Decrypt", DATABASE_KEY, PROOF, true),
+        ("freshness-checker", "kms:Encrypt", DATABASE_KEY, PROOF, true),
+        ("freshness-checker", "kms:Decrypt", DATABASE_KEY, OF_RDS, false),
+        ("freshness-checker", "kms:Decrypt", DATABASE_KEY, NONE, false),
+        ("snapshot-trigger", "kms:Decrypt", DATABASE_KEY, PROOF, false),
+        // Whoever refuses an event tells of it, and notes that.
+        ("snapshot-trigger", "sns:Publish", TOPIC, NONE, true),
+        ("snapshot-trigger", "s3:PutObject", TOLD, NONE, true),
+        ("restore-drill", "sns:Publish", TOPIC, NONE, true),
+        ("restore-drill", "s3:PutObject", TOLD, NONE, true),
+        // An operator restores beside production and takes that back, and nothing else.
+        ("recover", "rds:RestoreDBInstanceFromDBSnapshot", NEW_ONE, NONE, true),
+        ("recover", "rds:DeleteDBInstance", NEW_ONE, RESTORED, true),
+        ("recover", "rds:DeleteDBInstance", NEW_ONE, NONE, false),
+        ("recover", "rds:DeleteDBInstance", STRANGER, NONE, false),
+        ("recover", "rds:DeleteDBInstance", PRODUCTION, RESTORED, false),
+        ("recover", "rds:AddTagsToResource", PRODUCTION, RESTORED, false),
+        ("recover", "rds:DeleteDBSnapshot", SNAPSHOT, KEPT, false),
+        ("pruner", "rds:DeleteDBInstance", NEW_ONE, RESTORED, false),
         ("freshness-checker", "rds:CreateDBSnapshot", PRODUCTION, OURS, false),
         ("freshness-checker", "s3:PutBucketPolicy", "arn:aws:s3:::acme-lastgood", NONE, false),
     ];

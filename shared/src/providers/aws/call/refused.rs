@@ -11,7 +11,7 @@ pub(in crate::providers::aws) struct Refused(ErrorMetadata);
 
 impl Refused {
     /// Reads a refusal as far as it can be read: one without a code is told by its status.
-    pub(super) fn read(named: Option<&str>, body: &[u8]) -> Self {
+    pub(in crate::providers::aws) fn read(named: Option<&str>, body: &[u8]) -> Self {
         let (code, message) = if body.trim_ascii_start().starts_with(b"<") { xml(body) } else { json(body) };
         let code = named.map(str::to_owned).or(code);
         let mut meta = ErrorMetadata::builder();

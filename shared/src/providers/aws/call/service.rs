@@ -16,6 +16,8 @@ pub(in crate::providers::aws) enum Service {
     EventBridge,
     /// AWS Backup.
     Backup,
+    /// Keys.
+    Kms,
 }
 
 impl Service {
@@ -27,6 +29,7 @@ impl Service {
             Self::ElastiCache => "ElastiCache",
             Self::EventBridge => "EventBridge",
             Self::Backup => "Backup",
+            Self::Kms => "KMS",
         }
     }
 
@@ -38,6 +41,7 @@ impl Service {
             Self::ElastiCache => "elasticache",
             Self::EventBridge => "events",
             Self::Backup => "backup",
+            Self::Kms => "kms",
         }
     }
 
@@ -46,7 +50,7 @@ impl Service {
         match self {
             Self::Ec2 => "2016-11-15",
             Self::ElastiCache => "2015-02-02",
-            Self::Ebs | Self::EventBridge | Self::Backup => "",
+            Self::Ebs | Self::EventBridge | Self::Backup | Self::Kms => "",
         }
     }
 

@@ -1,17 +1,20 @@
-//! Restoring a snapshot for real: a new instance beside the source, set up as the source was.
+//! Restoring for real: a new instance or cluster beside the source, set up as the source was.
 //!
 //! RDS brings back the data and little else. What was recorded of the source is asked for anew, what cannot be asked for at a
 //! restore is changed afterwards, and what then still differs is told. Nothing that exists is ever changed or removed, but
-//! the instance that this very restore began.
+//! what this very restore began.
+
+mod begin;
+mod change;
 
 use super::{
     Shape,
+    body::Body,
     difference::{label, said, say},
-    error::{is_busy, is_taken},
     look::Region,
-    restore::held,
-    settings::{self, Settings, number, text},
-    status::{self, Stage},
+    restore::{self, held},
+    settings::text,
+    status::Stage,
     tags,
     wait::Pauses,
 };
@@ -19,26 +22,23 @@ use crate::{
     catalog::Vault,
     clock::Clock,
     domain::{
-        backup::{Expectations, Form, Manifest},
+        backup::{Expectations, Form, Manifest, Method},
         compare::CheckResult,
     },
     env::Progress,
-    error::{Result, failed, invalid, refused, retry, unsupported},
+    error::{Result, failed, invalid, refused, retry},
     ports::{NewInstance, RestoreTarget},
     providers::aws::Aws,
 };
 use async_trait::async_trait;
-use aws_sdk_rds::types::DbInstance;
 use serde_json::Value;
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 /// What differs in every restore: where it happens to run, what is not a setting, and a public address, which it never gets.
-const PASSING: [&str; 4] = ["availability_zone", "database", "members", "publicly_accessible"];
-/// New settings are in force within this many looks.
-const LOOKS: u32 = 60;
+const PASSING: [&str; 3] = ["availability_zone", "database", "publicly_accessible"];
 
-/// A new instance that an asset is restored into.
-pub struct RdsInstance {
+/// A new instance or cluster that an asset is restored into.
+pub struct Beside {
     aws: Arc<Aws>,
     new: NewInstance,
     source: String,
@@ -46,14 +46,14 @@ pub struct RdsInstance {
     progress: Arc<dyn Progress>,
 }
 
-impl fmt::Debug for RdsInstance {
+impl fmt::Debug for Beside {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RdsInstance").field("new", &self.new).finish_non_exhaustive()
+        f.debug_struct("Beside").field("new", &self.new).finish_non_exhaustive()
     }
 }
 
-impl RdsInstance {
-    /// Restores beside the instance `source`. Asks nothing yet.
+impl Beside {
+    /// Restores beside the instance or cluster `source`. Asks nothing yet.
     pub fn new(aws: Arc<Aws>, new: NewInstance, source: &str, clock: Arc<dyn Clock>, progress: Arc<dyn Progress>) -> Self {
         Self { aws, new, source: source.to_owned(), clock, progress }
     }
@@ -63,116 +63,50 @@ impl RdsInstance {
     }
 
     /// Looks what bears the name: nothing, or what an earlier attempt at this very restore began. Anything else is refused.
-    async fn begun(&self, region: &Region, backup: &Manifest) -> Result<Option<DbInstance>> {
+    async fn begun(&self, region: &Region, backup: &Manifest) -> Result<Option<Body>> {
         let name = &self.new.name;
         if name.eq_ignore_ascii_case(&self.source) {
             return Err(
                 refused(format!("{name} is the source itself")).hint("name a new instance: the old one is kept until you let it go")
             );
         }
-        let Some(found) = region.instance(name).await? else { return Ok(None) };
-        if tags::restored(found.tag_list()) != Some(backup.id) {
+        let Some(found) = Body::of(region, name).await? else { return Ok(None) };
+        restore::refuse_source(&found, backup)?;
+        if tags::restored(found.tags()) != Some(backup.id) {
             return Err(refused(format!("{name} at {} exists and is not of this restore", region.place))
                 .hint("name a new instance; nothing was touched"));
         }
         Ok(Some(found))
     }
 
-    async fn begin(&self, region: &Region, backup: &Manifest) -> Result<()> {
-        let held = held(backup)?;
-        let (recorded, name) = (&held.settings, self.new.name.as_str());
-        let group = match text(recorded, "parameter_group").filter(|group| !settings::is_default(group)) {
-            Some(group) if region.has_parameter_group(group, Shape::Instance).await? => Some(group.to_owned()),
-            Some(_) | None => None,
-        };
-        let (subnet_group, security_groups) = self.network(recorded);
-        let flag = |name: &str| recorded.get(name).and_then(Value::as_bool);
-        let owned = |name: &str| text(recorded, name).map(str::to_owned);
-        let call = region.client.restore_db_instance_from_db_snapshot().db_instance_identifier(name).db_snapshot_identifier(&held.name.0);
-        let call = call.set_db_instance_class(owned("class")).set_db_subnet_group_name(subnet_group);
-        let call = call.set_vpc_security_group_ids(Some(security_groups)).set_db_parameter_group_name(group);
-        let call = call.publicly_accessible(false).set_deletion_protection(flag("deletion_protection")).set_multi_az(flag("multi_az"));
-        let call = call.set_port(number(recorded, "port")).set_storage_type(owned("storage_type"));
-        let iops = number(recorded, "iops").filter(|_| text(recorded, "storage_type").is_some_and(|kind| kind.starts_with("io")));
-        let call = call.set_iops(iops).set_enable_iam_database_authentication(flag("iam_authentication"));
-        let call = call.set_auto_minor_version_upgrade(flag("auto_minor_version_upgrade"));
-        let call = call.set_copy_tags_to_snapshot(flag("copy_tags_to_snapshot")).set_enable_cloudwatch_logs_exports(logs(recorded));
-        match call.set_tags(Some(tags::of_restored(backup.id, recorded))).send().await {
-            Ok(_) => Ok(()),
-            Err(error) if is_taken(&error) => self.begun(region, backup).await.map(|_| ()),
-            Err(error) => Err(region.told("rds:RestoreDBInstanceFromDBSnapshot", &format!("{} as {name}", held.name), &error)),
-        }
-    }
-
-    /// The network: what the operator names, else the source's.
-    fn network(&self, recorded: &Settings) -> (Option<String>, Vec<String>) {
-        let listed = recorded.get("security_groups").and_then(Value::as_array).into_iter().flatten();
-        let groups = listed.filter_map(|group| group.as_str().map(str::to_owned)).collect();
-        let subnet_group = self.new.subnet_group.clone().or_else(|| text(recorded, "subnet_group").map(str::to_owned));
-        (subnet_group, if self.new.security_groups.is_empty() { groups } else { self.new.security_groups.clone() })
-    }
-
-    /// Waits until it is up. One that came up open to the internet although its source was not is closed by nobody but a person.
-    async fn up(&self, region: &Region, backup: &Manifest) -> Result<DbInstance> {
+    /// Waits until it is up, its instances with it. One that came up open to the internet is closed by nobody but a person.
+    async fn up(&self, region: &Region, backup: &Manifest) -> Result<Body> {
         let mut pauses = Pauses::new(&*self.clock);
         loop {
             let found = self.begun(region, backup).await?;
             let found = found.ok_or_else(|| retry(format!("{} at {} is gone", self.new.name, region.place)))?;
-            if found.publicly_accessible() == Some(true) {
+            if found.is_public() {
                 return Err(refused(format!("{} came up with a public address", self.new.name))
                     .hint("nothing was switched over: remove it, and mend the subnet group before the next try"));
             }
-            match status::stage(found.db_instance_status().unwrap_or_default()) {
-                Stage::Up => return Ok(found),
-                Stage::AtWork => pauses.wait().await,
+            match found.stage() {
+                Stage::Up if self.is_whole(&found, backup)? => return Ok(found),
+                Stage::Up => self.begin_members(region, &found, backup).await?,
+                Stage::AtWork if found.lacks_instance() => self.begin_members(region, &found, backup).await?,
+                Stage::AtWork => {}
                 Stage::Leaving => return Err(retry(format!("{} is being removed", self.new.name))),
                 Stage::Broken(_) => {
-                    return Err(failed(format!("RDS gave up {}: {}", self.new.name, found.db_instance_status().unwrap_or_default()))
+                    return Err(failed(format!("RDS gave up {}: {}", self.new.name, found.status()))
                         .hint("look at its events in RDS, remove it, and try another backup or network"));
                 }
             }
-        }
-    }
-
-    /// Changes what a restore cannot be given, and waits until it is in force.
-    async fn change(&self, region: &Region, backup: &Manifest) -> Result<()> {
-        let recorded = &held(backup)?.settings;
-        let mut pauses = Pauses::new(&*self.clock);
-        for _ in 0..LOOKS {
-            let owned = |name: &str| text(recorded, name).map(str::to_owned);
-            let call = region.client.modify_db_instance().db_instance_identifier(&self.new.name).apply_immediately(true);
-            let call = call.set_backup_retention_period(number(recorded, "backup_retention"));
-            let call = call.set_preferred_backup_window(owned("backup_window"));
-            let call = call.set_preferred_maintenance_window(owned("maintenance_window"));
-            match call.set_max_allocated_storage(number(recorded, "max_allocated_storage")).send().await {
-                Ok(_) => return self.in_force(region, backup).await,
-                Err(error) if is_busy(&error) => pauses.wait().await,
-                Err(error) => return Err(region.told("rds:ModifyDBInstance", &self.new.name, &error)),
-            }
-        }
-        Err(retry(format!("{} takes no new settings", self.new.name)))
-    }
-
-    async fn in_force(&self, region: &Region, backup: &Manifest) -> Result<()> {
-        let mut pauses = Pauses::new(&*self.clock);
-        for _ in 0..LOOKS {
             pauses.wait().await;
-            let found = self.up(region, backup).await?;
-            if number(&held(backup)?.settings, "backup_retention").is_none_or(|days| found.backup_retention_period() == Some(days)) {
-                return Ok(());
-            }
         }
-        Err(retry(format!("the settings of {} do not come into force", self.new.name)))
     }
-}
-
-fn logs(recorded: &Settings) -> Option<Vec<String>> {
-    let logs = recorded.get("log_exports").and_then(Value::as_array)?;
-    Some(logs.iter().filter_map(|log| log.as_str().map(str::to_owned)).collect())
 }
 
 #[async_trait]
-impl RestoreTarget for RdsInstance {
+impl RestoreTarget for Beside {
     fn form(&self) -> Form {
         Form::Snapshot
     }
@@ -183,27 +117,35 @@ impl RestoreTarget for RdsInstance {
 
     async fn plan(&self, backup: &Manifest) -> Result<Vec<String>> {
         let held = held(backup)?;
-        if Shape::of_snapshot(&held.reference) == Shape::Cluster {
-            return Err(unsupported("a cluster's snapshot cannot be restored for real by this build")
-                .hint(format!("aws rds restore-db-cluster-from-snapshot --snapshot-identifier {} …", held.name)));
-        }
         if held.settings.is_empty() {
             return Err(invalid("the manifest does not say how the source was set up"));
         }
         let region = self.region(backup).await?;
         let begun = self.begun(&region, backup).await?;
-        let (subnet_group, security_groups) = self.network(&held.settings);
-        let first = match begun {
-            Some(_) => format!("go on with {}, which this restore began before", self.new.name),
-            None => format!("restore snapshot {} as a new instance {} at {}", held.name, self.new.name, region.place),
+        let (kind, members) = match Shape::of(&held.reference) {
+            Shape::Instance => ("instance", Vec::new()),
+            Shape::Cluster => ("cluster", self.members(backup)?),
         };
-        Ok(vec![
-            first,
+        if begun.is_none() {
+            self.refuse_strange_members(&region, &members).await?;
+        }
+        let (subnet_group, security_groups) = self.network(&held.settings);
+        let had = if backup.method == Method::PointInTime { "that the source has now" } else { "that the source had" };
+        let mut steps = vec![
+            match begun {
+                Some(_) => format!("go on with {}, which this restore began before", self.new.name),
+                None => format!("restore {} as a new {kind} {} at {}", restore::said(backup, held), self.new.name, region.place),
+            },
             format!("in subnet group {}, security groups {}", subnet_group.as_deref().unwrap_or("default"), security_groups.join(", ")),
-            "with the class, parameter group, storage, zones, protection, logs and tags that the source had".to_owned(),
-            "wait until it is up, which takes minutes; then its own backups, windows and storage limit as the source's".to_owned(),
-            "compare every recorded setting with what it then has, and tell what differs".to_owned(),
-        ])
+            format!("with the class, parameter groups, storage, zones, protection, logs and tags {had}"),
+        ];
+        if !members.is_empty() {
+            let class = text(&held.settings, "class").unwrap_or_default();
+            steps.push(format!("give it its instances, of class {class}: {}", members.join(", ")));
+        }
+        steps.push("wait until it is up, which takes minutes; then its own backups, windows and storage limit as the source's".to_owned());
+        steps.push("compare every one of these settings with what it then has, and tell what differs".to_owned());
+        Ok(steps)
     }
 
     async fn restore(&self, backup: &Manifest, _: &Vault) -> Result<BTreeMap<String, String>> {
@@ -225,7 +167,7 @@ impl RestoreTarget for RdsInstance {
 
     async fn set_up(&self, backup: &Manifest) -> Result<Vec<CheckResult>> {
         let region = self.region(backup).await?;
-        let found = settings::of_instance(&self.up(&region, backup).await?);
+        let found = self.up(&region, backup).await?.settings();
         let held = held(backup)?;
         let elsewhere = |name: &str| match name {
             "subnet_group" => self.new.subnet_group.is_some(),

@@ -24,11 +24,15 @@ pub(super) enum Body {
 impl Body {
     /// Looks for the replica of this name in a region.
     pub(super) async fn find(region: &Region, name: &ReplicaName) -> Result<Option<Self>> {
-        let id = names::of_replica(name);
-        if let Some(instance) = region.instance(&id).await? {
+        Self::of(region, &names::of_replica(name)).await
+    }
+
+    /// Looks for an instance or a cluster of this identifier in a region.
+    pub(super) async fn of(region: &Region, id: &str) -> Result<Option<Self>> {
+        if let Some(instance) = region.instance(id).await? {
             return Ok(Some(Self::Instance(Box::new(instance))));
         }
-        let Some(cluster) = region.cluster(&id).await? else { return Ok(None) };
+        let Some(cluster) = region.cluster(id).await? else { return Ok(None) };
         let members = region.members(&cluster).await?;
         Ok(Some(Self::Cluster(Box::new(cluster), members)))
     }

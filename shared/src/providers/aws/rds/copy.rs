@@ -33,7 +33,7 @@ impl Copy<'_> {
         if !self.here.place.prefix().is_empty() {
             self.share().await?;
         }
-        match Shape::of_snapshot(&self.of.reference) {
+        match Shape::of(&self.of.reference) {
             Shape::Instance => self.of_instance(original).await,
             Shape::Cluster => self.of_cluster(original).await,
         }
@@ -51,7 +51,7 @@ impl Copy<'_> {
             Some(key) if key.starts_with("arn:") && key.split(':').nth(3) != Some(here.name()) => {
                 Err(invalid(format!("{key} is not a key of {}", here.name())).hint("a copy is encrypted with a key of the region it is in"))
             }
-            Some(_) if !of.encrypted && Shape::of_snapshot(&of.reference) == Shape::Cluster => {
+            Some(_) if !of.encrypted && Shape::of(&of.reference) == Shape::Cluster => {
                 Err(unsupported(format!("{} is not encrypted, and RDS cannot encrypt a cluster's snapshot while it copies it", of.name))
                     .hint("encrypt the cluster, or leave `kms_key` out"))
             }
@@ -61,7 +61,7 @@ impl Copy<'_> {
 
     async fn original(&self) -> Result<Original> {
         let gone = || not_found(format!("snapshot {} is gone from {}", self.of.name, self.of.place));
-        Ok(match Shape::of_snapshot(&self.of.reference) {
+        Ok(match Shape::of(&self.of.reference) {
             Shape::Instance => {
                 let original = self.from.snapshot(&self.of.name).await?.ok_or_else(gone)?;
                 let option_group = original.option_group_name().filter(|group| !settings::is_default(group) && !group.is_empty());
@@ -80,7 +80,7 @@ impl Copy<'_> {
     /// Lets the account of this place read the original. Doing it again changes nothing.
     async fn share(&self) -> Result<()> {
         let (account, name) = (self.here.place.prefix(), &self.of.name.0);
-        match Shape::of_snapshot(&self.of.reference) {
+        match Shape::of(&self.of.reference) {
             Shape::Instance => {
                 let call = self.from.client.modify_db_snapshot_attribute().db_snapshot_identifier(name).attribute_name("restore");
                 let shared = call.values_to_add(account).send().await;

@@ -36,7 +36,11 @@ pub(super) fn is_absent<E: ProvideErrorMetadata>(error: &SdkError<E, HttpRespons
 pub(super) fn is_taken<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
     matches!(
         code(error),
-        "DBSnapshotAlreadyExists" | "DBClusterSnapshotAlreadyExists" | "DBInstanceAlreadyExists" | "DBClusterAlreadyExists"
+        "DBSnapshotAlreadyExists"
+            | "DBClusterSnapshotAlreadyExists"
+            | "DBInstanceAlreadyExists"
+            | "DBClusterAlreadyExists"
+            | "ExportTaskAlreadyExists"
     )
 }
 
@@ -53,6 +57,8 @@ fn table(answer: Answer<'_>) -> Option<Meaning> {
     const CLASS: Option<&str> = Some("name another class under `drill.into.rds.class`, or try again later");
     const SNAPSHOTS: Option<&str> =
         Some("nothing is deleted to make room: let go of snapshots by hand, shorten `retention`, or ask AWS for a larger quota");
+    const EXTRACT: &str =
+        "check `analytics`: a bucket of that region, and a role that export.rds.amazonaws.com may take and that may write to it";
     const QUOTA: Option<&str> = Some("remove what nobody needs, or ask AWS for a larger quota");
     Some(match plain(answer.code) {
         "DBInstanceNotFound" | "DBClusterNotFound" => (Kind::NotFound, "there is no such instance or cluster", None),
@@ -84,7 +90,21 @@ fn table(answer: Answer<'_>) -> Option<Meaning> {
         | "InvalidVPCNetworkState"
         | "DBSecurityGroupNotFound"
         | "NetworkTypeNotSupported" => (Kind::Invalid, "the network does not fit", NETWORK),
-        "InvalidRestore" => (Kind::Failed, "this snapshot cannot be restored so", None),
+        "ExportTaskAlreadyExists" => (Kind::Conflict, "the name is taken", None),
+        "ExportTaskNotFound" => (Kind::NotFound, "there is no such export task", None),
+        "InvalidExportSourceState" => (Kind::Retry, "the snapshot cannot be extracted now", None),
+        "InvalidS3Bucket" => (Kind::Invalid, "the bucket cannot be written to", Some(EXTRACT)),
+        "IamRoleNotFound" | "IamRoleMissingPermissions" => (Kind::Denied, "RDS cannot write as the role", Some(EXTRACT)),
+        "InvalidExportOnly" => (Kind::Invalid, "there is no such part of the database", Some("mend `analytics.only`")),
+        "InvalidRestore" => (Kind::Failed, "it cannot be restored so", None),
+        "PointInTimeRestoreNotEnabled" => (
+            Kind::Invalid,
+            "RDS keeps no continuous backups of it",
+            Some("set its backup retention to a day at least; till then restore snapshots"),
+        ),
+        "DBInstanceAutomatedBackupNotFound" | "DBClusterAutomatedBackupNotFound" => {
+            (Kind::NotFound, "there are no such continuous backups", None)
+        }
         "StorageTypeNotSupported" | "ProvisionedIopsNotAvailableInAZ" => {
             (Kind::Invalid, "the class and the storage do not go together there", CLASS)
         }
@@ -150,6 +170,16 @@ mod tests {
             ("DBSecurityGroupNotFound", 404, Kind::Invalid),
             ("NetworkTypeNotSupported", 400, Kind::Invalid),
             ("InvalidRestoreFault", 400, Kind::Failed),
+            ("ExportTaskAlreadyExistsFault", 400, Kind::Conflict),
+            ("ExportTaskNotFoundFault", 404, Kind::NotFound),
+            ("InvalidExportSourceStateFault", 400, Kind::Retry),
+            ("InvalidS3BucketFault", 400, Kind::Invalid),
+            ("IamRoleNotFoundFault", 404, Kind::Denied),
+            ("IamRoleMissingPermissionsFault", 400, Kind::Denied),
+            ("InvalidExportOnlyFault", 400, Kind::Invalid),
+            ("PointInTimeRestoreNotEnabled", 400, Kind::Invalid),
+            ("DBInstanceAutomatedBackupNotFound", 404, Kind::NotFound),
+            ("DBClusterAutomatedBackupNotFoundFault", 404, Kind::NotFound),
             ("StorageTypeNotSupported", 400, Kind::Invalid),
             ("ProvisionedIopsNotAvailableInAZFault", 400, Kind::Invalid),
             ("InvalidParameterValue", 400, Kind::Invalid),

@@ -11,6 +11,7 @@ use aws_sdk_rds::{
     Client,
     config::http::HttpResponse,
     error::{ProvideErrorMetadata, SdkError},
+    primitives::DateTime,
     types::{DbCluster, DbClusterSnapshot, DbInstance, DbSnapshot},
 };
 use std::time::Duration;
@@ -69,6 +70,20 @@ impl Region {
             Ok(reply) => Ok(reply.db_instances.unwrap_or_default().into_iter().next()),
             Err(error) if is_absent(&error) => Ok(None),
             Err(error) => Err(self.told("rds:DescribeDBInstances", id, &error)),
+        }
+    }
+
+    /// Returns since when RDS's own backups of an instance reach, by its lasting name; none where there are none yet.
+    pub(super) async fn backed_up_since(&self, identity: &str) -> Result<Option<DateTime>> {
+        match self.client.describe_db_instance_automated_backups().dbi_resource_id(identity).send().await {
+            Ok(reply) => {
+                // Those that AWS Backup takes are restored by AWS Backup.
+                let own = reply.db_instance_automated_backups().iter().filter(|kept| kept.aws_backup_recovery_point_arn().is_none());
+                let of_it = own.filter(|kept| kept.dbi_resource_id() == Some(identity));
+                Ok(of_it.filter_map(|kept| kept.restore_window()?.earliest_time().copied()).min())
+            }
+            Err(error) if super::error::code(&error) == "DBInstanceAutomatedBackupNotFound" => Ok(None),
+            Err(error) => Err(self.told("rds:DescribeDBInstanceAutomatedBackups", identity, &error)),
         }
     }
 

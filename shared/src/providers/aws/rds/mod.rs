@@ -7,12 +7,15 @@
 mod automated;
 mod beside;
 mod body;
+mod continuous;
 mod copy;
 mod difference;
 mod directory;
 mod error;
+mod extracts;
 mod leftovers;
 mod look;
+mod make;
 mod names;
 mod order;
 mod posture;
@@ -31,8 +34,9 @@ mod teardown;
 mod tests;
 mod wait;
 
-pub use beside::RdsInstance;
+pub use beside::Beside;
 pub use directory::{Directory, candidates};
+pub use extracts::RdsExtracts;
 pub use leftovers::Leftovers;
 pub use replicas::RdsReplicas;
 pub use snapshots::RdsSnapshots;
@@ -47,8 +51,8 @@ enum Shape {
 }
 
 impl Shape {
-    /// What a snapshot is of, as its ARN says.
-    fn of_snapshot(arn: &str) -> Self {
-        if arn.contains(":cluster-snapshot:") { Self::Cluster } else { Self::Instance }
+    /// What a snapshot is of, or a source is, as its ARN says.
+    fn of(arn: &str) -> Self {
+        if arn.contains(":cluster-snapshot:") || arn.contains(":cluster:") { Self::Cluster } else { Self::Instance }
     }
 }

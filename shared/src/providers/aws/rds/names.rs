@@ -3,6 +3,9 @@
 use crate::domain::drill::ReplicaName;
 use sha2::{Digest, Sha256};
 
+/// The most characters of an identifier.
+pub(super) const MOST: usize = 63;
+
 /// Short enough that the instance of a cluster fits too.
 const LONGEST: usize = 60;
 
@@ -28,7 +31,12 @@ pub(super) fn of_replica(name: &ReplicaName) -> String {
 
 /// The identifier of the one instance of a replica that is an Aurora cluster.
 pub(super) fn of_member(cluster: &str) -> String {
-    format!("{cluster}-1")
+    of_numbered_member(cluster, 1)
+}
+
+/// The identifier of one of the instances of a cluster.
+pub(super) fn of_numbered_member(cluster: &str, number: i32) -> String {
+    format!("{cluster}-{number}")
 }
 
 #[cfg(test)]

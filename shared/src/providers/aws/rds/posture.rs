@@ -2,12 +2,10 @@
 
 use super::{directory::Shown, look::Region, seen::moment, source::Source};
 use crate::{
-    domain::posture::{KeySeen, Posture, Quota},
+    domain::posture::{Posture, Quota},
     error::Result,
-    providers::aws::error::Asked,
+    providers::aws::keys,
 };
-
-use aws_sdk_kms::{operation::describe_key::DescribeKeyError, types::KeyState};
 
 /// What AWS calls the cap on snapshots of one's own.
 const MANUAL_SNAPSHOTS: &str = "ManualSnapshots";
@@ -37,9 +35,10 @@ pub(super) async fn of(region: &Region, source: &Source, shown: Option<&Shown>) 
         ),
     };
     if let Some(name) = key.filter(|name| !name.is_empty()) {
+        let look = || keys::look(&region.config, &region.place, name);
         posture.key = Some(match shown {
-            Some(shown) => shown.key(name).await.get_or_try_init(|| key_seen(region, name)).await?.clone(),
-            None => key_seen(region, name).await?,
+            Some(shown) => shown.key(name).await.get_or_try_init(look).await?.clone(),
+            None => look().await?,
         });
     }
     posture.snapshots = match shown {
@@ -47,25 +46,6 @@ pub(super) async fn of(region: &Region, source: &Source, shown: Option<&Shown>) 
         None => quota(region).await?,
     };
     Ok(posture)
-}
-
-/// Asks the key's keeper how it stands. A key that is gone, off or about to go opens nothing any more.
-async fn key_seen(region: &Region, name: &str) -> Result<KeySeen> {
-    let found = aws_sdk_kms::Client::new(&region.config).describe_key().key_id(name).send().await;
-    let unusable = match found {
-        Ok(found) => found.key_metadata().and_then(|key| match key.key_state().map(KeyState::as_str) {
-            Some("Enabled") | None => None,
-            Some("Disabled") => Some("is disabled".to_owned()),
-            Some("PendingDeletion") => Some(match moment(key.deletion_date()) {
-                Some(at) => format!("is to be deleted on {at}"),
-                None => "is to be deleted".to_owned(),
-            }),
-            Some(other) => Some(format!("is in state {other}")),
-        }),
-        Err(error) if error.as_service_error().is_some_and(DescribeKeyError::is_not_found_exception) => Some("is gone".to_owned()),
-        Err(error) => return Err(Asked { action: "kms:DescribeKey", of: name }.refused_by(|_| None, &error)),
-    };
-    Ok(KeySeen { name: name.to_owned(), unusable })
 }
 
 async fn quota(region: &Region) -> Result<Option<Quota>> {

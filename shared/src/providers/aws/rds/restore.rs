@@ -1,8 +1,7 @@
-//! Restoring a snapshot into the drill network, waiting for it, and making it ready for questions. Every step may be the last
+//! Restoring a snapshot or a moment into the drill network, waiting for it, and making it ready for questions. Every step may be the last
 //! of one invocation and the first of the next.
 
 use super::{
-    Shape,
     body::Body,
     look::Region,
     names,
@@ -13,7 +12,11 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    domain::{backup::Manifest, drill::ReplicaName, held::Held},
+    domain::{
+        backup::{Manifest, Method},
+        drill::ReplicaName,
+        held::Held,
+    },
     error::{Result, refused, retry, unsupported},
     ports::Secret,
 };
@@ -42,12 +45,9 @@ impl RdsReplicas {
             pauses.wait().await;
         }
         let ours = tags::of_replica(name, &self.asset, expires);
-        let begun = match Shape::of_snapshot(&held.reference) {
-            Shape::Instance => self.begin_instance(&region, name, held, &network, ours).await?,
-            Shape::Cluster => self.begin_cluster(&region, name, held, &network, ours).await?,
-        };
-        if begun {
-            tracing::info!(asset = %self.asset, backup = %backup.id, replica = %name, "restoring snapshot {} at {}", held.name, region.place);
+        if self.make(&region, name, backup, &network, ours).await? {
+            let what = said(backup, held);
+            tracing::info!(asset = %self.asset, backup = %backup.id, replica = %name, "restoring {what} at {}", region.place);
             return Ok(());
         }
         match Body::find(&region, name).await? {
@@ -80,6 +80,14 @@ impl RdsReplicas {
         passwords.insert(name.clone(), password.clone());
         Ok((body, password))
     }
+}
+
+/// What a backup is, for people.
+pub(super) fn said(backup: &Manifest, held: &Held) -> String {
+    if backup.method == Method::PointInTime {
+        return format!("{} as it was at {}, out of RDS's own continuous backups,", held.name, backup.data_time);
+    }
+    format!("snapshot {}", held.name)
 }
 
 pub(super) fn held(backup: &Manifest) -> Result<&Held> {

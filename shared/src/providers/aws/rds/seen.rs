@@ -29,6 +29,7 @@ pub(super) fn of_instance(place: &Place, asset: &AssetName, snapshot: &DbSnapsho
             bytes: gibibytes(snapshot.allocated_storage()),
             encrypted: snapshot.encrypted().unwrap_or_default(),
             key: snapshot.kms_key_id().map(str::to_owned),
+            members: Vec::new(),
             settings: BTreeMap::new(),
         },
         data_time: moment_of_instance(snapshot),
@@ -50,6 +51,7 @@ pub(super) fn of_cluster(place: &Place, asset: &AssetName, snapshot: &DbClusterS
             bytes: gibibytes(snapshot.allocated_storage()),
             encrypted: snapshot.storage_encrypted().unwrap_or_default(),
             key: snapshot.kms_key_id().map(str::to_owned),
+            members: Vec::new(),
             settings: BTreeMap::new(),
         },
         data_time: moment_of_cluster(snapshot),
@@ -77,11 +79,11 @@ pub(super) fn moment(at: Option<&DateTime>) -> Option<Timestamp> {
     at.and_then(|at| Timestamp::new(at.secs(), i32::try_from(at.subsec_nanos()).ok()?).ok())
 }
 
-fn engine(engine: Option<&str>, version: Option<&str>) -> String {
+pub(super) fn engine(engine: Option<&str>, version: Option<&str>) -> String {
     format!("{} {}", engine.unwrap_or("unknown"), version.unwrap_or_default()).trim_end().to_owned()
 }
 
-fn gibibytes(size: Option<i32>) -> u64 {
+pub(super) fn gibibytes(size: Option<i32>) -> u64 {
     u64::try_from(size.unwrap_or_default()).unwrap_or_default() << 30
 }
 

@@ -1,7 +1,7 @@
 //! The snapshots of one asset in one region: taken, copied to, seen and let go.
 
 use super::{
-    Shape, automated,
+    Shape, automated, continuous,
     copy::Copy,
     directory::Shown,
     error::{is_absent, is_taken},
@@ -14,6 +14,7 @@ use crate::{
     clock::Clock,
     config::{Asset, Copies, Source as Kept},
     domain::{
+        continuous::Continuous,
         held::{Held, Label, SnapshotName, SnapshotSeen, SnapshotState},
         place::Place,
         posture::Posture,
@@ -196,6 +197,11 @@ impl Snapshots for RdsSnapshots {
         Ok(Some(posture::of(&self.here, &source, shown.as_deref()).await?))
     }
 
+    async fn continuous(&self) -> Result<Option<Continuous>> {
+        let source = self.look().await?;
+        continuous::of(&self.here, &source).await
+    }
+
     async fn begin_snapshot(&self, label: &Label) -> Result<()> {
         let (client, tags) = (&self.here.client, Some(tags::of_snapshot(label)));
         let begun = match self.named().await? {
@@ -279,7 +285,7 @@ impl Snapshots for RdsSnapshots {
         if seen.state == SnapshotState::Leaving {
             return Ok(());
         }
-        let removed: Result<(), Error> = match Shape::of_snapshot(&seen.held.reference) {
+        let removed: Result<(), Error> = match Shape::of(&seen.held.reference) {
             Shape::Instance => match self.here.client.delete_db_snapshot().db_snapshot_identifier(&name.0).send().await {
                 Ok(_) => Ok(()),
                 Err(error) if is_absent(&error) => Ok(()),

@@ -91,13 +91,15 @@ impl Restore<'_> {
             Method::PgDumpCustom | Method::PgDumpDirectory => (Tool::PgRestore, cores()),
             Method::PgDumpPlain => (Tool::Psql, 1),
             Method::PgBaseBackup => return Err(invalid("a base backup is not restored into a database").hint("restore it into a folder")),
-            Method::ProviderSnapshot => return Err(providers_own()),
+            Method::ProviderSnapshot | Method::PointInTime => return Err(providers_own()),
         };
         let found = self.tools.for_server(tool, needed(self.backup).max(server)).await?;
         match self.backup.method {
             Method::PgDumpPlain => self.script(found.program()).await?,
             Method::PgDumpDirectory => self.directory(found.program(), jobs).await?,
-            Method::PgDumpCustom | Method::PgBaseBackup | Method::ProviderSnapshot => self.archive(found.program()).await?,
+            Method::PgDumpCustom | Method::PgBaseBackup | Method::ProviderSnapshot | Method::PointInTime => {
+                self.archive(found.program()).await?;
+            }
         }
         client.batch_execute("set statement_timeout = 0; analyze").await.map_err(|error| sql_error(&error)).during("analysing")?;
         Ok([(found.tool.as_str().to_owned(), found.version.to_string()), ("postgres".to_owned(), server.to_string())].into())
@@ -125,7 +127,7 @@ impl Restore<'_> {
                 tokio::io::copy(&mut dump, &mut tokio::io::sink()).await?;
                 Ok(())
             }
-            Method::PgDumpDirectory | Method::PgBaseBackup | Method::ProviderSnapshot => Ok(()),
+            Method::PgDumpDirectory | Method::PgBaseBackup | Method::ProviderSnapshot | Method::PointInTime => Ok(()),
         }
     }
 

@@ -255,7 +255,7 @@ impl Replicas for Scratch {
                 self.logical(&engine, &folder, &ledger, backup, vault).await?
             }
             Method::PgBaseBackup => self.physical(&engine, &folder, &mut ledger, backup, vault).await?,
-            Method::ProviderSnapshot => return Err(super::restore::providers_own()),
+            Method::ProviderSnapshot | Method::PointInTime => return Err(super::restore::providers_own()),
         };
         ledger.restored = true;
         ledger::save(&folder, &ledger)?;

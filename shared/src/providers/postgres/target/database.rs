@@ -239,6 +239,6 @@ const fn tool(method: Method) -> &'static str {
         Method::PgDumpDirectory => "pg_restore, in parallel",
         Method::PgDumpPlain => "psql, with its commands disarmed",
         Method::PgBaseBackup => "nothing: a base backup needs a folder",
-        Method::ProviderSnapshot => "nothing: only its provider restores it",
+        Method::ProviderSnapshot | Method::PointInTime => "nothing: only its provider restores it",
     }
 }

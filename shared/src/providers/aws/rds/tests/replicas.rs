@@ -61,6 +61,7 @@ fn backup(at: &str, kind: &str, engine: &str) -> Manifest {
             bytes: 20 << 30,
             encrypted: true,
             key: None,
+            members: Vec::new(),
             settings: serde_json::from_value(settings).unwrap(),
         }),
         expectations: Expectations::default(),

@@ -65,6 +65,7 @@ fn original() -> Held {
         bytes: 20 << 30,
         encrypted: true,
         key: None,
+        members: Vec::new(),
         settings: std::collections::BTreeMap::new(),
     }
 }

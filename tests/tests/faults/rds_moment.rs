@@ -1,0 +1,196 @@
+//! Restores to a moment against an RDS that is slow, strict and moody: lost replies, kills, strangers, missing rights, and
+//! continuous backups that are not there. Real Postgres stands behind it.
+
+use lastgood_core::{
+    clock::{Clock, after, before},
+    domain::drill::Verdict,
+    env::Env,
+    error::Kind,
+    function::{Exit, Findings, Function, Outcome},
+    id::Slot,
+};
+use lastgood_tests::aws::{
+    Lost,
+    estate::{Estate, HOME, PRODUCTION},
+};
+use restore::Restore;
+use restore_drill::{DrillReport, RestoreDrill};
+use std::time::Duration;
+
+const MOMENT: &str = "2026-11-20T05:45:00Z";
+
+/// An estate at six, whose drills restore the moment of a quarter of an hour ago.
+async fn estate(test: &str) -> Option<Estate> {
+    let estate = Estate::build(test).await?.drilling_a_moment("15m");
+    estate.clock.set("2026-11-20T06:00:00Z".parse().unwrap());
+    Some(estate)
+}
+
+async fn drill(env: &Env) -> DrillReport {
+    RestoreDrill { asset: Some("orders-rds".parse().unwrap()), now: true, ..RestoreDrill::default() }.run(env).await.unwrap()
+}
+
+fn restore(apply: bool) -> Restore {
+    Restore {
+        asset: "orders-rds".parse().unwrap(),
+        backup: None,
+        at: Some(MOMENT.to_owned()),
+        latest: false,
+        into: "rds:orders-then".parse().unwrap(),
+        from: None,
+        apply,
+        confirm: None,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r03_a_restore_to_a_moment_whose_reply_was_lost_is_found_and_adopted() {
+    let Some(estate) = estate("rds_moment::r03").await else { return };
+    for action in ["RestoreDBInstanceToPointInTime", "DeleteDBInstance"] {
+        estate.aws.faults().lose(action, 1, Lost::Reply);
+    }
+    for _ in 0..3 {
+        drill(&estate.env).await;
+        if !estate.evidence().await.is_empty() {
+            break;
+        }
+    }
+    let evidence = estate.evidence().await;
+    assert_eq!((evidence.len(), evidence[0].verdict), (1, Verdict::Proven), "{evidence:?}");
+    assert_eq!(evidence[0].backup.as_ref().unwrap().data_time.to_string(), MOMENT);
+    assert_eq!(estate.instances(HOME).await, [PRODUCTION], "I7");
+
+    estate.aws.faults().lose("RestoreDBInstanceToPointInTime", estate.aws.calls("RestoreDBInstanceToPointInTime") + 1, Lost::Reply);
+    let report = restore(true).run(&estate.env).await.unwrap();
+    let Outcome::Done(done) = &report.entries[0].outcome else { panic!("{report:?}") };
+    assert_eq!(done.verdict, Some(Verdict::Proven), "{:?}", done.checks);
+    assert_eq!(estate.instances(HOME).await, [PRODUCTION, "orders-then"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r25_a_drill_of_a_moment_killed_after_any_call_goes_on_with_that_moment_and_leaves_nothing() {
+    let Some(estate) = estate("rds_moment::r25").await else { return };
+    let production = estate.production_fingerprint().await;
+    for k in 1.. {
+        let opened = estate.clock.now();
+        let ended = estate.aws.faults().killed_after(k, drill(&estate.another(&format!("killed {k}")))).await;
+        let moment = format!("killed after call {k}");
+        let drills = estate.evidence().await.len();
+        for _ in 0..3 {
+            estate.clock.set(after(estate.clock.now(), Duration::from_mins(5)));
+            RestoreDrill::default().run(&estate.another("janitor")).await.unwrap();
+            if estate.instances(HOME).await == [PRODUCTION] {
+                break;
+            }
+        }
+        assert_eq!(estate.instances(HOME).await, [PRODUCTION], "{moment}: I7");
+        assert_eq!(estate.production_fingerprint().await, production, "{moment}: I4");
+        // Whoever went on restored the moment that was chosen first, not one of his own.
+        if let Some(evidence) = estate.evidence().await.first().filter(|evidence| evidence.started_at == opened) {
+            let of = evidence.backup.as_ref().unwrap().data_time;
+            assert_eq!(of, Slot::at(before(opened, Duration::from_mins(15))).0, "{moment}");
+        }
+        if ended.is_some() {
+            assert!(k > 8, "a drill makes more calls than {k}");
+            assert_eq!(estate.evidence().await.len(), drills, "it had ended by itself");
+            return;
+        }
+        estate.clock.set(after(estate.clock.now(), Duration::from_mins(5)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r25_a_restore_to_a_moment_killed_after_any_call_is_finished_by_the_next_and_once() {
+    let Some(estate) = estate("rds_moment::r25 restore").await else { return };
+    for k in 1.. {
+        let ended = estate.aws.faults().killed_after(k, restore(true).run(&estate.another(&format!("killed {k}")))).await;
+        assert!(estate.instances(HOME).await.len() <= 2, "killed after call {k}");
+        estate.clock.set(after(estate.clock.now(), Duration::from_mins(5)));
+        if let Some(report) = ended {
+            let report = report.unwrap();
+            let Outcome::Done(done) = &report.entries[0].outcome else { panic!("{report:?}") };
+            assert_eq!((done.verdict, done.data_time.to_string().as_str()), (Some(Verdict::Proven), MOMENT), "{:?}", done.checks);
+            assert_eq!((k > 5, estate.aws.calls("RestoreDBInstanceToPointInTime")), (true, 1));
+            return;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r26_a_strangers_instance_under_the_name_of_a_drill_of_a_moment_is_refused_and_untouched() {
+    let Some(estate) = estate("rds_moment::r26").await else { return };
+    let theirs = "lastgood-drill-orders-rds-20261120t060000z";
+    estate.aws.database(&estate.production, theirs, HOME).await;
+    let report = RestoreDrill::default().run(&estate.env).await.unwrap();
+    let said = serde_json::to_string(&report).unwrap();
+    assert!(said.contains("nothing was touched"), "{said}");
+    assert!(estate.evidence().await.iter().all(|drill| drill.verdict != Verdict::Proven));
+    assert_eq!(estate.instances(HOME).await, [theirs, PRODUCTION]);
+    let changes = ["DeleteDBInstance", "ModifyDBInstance", "RestoreDBInstanceToPointInTime"].map(|action| estate.aws.calls(action));
+    assert_eq!(changes, [0, 0, 0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r48_a_replica_of_a_moment_is_private_and_fenced_and_its_settings_are_compared() {
+    let Some(estate) = estate("rds_moment::r48").await else { return };
+    drill(&estate.env).await;
+    let [restore] = &estate.aws.faults().calls_of("RestoreDBInstanceToPointInTime")[..] else { panic!("one restore") };
+    assert_eq!((restore.get("SourceDBInstanceIdentifier"), restore.get("PubliclyAccessible")), (PRODUCTION, "false"));
+    assert_eq!((restore.get("DeletionProtection"), restore.get("BackupRetentionPeriod")), ("false", "0"));
+    assert_eq!(restore.get("DBSubnetGroupName"), estate.network.subnet_group);
+    assert!(restore.params.iter().any(|(name, value)| name.starts_with("VpcSecurityGroupIds") && *value == estate.network.security_group));
+    let evidence = estate.evidence().await.remove(0);
+    assert_eq!(evidence.verdict, Verdict::Proven, "{evidence:#?}");
+    assert!(evidence.checks.iter().any(|check| check.name == "setting parameter group" && check.found == "orders-prod-parameters"));
+    let passwords = estate.aws.faults().calls_of("ModifyDBInstance");
+    assert_eq!(passwords.iter().filter(|call| !call.get("MasterUserPassword").is_empty()).count(), 1, "production's is not its own");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_continuous_backups_a_drill_of_a_moment_could_not_verify_and_says_what_to_do() {
+    let Some(estate) = estate("rds_moment::without").await else { return };
+    let rds = aws_sdk_rds::Client::new(&estate.aws.sdk(HOME));
+    rds.modify_db_instance().db_instance_identifier(PRODUCTION).backup_retention_period(0).send().await.unwrap();
+    for _ in 0..4 {
+        estate.instances(HOME).await;
+    }
+    let report = drill(&estate.env).await;
+    assert_eq!(report.exit(), Exit::CouldNotVerify);
+    let Outcome::Failed { kind, reason, hint } = &report.entries[0].outcome else { panic!("{report:?}") };
+    assert_eq!(*kind, Kind::Invalid, "{reason}");
+    assert!(reason.contains("no continuous backups") && hint.as_deref().unwrap().contains("backup retention"), "{reason} {hint:?}");
+    assert_eq!((estate.instances(HOME).await, estate.aws.calls("RestoreDBInstanceToPointInTime")), (vec![PRODUCTION.to_owned()], 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r41_a_role_that_may_not_restore_to_a_moment_is_told_what_it_lacks() {
+    let Some(estate) = estate("rds_moment::r41").await else { return };
+    let aurora = Estate::build_aurora("rds_moment::r41 aurora").await.unwrap().drilling_a_moment("15m");
+    aurora.clock.set("2026-11-20T06:00:00Z".parse().unwrap());
+    for (estate, permission) in [
+        (&estate, "rds:DescribeDBInstanceAutomatedBackups"),
+        (&estate, "rds:RestoreDBInstanceToPointInTime"),
+        (&aurora, "rds:RestoreDBClusterToPointInTime"),
+        (&aurora, "rds:CreateDBInstance"),
+    ] {
+        let (running, began) = (estate.instances(HOME).await, estate.clock.now());
+        estate.aws.faults().deny(permission);
+        let drilled = serde_json::to_string(&drill(&estate.env).await).unwrap();
+        let evidence = estate.evidence().await;
+        let told = serde_json::to_string(&evidence.first()).unwrap();
+        assert!(drilled.contains(permission) || told.contains(permission), "{permission}: {drilled} {told}");
+        let newest = evidence.iter().find(|evidence| evidence.started_at >= began);
+        assert!(newest.is_none_or(|evidence| evidence.verdict == Verdict::CouldNotVerify), "{permission}: {newest:?}");
+        let error = match restore(true).run(&estate.env).await {
+            Err(error) => error,
+            Ok(report) => panic!("{permission}: {report:?}"),
+        };
+        assert!(error.full().contains(permission) && error.kind() == Kind::Denied, "{permission}: {}", error.full());
+        estate.aws.faults().allow_all();
+        for _ in 0..3 {
+            estate.clock.set(after(estate.clock.now(), Duration::from_mins(5)));
+            RestoreDrill::default().run(&estate.env).await.unwrap();
+        }
+        assert_eq!(estate.instances(HOME).await, running, "{permission}: I7");
+    }
+}

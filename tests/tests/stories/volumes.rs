@@ -1,0 +1,68 @@
+//! Volumes and caches in the config: what is read, and what nobody could do and is refused before the night.
+
+use lastgood_core::config::{Blocks, Check, Config, DrillTarget, Filesystem, Source, Volumes};
+
+fn config(asset: &str) -> String {
+    format!("vault: s3://acme-backups/lastgood\nassets:\n  it: {{ {asset} }}\n")
+}
+
+const VOLUME: &str = "kind: volume, provider: aws, volume: vol-0abc, region: eu-west-1, snapshot: { schedule: \"0 4 * * *\" }";
+const CACHE: &str = "kind: redis, provider: aws, instance: shop, region: eu-west-1, snapshot: { schedule: \"0 4 * * *\" }";
+
+#[test]
+fn volumes_and_caches_are_read() {
+    let read = |asset: &str| {
+        let config = Config::parse(&config(asset), "lastgood.yaml").unwrap_or_else(|error| panic!("{asset}: {}", error.full()));
+        config.assets.into_values().next().unwrap()
+    };
+    let volume = read(VOLUME);
+    assert_eq!(volume.source.home().unwrap().to_string(), "aws://eu-west-1");
+    let machine = read("kind: volume, provider: aws, instance: i-0abc, region: eu-west-1, snapshot: { schedule: \"0 4 * * *\" }");
+    assert!(matches!(&machine.source, Source::Volume { of: Volumes::Attached { instance }, .. } if instance == "i-0abc"));
+    let cache = read(CACHE);
+    assert_eq!((cache.source.kind(), cache.source.home().unwrap().to_string().as_str()), ("redis", "aws://eu-west-1"));
+    let drill = "drill: { schedule: \"0 6 * * 0\", into: { ebs: { zone: eu-west-1a, zones: { us-east-1: us-east-1b }, blocks: all } }, \
+                 from: \"aws://us-east-1\", checks: [{ filesystem: [ext4, xfs] }] }";
+    let drilled = read(&format!("{VOLUME}, copies: [{{ region: us-east-1 }}], {drill}")).policy.drill.unwrap();
+    let DrillTarget::Ebs(into) = &drilled.into else { panic!() };
+    assert_eq!((into.zone.as_str(), into.blocks), ("eu-west-1a", Blocks::All));
+    let [Check::Filesystem { filesystem }] = &drilled.checks[..] else { panic!() };
+    assert_eq!(filesystem.as_slice(), [Filesystem::Ext4, Filesystem::Xfs]);
+    let shown = serde_json::to_value(read(VOLUME)).unwrap();
+    assert_eq!((&shown["kind"], &shown["volume"]), (&"volume".into(), &"vol-0abc".into()));
+    assert_eq!(serde_json::to_value(read(CACHE)).unwrap()["kind"], "redis");
+}
+
+#[test]
+fn what_nobody_could_do_for_a_volume_or_a_cache_is_refused_with_the_reason() {
+    let drill = |into: &str, more: &str| format!("{VOLUME}, drill: {{ schedule: \"0 6 * * 0\", into: {into}{more} }}");
+    let ebs = "{ ebs: { zone: eu-west-1a } }";
+    for (asset, word) in [
+        (format!("{VOLUME}, instance: i-0abc"), "either one `volume` or all of an `instance`"),
+        (VOLUME.replace("volume: vol-0abc", "volume: disk-1"), "no id of Amazon's"),
+        (VOLUME.replace(", region: eu-west-1", ""), "missing key `region`"),
+        (format!("{VOLUME}, copies: [{{ vault: s3://other/x }}]"), "not in a vault"),
+        (format!("{VOLUME}, export: {{ schedule: \"0 2 * * *\" }}"), "no logical export"),
+        (drill("scratch", ""), "drilled in EBS alone"),
+        (drill(ebs, ", checks: [{ sql: \"select 1\", expect: \"= 1\" }]"), "answers no such check"),
+        (drill(ebs, ", checks: [{ filesystem: ntfs }]"), "filesystem"),
+        (drill(ebs, ", checks: [{ filesystem: [] }]"), "not a check"),
+        (drill("{ ebs: { zone: us-east-1a } }", ""), "no availability zone of eu-west-1"),
+        (drill("{ ebs: { zone: eu-west-1a, blocks: 0 } }", ""), "not a number of blocks"),
+        (drill("{ ebs: { zone: eu-west-1a, blocks: most } }", ""), "not a number of blocks"),
+        (format!("{}, copies: [{{ region: us-east-1 }}]", drill(ebs, ", from: \"aws://us-east-1\"")), "no zone of us-east-1"),
+        (format!("{CACHE}, copies: [{{ region: us-east-1 }}]"), "copies no snapshot to another region"),
+        (format!("{CACHE}, copies: [{{ vault: s3://other/x }}]"), "copies no snapshot to another region"),
+        (format!("{CACHE}, export: {{ schedule: \"0 2 * * *\" }}"), "lets nobody export"),
+        (format!("{CACHE}, drill: {{ schedule: \"0 6 * * 0\" }}"), "cannot be drilled by this build"),
+        (format!("{CACHE}, url: env:REDIS_URL"), "either reached by a `url` or kept by a provider"),
+        (CACHE.replace("provider: aws", "provider: gcp"), "no redis of this provider"),
+        ("kind: redis, instance: shop".to_owned(), "missing key `url`"),
+        ("kind: postgres, url: env:U, export: { schedule: \"0 2 * * *\" }, drill: { schedule: \"0 6 * * 0\", checks: [{ filesystem: ext4 }] }".to_owned(), "no file system to look for"),
+        (format!("kind: postgres, url: env:U, export: {{ schedule: \"0 2 * * *\" }}, drill: {{ schedule: \"0 6 * * 0\", into: {ebs} }}"), "cannot be drilled in EBS"),
+    ] {
+        let error = Config::parse(&config(&asset), "lastgood.yaml").expect_err(&asset);
+        let told = format!("{} {}", error.full(), error.advice().unwrap_or_default());
+        assert!(told.contains(word) && told.contains("lastgood.yaml:3:"), "{asset}\n{told}");
+    }
+}
