@@ -129,12 +129,15 @@ locals {
     { Sid = "TagRestoredVolumes", Effect = "Allow", Action = ["ec2:CreateTags"], Resource = local.all_volumes, Condition = { StringEquals = { "ec2:CreateAction" = "CreateVolume" } } },
   ] : statement if length(local.volumes) > 0]
 
-  # Whether the keys of volumes and caches can be used.
+  # Whether the keys of volumes and caches can be used, and still open what they closed: as with databases' keys.
+  other_keys = [for region in distinct(concat(local.volume_regions, local.cache_regions)) : "arn:${local.partition}:kms:${region}:${local.account}:key/*"]
   look_at_other_keys = [for statement in [
+    { Sid = "LookAtOtherKeys", Effect = "Allow", Action = ["kms:DescribeKey"], Resource = local.other_keys },
     {
-      Sid      = "LookAtOtherKeys", Effect = "Allow"
-      Action   = ["kms:DescribeKey"]
-      Resource = [for region in distinct(concat(local.volume_regions, local.cache_regions)) : "arn:${local.partition}:kms:${region}:${local.account}:key/*"]
+      Sid       = "ProveOtherKeys", Effect = "Allow"
+      Action    = ["kms:Decrypt", "kms:Encrypt"]
+      Resource  = local.other_keys
+      Condition = { StringEquals = { "kms:EncryptionContext:lastgood" = "proof" } }
     },
   ] : statement if length(local.volumes) + length(local.caches) > 0]
 }

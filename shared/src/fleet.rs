@@ -66,8 +66,8 @@ fn taken(config: &Config) -> Taken {
         Source::Postgres { .. }
         | Source::Cloudsql { .. }
         | Source::Bucket { .. }
-        | Source::Redis { .. }
         | Source::Elasticache { .. }
+        | Source::Redis { .. }
         | Source::Secrets { .. }
         | Source::Volume { .. } => None,
     };

@@ -43,7 +43,7 @@ impl Function for FreshnessChecker {
     type Report = Status;
 
     async fn run(self, env: &Env) -> Result<Status> {
-        let mut status = look_at_all(env, self.asset.as_ref(), KeyRing::using(), Memory::Kept).await?;
+        let mut status = look_at_all(env, self.asset.as_ref(), Memory::Kept).await?;
         let now = status.checked_at;
         if self.asset.is_none()
             && let Some(wrong) = clock(env, &status).await
@@ -70,61 +70,75 @@ impl Function for FreshnessChecker {
 
 /// Looks at everything, or at one asset, and judges it. Changes nothing and tells nobody.
 pub async fn observe_all(env: &Env, only: Option<&AssetName>) -> Result<Status> {
-    look_at_all(env, only, KeyRing::looking(), Memory::Used).await
+    look_at_all(env, only, Memory::Used).await
 }
 
-/// Whether what was read is kept for the next look.
+/// Whether what was seen is kept for the next look, and keys are used to see what they open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Memory {
     Kept,
     Used,
 }
 
-async fn look_at_all(env: &Env, only: Option<&AssetName>, ring: KeyRing, memory: Memory) -> Result<Status> {
+/// One look at everything.
+struct Look<'a> {
+    env: &'a Env,
+    round: Result<Round>,
+    ring: KeyRing,
+    memory: Memory,
+    now: Timestamp,
+}
+
+async fn look_at_all(env: &Env, only: Option<&AssetName>, memory: Memory) -> Result<Status> {
     let now = env.clock.now();
-    let round = Round::remembering(env, FreshnessChecker::NAME).await;
-    let (round, ring) = (&round, &ring);
-    let looks: Vec<_> = env.config.selected(only)?.into_iter().map(|asset| look(env, round, asset, ring, now, memory)).collect();
+    let ring = match memory {
+        Memory::Kept => KeyRing::using(),
+        Memory::Used => KeyRing::looking(),
+    };
+    let look = Look { env, round: Round::remembering(env, FreshnessChecker::NAME).await, ring, memory, now };
+    let looks: Vec<_> = env.config.selected(only)?.into_iter().map(|asset| look.at(asset)).collect();
     let assets: Vec<AssetStatus> = stream::iter(looks).buffered(AT_ONCE).collect().await;
     let mut findings = beats::read(env).await.map_or_else(
         |error| vec![could_not_observe(env, format!("the functions' signs of life could not be read: {}", error.full()))],
         |beats| functions(&env.config, &beats, now),
     );
-    findings.extend(fleets(&env.config, env.config.fleets_of(only)));
     if only.is_none() {
         findings.extend(observe::vaults(env).await);
     }
+    findings.extend(fleets(&env.config, env.config.fleets_of(only)));
     Ok(Status::of(now, assets, findings))
 }
 
-/// Looks at one asset and judges it. One that cannot be seen is told as such, and does not keep the others from being seen.
-async fn look(env: &Env, round: &Result<Round>, asset: &Asset, ring: &KeyRing, now: Timestamp, memory: Memory) -> AssetStatus {
-    let runbook = &env.config.runbook;
-    let round = match round {
-        Ok(round) => round,
-        Err(error) => return unseen(asset, &error.full(), now, runbook),
-    };
-    let mut observed = match observe::observe_in(env, round, asset).await {
-        Ok(observed) => observed,
-        Err(error) => return unseen(asset, &error.full(), now, runbook),
-    };
-    if !asset.has_left() {
-        observed.seen.posture = observe::posture(env, asset, &mut observed.seen.blind).await;
+impl Look<'_> {
+    /// Looks at one asset and judges it. One that cannot be seen is told as such, and does not keep the others from being seen.
+    async fn at(&self, asset: &Asset) -> AssetStatus {
+        let (env, now, runbook) = (self.env, self.now, &self.env.config.runbook);
+        let round = match &self.round {
+            Ok(round) => round,
+            Err(error) => return unseen(asset, &error.full(), now, runbook),
+        };
+        let mut observed = match observe::observe_in(env, round, asset).await {
+            Ok(observed) => observed,
+            Err(error) => return unseen(asset, &error.full(), now, runbook),
+        };
+        let backups: Vec<_> = observed.seen.backups.iter().map(|backup| &backup.manifest).collect();
+        observed.seen.keys = self.ring.keys(env, &backups, &observed.copies, &mut observed.seen.blind).await;
+        if !asset.has_left() {
+            observed.seen.posture = observe::posture(env, asset, &mut observed.seen.blind).await;
+            observed.seen.bucket = observe::posture_of_bucket(env, asset, &mut observed.seen.blind).await;
+        }
+        match prune::planned(env, asset, &observed).await {
+            Ok(plan) if !plan.prune.is_empty() && asset.is_kept_now() => observed.seen.prune_refused = plan.refused,
+            Ok(_) => {}
+            Err(error) => observed.seen.blind.push(("what may be let go".to_owned(), error.full())),
+        }
+        if self.memory == Memory::Kept
+            && let Err(error) = observed.records.remember().await
+        {
+            tracing::warn!(asset = %asset.name, "what was read is not remembered, and will be read again: {}", error.full());
+        }
+        judge(asset, &observed.seen, now, runbook)
     }
-    let backups: Vec<_> = observed.seen.backups.iter().map(|backup| &backup.manifest).collect();
-    observed.seen.keys = ring.keys(env, &backups, &observed.copies, &mut observed.seen.blind).await;
-    observed.seen.bucket = observe::posture_of_bucket(env, asset, &mut observed.seen.blind).await;
-    match prune::planned(env, asset, &observed).await {
-        Ok(plan) if !plan.prune.is_empty() && asset.is_kept_now() => observed.seen.prune_refused = plan.refused,
-        Ok(_) => {}
-        Err(error) => observed.seen.blind.push(("what may be let go".to_owned(), error.full())),
-    }
-    if memory == Memory::Kept
-        && let Err(error) = observed.records.remember().await
-    {
-        tracing::warn!(asset = %asset.name, "what was read is not remembered, and will be read again: {}", error.full());
-    }
-    judge(asset, &observed.seen, now, runbook)
 }
 
 /// Compares this machine's clock with the store's, by when the store says that a status was written just now.

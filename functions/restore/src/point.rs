@@ -36,7 +36,11 @@ pub fn choose(backups: &[Manifest], reach: &Reach, asked: &Restore, now: Timesta
     let window = || offered(backups, reach);
     let plain = |backup: &Manifest| Chosen { backup: backup.clone(), why: None };
     if newest.is_none() && !(asked.at.is_some() && matches!(reach, Reach::Window(_))) {
-        return Err(not_found(format!("there is no backup of {} that could be restored there", asked.asset))
+        let why = match reach {
+            Reach::Nothing(why) => format!("; {why}"),
+            Reach::NoMatter | Reach::Window(_) => String::new(),
+        };
+        return Err(not_found(format!("there is no backup of {} that could be restored there{why}", asked.asset))
             .hint("an export goes into a database, a base backup into a folder"));
     }
     match (&asked.backup, &asked.at, asked.latest) {

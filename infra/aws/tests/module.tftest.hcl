@@ -193,6 +193,35 @@ run "roles" {
   }
 }
 
+run "volumes_and_caches" {
+  assert {
+    condition = { for statement in local.permissions.snapshot-trigger : statement.Sid => statement.Resource if contains(["SnapshotVolumes", "MakeVolumeSnapshots", "SnapshotCaches", "MakeCacheSnapshots"], statement.Sid) } == {
+      SnapshotVolumes     = ["arn:aws:ec2:eu-west-1:123456789012:volume/vol-0abc"]
+      MakeVolumeSnapshots = ["arn:aws:ec2:eu-west-1::snapshot/*", "arn:aws:ec2:eu-central-1::snapshot/*"]
+      SnapshotCaches      = ["arn:aws:elasticache:eu-west-1:123456789012:replicationgroup:shop", "arn:aws:elasticache:eu-west-1:123456789012:cluster:shop", "arn:aws:elasticache:eu-west-1:123456789012:cluster:shop-*"]
+      MakeCacheSnapshots  = ["arn:aws:elasticache:eu-west-1:123456789012:snapshot:lastgood-*"]
+    }
+    error_message = "snapshots only of the volumes and caches that the config names"
+  }
+  assert {
+    condition = alltrue(flatten([for statements in local.permissions : [for statement in statements :
+    can(statement.Condition.StringEquals["ec2:CreateAction"]) if statement.Effect == "Allow" && contains(try(statement.Action, []), "ec2:CreateTags")]]))
+    error_message = "tags are set only by the request that makes the thing: nobody can make another's thing ours"
+  }
+  assert {
+    condition     = contains([for statement in local.permissions.restore-drill : jsonencode(statement.Resource) if statement.Sid == "NeverDeleteProductionVolumes" && statement.Effect == "Deny"], jsonencode(["arn:aws:ec2:eu-west-1:123456789012:volume/vol-0abc"]))
+    error_message = "a drill is denied production's volumes by name"
+  }
+  assert {
+    condition     = !anytrue(flatten([for statements in local.permissions : [for statement in statements : statement.Effect == "Allow" && contains(try(statement.Action, []), "ec2:AttachVolume")]]))
+    error_message = "nobody attaches a volume"
+  }
+  assert {
+    condition     = length(setsubtract(["ebs", "ec2", "rds"], local.drill_endpoints)) == 0
+    error_message = "the drill function reaches what it drills: ${join(", ", local.drill_endpoints)}"
+  }
+}
+
 run "fleets" {
   assert {
     condition     = { for name, schedule in aws_scheduler_schedule.fleet : name => [schedule.schedule_expression, schedule.target[0].input] } == { prod = ["cron(0 4 * * ? *)", "{\"asset\":\"prod\",\"scheduled_at\":\"<aws.scheduler.scheduled-time>\"}"] }
@@ -228,35 +257,6 @@ run "fleets" {
   assert {
     condition     = alltrue([for target in aws_cloudwatch_event_target.fleet : length(target.input_transformer) == 0 && target.input == null])
     error_message = "a notice goes on as it is"
-  }
-}
-
-run "volumes_and_caches" {
-  assert {
-    condition = { for statement in local.permissions.snapshot-trigger : statement.Sid => statement.Resource if contains(["SnapshotVolumes", "MakeVolumeSnapshots", "SnapshotCaches", "MakeCacheSnapshots"], statement.Sid) } == {
-      SnapshotVolumes     = ["arn:aws:ec2:eu-west-1:123456789012:volume/vol-0abc"]
-      MakeVolumeSnapshots = ["arn:aws:ec2:eu-west-1::snapshot/*", "arn:aws:ec2:eu-central-1::snapshot/*"]
-      SnapshotCaches      = ["arn:aws:elasticache:eu-west-1:123456789012:replicationgroup:shop", "arn:aws:elasticache:eu-west-1:123456789012:cluster:shop", "arn:aws:elasticache:eu-west-1:123456789012:cluster:shop-*"]
-      MakeCacheSnapshots  = ["arn:aws:elasticache:eu-west-1:123456789012:snapshot:lastgood-*"]
-    }
-    error_message = "snapshots only of the volumes and caches that the config names"
-  }
-  assert {
-    condition = alltrue(flatten([for statements in local.permissions : [for statement in statements :
-    can(statement.Condition.StringEquals["ec2:CreateAction"]) if statement.Effect == "Allow" && contains(try(statement.Action, []), "ec2:CreateTags")]]))
-    error_message = "tags are set only by the request that makes the thing: nobody can make another's thing ours"
-  }
-  assert {
-    condition     = contains([for statement in local.permissions.restore-drill : jsonencode(statement.Resource) if statement.Sid == "NeverDeleteProductionVolumes" && statement.Effect == "Deny"], jsonencode(["arn:aws:ec2:eu-west-1:123456789012:volume/vol-0abc"]))
-    error_message = "a drill is denied production's volumes by name"
-  }
-  assert {
-    condition     = !anytrue(flatten([for statements in local.permissions : [for statement in statements : statement.Effect == "Allow" && contains(try(statement.Action, []), "ec2:AttachVolume")]]))
-    error_message = "nobody attaches a volume"
-  }
-  assert {
-    condition     = length(setsubtract(["ebs", "ec2", "rds"], local.drill_endpoints)) == 0
-    error_message = "the drill function reaches what it drills: ${join(", ", local.drill_endpoints)}"
   }
 }
 

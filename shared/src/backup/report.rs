@@ -119,8 +119,7 @@ impl Findings for BackupReport {
         let extracts = self.analytics.iter().all(|entry| !matches!(entry.outcome, Outcome::Failed { .. }));
         match self.status {
             Status::Ok if extracts => Exit::Good,
-            Status::Ok => Exit::Failed,
-            Status::Partial | Status::Failed => Exit::Failed,
+            Status::Ok | Status::Partial | Status::Failed => Exit::Failed,
         }
     }
 

@@ -42,7 +42,15 @@ impl Status {
     /// Sums assets and findings up.
     pub fn of(checked_at: Timestamp, assets: Vec<AssetStatus>, findings: Vec<Finding>) -> Self {
         let worst = assets.iter().map(|asset| asset.state).max().unwrap_or(State::Good);
-        let besides = if findings.iter().any(|finding| finding.severity > Severity::Note) { State::Warning } else { State::Good };
+        // A vault that anybody reads, or that no key opens, fails every asset in it.
+        let fatal = |finding: &Finding| {
+            finding.severity == Severity::Critical && matches!(finding.kind, FindingKind::VaultUnsafe | FindingKind::KeyUnusable)
+        };
+        let besides = match findings.iter().map(|finding| finding.severity).max() {
+            _ if findings.iter().any(fatal) => State::Failing,
+            Some(Severity::Warning | Severity::Critical) => State::Warning,
+            Some(Severity::Note) | None => State::Good,
+        };
         let good = assets.iter().filter(|asset| asset.state == State::Good).count();
         let overall = Overall { state: worst.max(besides), good, assets: assets.len() };
         Self { checked_at, overall, assets, findings }

@@ -87,12 +87,12 @@ pub enum FindingKind {
     QuotaNear,
     /// The provider no longer keeps the asset as a restore will need it.
     PostureDrift,
+    /// The bucket that backups lie in is open to the public, or deletes them by itself.
+    VaultUnsafe,
     /// A fleet selects nothing, or something that cannot join.
     FleetShort,
     /// A member is no longer selected by its fleet: its backups are kept, and no new ones are made.
     MemberLeft,
-    /// The bucket that backups lie in is open to the public, or deletes them by itself.
-    VaultUnsafe,
 }
 
 impl FindingKind {
@@ -123,9 +123,9 @@ impl FindingKind {
         Self::KeyUnusable,
         Self::QuotaNear,
         Self::PostureDrift,
+        Self::VaultUnsafe,
         Self::FleetShort,
         Self::MemberLeft,
-        Self::VaultUnsafe,
     ];
 
     /// The kind as records and the runbook's headings write it.
@@ -156,9 +156,9 @@ impl FindingKind {
             Self::KeyUnusable => "key-unusable",
             Self::QuotaNear => "quota-near",
             Self::PostureDrift => "posture-drift",
+            Self::VaultUnsafe => "vault-unsafe",
             Self::FleetShort => "fleet-short",
             Self::MemberLeft => "member-left",
-            Self::VaultUnsafe => "vault-unsafe",
         }
     }
 }

@@ -50,8 +50,8 @@ pub fn judge(asset: &Asset, seen: &Seen, now: Timestamp, runbook: &str) -> Asset
         proof::findings,
         size::findings,
         posture::findings,
-        member::findings,
         bucket::findings,
+        member::findings,
         unknown,
         refused_prune,
     ] {

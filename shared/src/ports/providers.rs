@@ -24,11 +24,6 @@ pub trait Providers: Debug + Send + Sync {
         Err(unsupported(format!("no provider holds snapshots of {} at {at} here", asset.name)).hint(hint))
     }
 
-    /// Returns everything at a place that a fleet could select, whole or not at all.
-    async fn candidates(&self, at: &Place) -> Result<Vec<Candidate>> {
-        Err(unsupported(format!("this build cannot look who is at {at}")).hint("name each instance in an asset of its own"))
-    }
-
     /// Opens the extracts for analysts that an asset's provider makes of its snapshots.
     async fn extracts(&self, asset: &Asset) -> Result<Arc<dyn Extracts>> {
         Err(unsupported(format!("no provider makes extracts of {} here", asset.name)).hint("only RDS does: leave `analytics` out"))
@@ -42,6 +37,11 @@ pub trait Providers: Debug + Send + Sync {
     /// Opens the way to whoever waits for changes; none where the config names nobody.
     async fn announcer(&self) -> Result<Option<Arc<dyn Announcer>>> {
         Ok(None)
+    }
+
+    /// Returns everything at a place that a fleet could select, whole or not at all.
+    async fn candidates(&self, at: &Place) -> Result<Vec<Candidate>> {
+        Err(unsupported(format!("this build cannot look who is at {at}")).hint("name each instance in an asset of its own"))
     }
 
     /// Opens the place where drills of an asset restore to.

@@ -63,12 +63,6 @@ impl Real {
         }
     }
 
-    /// The same adapters, told more of what is protected.
-    #[must_use]
-    pub fn knowing(self, config: Arc<Config>) -> Self {
-        Self { config, ..self }
-    }
-
     #[cfg(feature = "aws")]
     fn open(&self, place: &Place) -> Result<Arc<dyn Bucket>> {
         if place.scheme() == crate::domain::place::Scheme::S3 {
@@ -82,6 +76,12 @@ impl Real {
     #[cfg(not(feature = "aws"))]
     fn open(&self, place: &Place) -> Result<Arc<dyn Bucket>> {
         super::open_bucket(place)
+    }
+
+    /// The same adapters, told more of what is protected.
+    #[must_use]
+    pub fn knowing(self, config: Arc<Config>) -> Self {
+        Self { config, ..self }
     }
 
     /// The connection URL of an asset's database, as far as the config names one and this invocation may know it. After a

@@ -311,8 +311,8 @@ fn held(asset: &AssetName, slot: Slot, at: &str) -> Held {
         bytes: 20 << 30,
         encrypted: true,
         key: Some(format!("arn:aws:kms:{}:111122223333:key/1", place.bucket())),
-        settings: BTreeMap::new(),
         members: Vec::new(),
+        settings: BTreeMap::new(),
         place,
         name,
     }

@@ -110,7 +110,7 @@ fn a_schedules_input_names_an_asset_at_most_and_is_known_as_a_schedules() {
     let inputs: Vec<_> =
         inputs("schedules.tf").iter().map(|input| input.replace("${local.scheduled_at}", "2026-11-20T02:00:00Z")).collect();
     let events: Vec<_> = inputs.iter().map(|input| Event::parse(input.as_bytes()).unwrap()).collect();
-    assert_eq!(events.len(), 3);
+    assert_eq!(events.len(), 4);
     for event in &events {
         assert!(event.scheduled, "its silence is missed");
         assert_eq!(event.at, Some("2026-11-20T02:00:00Z".parse().unwrap()), "a stale one is dropped");

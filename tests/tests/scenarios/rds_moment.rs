@@ -184,7 +184,7 @@ async fn r48_an_aurora_cluster_is_restored_beside_itself_with_its_instances_from
     let then = restored(&estate, at("2026-11-20T10:10:00Z", "rds:orders-then")).await;
     assert_eq!((then.method, wrong(&then)), (Method::PointInTime, Vec::new()));
     assert_eq!(ask_cluster(&estate, "orders-then", BOTH).await, "400|1|0");
-    let latest = restored(&estate, Restore { at: None, latest: true, ..at("", "rds:orders-night") }).await;
+    let latest = restored(&estate, Restore { at: None, latest: true, ..at("", "rds:Orders-Night") }).await;
     assert_eq!((latest.method, wrong(&latest)), (Method::ProviderSnapshot, Vec::new()));
     assert_eq!(ask_cluster(&estate, "orders-night", BOTH).await, "300|0|0");
     for (done, name) in [(&then, "orders-then"), (&latest, "orders-night")] {

@@ -187,8 +187,8 @@ fn state(finding: &Finding) -> State {
         | F::KeyUnusable
         | F::QuotaNear
         | F::PostureDrift
+        | F::VaultUnsafe
         | F::FleetShort
-        | F::MemberLeft
-        | F::VaultUnsafe => State::Warning,
+        | F::MemberLeft => State::Warning,
     }
 }

@@ -54,7 +54,9 @@ impl fmt::Debug for Beside {
 
 impl Beside {
     /// Restores beside the instance or cluster `source`. Asks nothing yet.
-    pub fn new(aws: Arc<Aws>, new: NewInstance, source: &str, clock: Arc<dyn Clock>, progress: Arc<dyn Progress>) -> Self {
+    pub fn new(aws: Arc<Aws>, mut new: NewInstance, source: &str, clock: Arc<dyn Clock>, progress: Arc<dyn Progress>) -> Self {
+        // As RDS keeps it.
+        new.name.make_ascii_lowercase();
         Self { aws, new, source: source.to_owned(), clock, progress }
     }
 
