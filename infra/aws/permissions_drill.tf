@@ -47,6 +47,15 @@ locals {
       Condition = { Null = { "aws:RequestTag/lastgood:replica" = "false", "aws:RequestTag/lastgood:expires" = "false" } }
     },
   ] : statement if length(local.moment_drills) > 0]
+  make_replicas_of_fleets = [for name, fleet in local.fleets : {
+    Sid      = "MakeReplicasOf${replace(title(name), "-", "")}", Effect = "Allow"
+    Action   = ["rds:RestoreDBClusterToPointInTime", "rds:RestoreDBInstanceToPointInTime"]
+    Resource = local.fleet_bodies[name]
+    Condition = { for operator, keys in {
+      StringEquals = local.fleet_bears[name].StringEquals
+      Null         = merge(local.fleet_bears[name].Null, { "aws:RequestTag/lastgood:replica" = "false", "aws:RequestTag/lastgood:expires" = "false" })
+    } : operator => keys if length(keys) > 0 }
+  } if contains(keys(local.moment_drills), name)]
   continuous_backups = flatten([for region in local.rds_regions : [
     for kind in ["auto-backup", "cluster-auto-backup"] : "arn:${local.partition}:rds:${region}:${local.account}:${kind}:*"
   ]])

@@ -27,7 +27,9 @@ impl Reader<'_> {
             ));
         }
         self.suits(&path, &at, &source, &policy)?;
-        if source.home().is_none() && policy.snapshot.as_ref().is_some_and(|snapshot| snapshot.from == SnapshotFrom::Automated) {
+        if !matches!(source, Source::Rds { .. })
+            && policy.snapshot.as_ref().is_some_and(|snapshot| snapshot.from == SnapshotFrom::Automated)
+        {
             let what = format!("nobody takes snapshots of a {} by itself", source.kind());
             return Err(self.wrong(&at, &format!("{path}.snapshot.from"), &what, "leave `from` out"));
         }
@@ -48,6 +50,7 @@ impl Reader<'_> {
             ("url", asset.url.is_some()),
             ("login", asset.login.is_some()),
             ("export", policy.export.is_some()),
+            ("analytics", policy.analytics.is_some()),
             ("project", asset.project.is_some()),
             ("provider", asset.provider.is_some()),
             ("volume", asset.volume.is_some()),
@@ -67,6 +70,9 @@ impl Reader<'_> {
         let select = self.need(&path, &at, "select", asset.select.as_ref())?;
         let region = self.need(&path, &at, "region", asset.region.as_ref())?;
         let place = Place::aws(&region, None).map_err(|error| self.retold(&path, &at, "region", &error))?;
+        let member =
+            Source::Rds { instance: String::new(), region: region.clone(), place: place.clone(), url: None, login: Login::default() };
+        self.suits(&path, &at, &member, &policy)?;
         Ok(Fleet { name: name.clone(), select, region, place, policy, roll: Roll::default() })
     }
 
