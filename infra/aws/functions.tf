@@ -62,7 +62,7 @@ resource "aws_lambda_function" "function" {
     }
   }
   # The log group has the name that Lambda expects; made first, it is ours and has an end.
-  depends_on = [aws_iam_role_policy.function, aws_cloudwatch_log_group.function]
+  depends_on = [aws_iam_role_policy.function, aws_cloudwatch_log_group.function, aws_iam_role_policy_attachment.beside]
 }
 
 # Files that the config names by their path below /opt.

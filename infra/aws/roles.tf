@@ -35,21 +35,21 @@ resource "aws_iam_role" "function" {
 }
 
 locals {
-  # A role's own policy has 10,240 characters at most: what volumes and caches take stands in one beside it, of 6,144.
-  about_volumes_and_caches = [for statement in concat(
+  # A role's own policy has 10,240 characters at most: what running takes, and what volumes and caches do, stands in one beside
+  # it, of 6,144.
+  beside = [for statement in concat(
     local.look_at_volumes, local.begin_volume_snapshots, local.copy_volume_snapshots, local.share_volume_snapshots, local.clear_volume_copies, local.let_go_of_volumes,
     local.use_volume_keys, local.make_volumes, local.never_touch_volumes, local.look_at_other_keys, local.look_at_caches, local.begin_cache_snapshots, local.let_go_of_caches,
+    flatten(values(local.run)),
   ) : statement.Sid]
-  own_policies = { for name in keys(local.functions) : name => jsonencode({ Version = "2012-10-17", Statement = [for statement in local.permissions[name] : statement if !contains(local.about_volumes_and_caches, statement.Sid)] }) }
-  # Who has any: told by the config alone, so that it is known before anything is made.
-  beside          = setintersection(keys(local.functions), concat(length(local.volumes) + length(local.caches) > 0 ? ["snapshot-trigger", "freshness-checker"] : [], length(local.volumes) > 0 ? ["cross-region-copy", "restore-drill"] : []))
-  beside_policies = { for name in local.beside : name => jsonencode({ Version = "2012-10-17", Statement = [for statement in local.permissions[name] : statement if contains(local.about_volumes_and_caches, statement.Sid)] }) }
+  own_policies    = { for name in keys(local.functions) : name => jsonencode({ Version = "2012-10-17", Statement = [for statement in local.permissions[name] : statement if !contains(local.beside, statement.Sid)] }) }
+  beside_policies = { for name in keys(local.functions) : name => jsonencode({ Version = "2012-10-17", Statement = [for statement in local.permissions[name] : statement if contains(local.beside, statement.Sid)] }) }
 }
 
-resource "aws_iam_policy" "volumes_and_caches" {
-  for_each    = local.beside
-  name        = "${var.name}-${each.key}-volumes-and-caches"
-  description = "Lastgood: what ${each.key} may do with volumes and caches"
+resource "aws_iam_policy" "beside" {
+  for_each    = local.functions
+  name        = "${var.name}-${each.key}-beside"
+  description = "Lastgood: what ${each.key} needs to run, and may do with volumes and caches"
   policy      = local.beside_policies[each.key]
   lifecycle {
     precondition {
@@ -59,10 +59,10 @@ resource "aws_iam_policy" "volumes_and_caches" {
   }
 }
 
-resource "aws_iam_role_policy_attachment" "volumes_and_caches" {
-  for_each   = local.beside
+resource "aws_iam_role_policy_attachment" "beside" {
+  for_each   = local.functions
   role       = aws_iam_role.function[each.key].name
-  policy_arn = aws_iam_policy.volumes_and_caches[each.key].arn
+  policy_arn = aws_iam_policy.beside[each.key].arn
 }
 
 resource "aws_iam_role_policy" "function" {
