@@ -60,7 +60,7 @@ locals {
   # Nor what bears a fleet's tag: a replica is made with our tags alone.
   never_touch_fleets = [for name, fleet in local.fleets : {
     Sid       = "NeverTouch${replace(title(name), "-", "")}", Effect = "Deny"
-    NotAction = ["rds:DescribeDBClusters", "rds:DescribeDBInstances", "rds:ListTagsForResource", "rds:RestoreDBClusterToPointInTime", "rds:RestoreDBInstanceToPointInTime"]
+    NotAction = ["rds:Describe*", "rds:ListTagsForResource", "rds:RestoreDB*ToPointInTime"]
     Resource  = local.fleet_bodies[name]
     Condition = { for operator, keys in local.fleet_bears[name] : operator => keys if length(keys) > 0 }
   }]
