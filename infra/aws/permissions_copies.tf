@@ -16,6 +16,13 @@ locals {
       Condition = { Null = { "aws:ResourceTag/lastgood:backup" = "false" } }
     },
     {
+      # A copy that RDS gave up late has the name that the next one needs. No original bears a copy's tag.
+      Sid       = "ClearBrokenCopies", Effect = "Allow"
+      Action    = ["rds:DeleteDBClusterSnapshot", "rds:DeleteDBSnapshot"]
+      Resource  = local.our_snapshots
+      Condition = { Null = { "aws:ResourceTag/lastgood:backup" = "false", "aws:ResourceTag/lastgood:data-time" = "false" } }
+    },
+    {
       Sid       = "TagCopies", Effect = "Allow"
       Action    = ["rds:AddTagsToResource"]
       Resource  = local.our_snapshots
