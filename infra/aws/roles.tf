@@ -35,14 +35,15 @@ resource "aws_iam_role" "function" {
 }
 
 locals {
-  # A role's own policy has 10,240 characters at most: what volumes and caches take stands in one beside it, of 6,144.
+  # A role's own policy has 10,240 characters at most: what volumes, caches and drills of fleets and of moments take stands in one beside it, of 6,144.
   about_volumes_and_caches = [for statement in concat(
     local.look_at_volumes, local.begin_volume_snapshots, local.copy_volume_snapshots, local.share_volume_snapshots, local.clear_volume_copies, local.let_go_of_volumes,
     local.use_volume_keys, local.make_volumes, local.never_touch_volumes, local.look_at_other_keys, local.look_at_caches, local.begin_cache_snapshots, local.let_go_of_caches,
+    local.never_touch_fleets, local.make_replicas_of_fleets, local.make_replicas_of_moments,
   ) : statement.Sid]
   own_policies = { for name in keys(local.functions) : name => jsonencode({ Version = "2012-10-17", Statement = [for statement in local.permissions[name] : statement if !contains(local.about_volumes_and_caches, statement.Sid)] }) }
   # Who has any: told by the config alone, so that it is known before anything is made.
-  beside          = setintersection(keys(local.functions), concat(length(local.volumes) + length(local.caches) > 0 ? ["snapshot-trigger", "freshness-checker"] : [], length(local.volumes) > 0 ? ["cross-region-copy", "restore-drill"] : []))
+  beside          = setintersection(keys(local.functions), concat(length(local.volumes) + length(local.caches) > 0 ? ["snapshot-trigger", "freshness-checker"] : [], length(local.volumes) > 0 ? ["cross-region-copy", "restore-drill"] : [], length(local.fleets) + length(local.moment_drills) > 0 ? ["restore-drill"] : []))
   beside_policies = { for name in local.beside : name => jsonencode({ Version = "2012-10-17", Statement = [for statement in local.permissions[name] : statement if contains(local.about_volumes_and_caches, statement.Sid)] }) }
 }
 
@@ -73,7 +74,7 @@ resource "aws_iam_role_policy" "function" {
   lifecycle {
     precondition {
       condition     = length(local.own_policies[each.key]) <= 10240
-      error_message = "The rights of ${each.key} take more than the 10,240 characters that IAM allows a role: some 35 databases fit. Apply the module once for each part of the fleet, with a lastgood.yaml and a `name` of its own."
+      error_message = "The rights of ${each.key} (${length(local.own_policies[each.key])} characters) take more than the 10,240 that IAM allows a role: some 35 databases fit. Apply the module once for each part of the fleet, with a lastgood.yaml and a `name` of its own."
     }
   }
 }
