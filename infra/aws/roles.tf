@@ -73,7 +73,7 @@ resource "aws_iam_role_policy" "function" {
   lifecycle {
     precondition {
       condition     = length(local.own_policies[each.key]) <= 10240
-      error_message = "The rights of ${each.key} take more than the 10,240 characters that IAM allows a role: some 35 databases fit. Apply the module once for each part of the fleet, with a lastgood.yaml and a `name` of its own."
+      error_message = "The rights of ${each.key} (${length(local.own_policies[each.key])} characters) take more than the 10,240 that IAM allows a role: some 35 databases fit. Apply the module once for each part of the fleet, with a lastgood.yaml and a `name` of its own."
     }
   }
 }

@@ -5,7 +5,6 @@
 use lastgood_core::{
     catalog::{Key, Vault, evidence::Evidence},
     clock::{Clock, SystemClock},
-    clock::{Clock, SystemClock},
     domain::drill::Verdict,
     id::AssetName,
     providers::aws::S3,
