@@ -98,6 +98,21 @@ impl Deployed {
     }
 }
 
+/// The policies of a state, by role: its own, and what stands beside it.
+pub fn role_policies(state: &Value) -> BTreeMap<String, Value> {
+    let mut resources = Vec::new();
+    collect(&state["values"]["root_module"], &mut resources);
+    let mut policies: BTreeMap<String, Value> = BTreeMap::new();
+    let of_roles = |kind: &str| matches!(kind, "aws_iam_role_policy.function" | "aws_iam_role_policy.operator" | "aws_iam_policy.beside");
+    for resource in resources.into_iter().filter(|resource| of_roles(&resource.kind)) {
+        let policy: Value = serde_json::from_str(resource.values["policy"].as_str().expect("a policy")).expect("a policy");
+        let role = policies.entry(resource.index).or_insert_with(|| json!({ "Statement": [] }));
+        let statements = role["Statement"].as_array_mut().expect("statements");
+        statements.extend(policy["Statement"].as_array().expect("statements").iter().cloned());
+    }
+    policies
+}
+
 fn collect(module: &Value, resources: &mut Vec<Resource>) {
     for resource in module["resources"].as_array().into_iter().flatten() {
         let text = |key: &str| resource[key].as_str().unwrap_or_default().to_owned();

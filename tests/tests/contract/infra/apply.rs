@@ -1,9 +1,9 @@
 //! The minimal example, applied by Terraform to an emulator of AWS: everything is accepted, stands as it was asked for, and a
 //! second apply changes nothing.
 
-use lastgood_tests::{s3::S3Server, terraform::Terraform};
+use lastgood_tests::{deployed::role_policies, s3::S3Server, terraform::Terraform};
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn r26_the_minimal_example_is_applied_and_its_roles_keep_to_their_room() {
@@ -51,16 +51,4 @@ fn changes(plan: &Value) -> Vec<String> {
         }
     }
     changes
-}
-
-/// The policies that stand, by role.
-fn role_policies(state: &Value) -> BTreeMap<String, Value> {
-    let resources = state["values"]["root_module"]["child_modules"][0]["resources"].as_array().unwrap();
-    let policies = resources.iter().filter(|resource| resource["type"] == "aws_iam_role_policy" && resource["name"] != "scheduler");
-    policies
-        .map(|resource| {
-            let policy = serde_json::from_str(resource["values"]["policy"].as_str().unwrap()).unwrap();
-            (resource["index"].as_str().unwrap().to_owned(), policy)
-        })
-        .collect()
 }
