@@ -21,6 +21,7 @@ pub fn hold(policies: &BTreeMap<String, Value>) {
     const MADE: &[(&str, &str)] = &[("aws:ResourceTag/lastgood:replica", "x")];
     const KEPT: &[(&str, &str)] = &[("aws:ResourceTag/lastgood:backup", "x")];
     const RESTORED: &[(&str, &str)] = &[("aws:ResourceTag/lastgood:restored", "x")];
+    const RESTORING: &[(&str, &str)] = &[("aws:RequestTag/lastgood:restored", "x")];
     const PROOF: &[(&str, &str)] = &[("kms:EncryptionContext:lastgood", "proof")];
     const OF_RDS: &[(&str, &str)] = &[("kms:EncryptionContext:aws:rds:db-id", "db-X")];
     const BUCKET: &str = "arn:aws:s3:::acme-lastgood";
@@ -94,7 +95,10 @@ pub fn hold(policies: &BTreeMap<String, Value>) {
         ("restore-drill", "sns:Publish", TOPIC, NONE, true),
         ("restore-drill", "s3:PutObject", TOLD, NONE, true),
         // An operator restores beside production and takes that back, and nothing else.
-        ("recover", "rds:RestoreDBInstanceFromDBSnapshot", NEW_ONE, NONE, true),
+        ("recover", "rds:RestoreDBInstanceFromDBSnapshot", NEW_ONE, RESTORING, true),
+        ("recover", "rds:RestoreDBInstanceFromDBSnapshot", NEW_ONE, NONE, false),
+        ("recover", "rds:ModifyDBInstance", NEW_ONE, RESTORED, true),
+        ("recover", "rds:ModifyDBInstance", PRODUCTION, NONE, false),
         ("recover", "rds:DeleteDBInstance", NEW_ONE, RESTORED, true),
         ("recover", "rds:DeleteDBInstance", NEW_ONE, NONE, false),
         ("recover", "rds:DeleteDBInstance", STRANGER, NONE, false),

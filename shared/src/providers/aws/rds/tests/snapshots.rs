@@ -153,12 +153,18 @@ async fn r37_every_page_is_read_and_strangers_are_left_out() {
 
 #[tokio::test]
 async fn snapshots_are_found_by_their_tags_when_what_they_were_taken_of_is_gone() {
-    let rds = Double::start().await;
-    rds.answers("DescribeDBSnapshots", &snapshots(&snapshot(NAME, &our_tags())));
-    rds.answers("DescribeDBClusterSnapshots", "<DBClusterSnapshots/>");
-    let seen = at(&rds, "aws://eu-west-1").await.snapshots().await.unwrap();
-    assert_eq!(seen.iter().map(|seen| seen.name.0.as_str()).collect::<Vec<_>>(), [NAME]);
-    assert_eq!(rds.asked("DescribeDBSnapshots")[0].get("DBInstanceIdentifier"), None);
+    // Those of its name are asked for first; what was taken under another name is found by its tags among all.
+    for of_its_name in [&[snapshots(&snapshot(NAME, &our_tags()))][..], &[snapshots(""), snapshots(&snapshot(NAME, &our_tags()))]] {
+        let rds = Double::start().await;
+        for listing in of_its_name {
+            rds.answers("DescribeDBSnapshots", listing).answers("DescribeDBClusterSnapshots", "<DBClusterSnapshots/>");
+        }
+        let seen = at(&rds, "aws://eu-west-1").await.snapshots().await.unwrap();
+        assert_eq!(seen.iter().map(|seen| seen.name.0.as_str()).collect::<Vec<_>>(), [NAME]);
+        let asked = rds.asked("DescribeDBSnapshots");
+        let narrowed: Vec<_> = asked.iter().map(|request| request.get("DBInstanceIdentifier").map(String::as_str)).collect();
+        assert_eq!(narrowed, &[Some("orders-prod"), None][..of_its_name.len()]);
+    }
 }
 
 #[tokio::test]
