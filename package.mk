@@ -11,7 +11,7 @@ target/venv/bin/cargo-lambda:
 	target/venv/bin/pip install -q --disable-pip-version-check cargo-lambda==1.9.2 ziglang==0.17.0
 
 package: target/venv/bin/cargo-lambda ## the Lambda zips, with their sizes; ARCH=arm64 for Graviton
-	@PATH="$(CURDIR)/target/venv/bin:$$PATH" RUSTFLAGS="-C force-unwind-tables=no" cargo lambda build --release --output-format zip \
+	@PATH="$(CURDIR)/target/venv/bin:$$PATH" cargo lambda build --release --output-format zip \
 	  $(if $(filter arm64,$(ARCH)),--arm64,--x86-64) $(foreach f,$(FUNCTIONS),--package $(f) --bin $(f))
 	@tools/zip-sizes $(FUNCTIONS)
 
