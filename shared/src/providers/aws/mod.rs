@@ -4,7 +4,6 @@
 //! asked of AWS before the first call.
 
 mod bucket;
-#[cfg_attr(not(test), expect(dead_code, reason = "the adapters of events are being built upon it"))]
 mod call;
 mod client;
 mod copy;

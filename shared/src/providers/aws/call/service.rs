@@ -14,8 +14,6 @@ pub(in crate::providers::aws) enum Service {
     ElastiCache,
     /// Events.
     EventBridge,
-    /// AWS Backup.
-    Backup,
     /// Keys.
     Kms,
 }
@@ -28,7 +26,6 @@ impl Service {
             Self::Ebs => "EBS",
             Self::ElastiCache => "ElastiCache",
             Self::EventBridge => "EventBridge",
-            Self::Backup => "Backup",
             Self::Kms => "KMS",
         }
     }
@@ -40,7 +37,6 @@ impl Service {
             Self::Ebs => "ebs",
             Self::ElastiCache => "elasticache",
             Self::EventBridge => "events",
-            Self::Backup => "backup",
             Self::Kms => "kms",
         }
     }
@@ -50,7 +46,7 @@ impl Service {
         match self {
             Self::Ec2 => "2016-11-15",
             Self::ElastiCache => "2015-02-02",
-            Self::Ebs | Self::EventBridge | Self::Backup | Self::Kms => "",
+            Self::Ebs | Self::EventBridge | Self::Kms => "",
         }
     }
 

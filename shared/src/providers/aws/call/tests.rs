@@ -97,6 +97,6 @@ async fn r41_a_refusal_names_the_right_that_is_missing() {
 async fn silence_is_an_error_and_never_an_answer() {
     let (config, _) = service(&[]).await;
     let nobody = config.to_builder().endpoint_url("http://127.0.0.1:1").build();
-    let error = Call::once(&nobody, Service::Backup).rest("PUT", "/restore-jobs/x/validations", None).await.unwrap_err();
-    assert_eq!(Asked { action: "backup:PutRestoreValidationResult", of: "x" }.refused_by(|_| None, &error).kind(), Kind::Retry);
+    let error = Call::once(&nobody, Service::Ebs).rest("GET", "/snapshots/snap-0/blocks", None).await.unwrap_err();
+    assert_eq!(Asked { action: "ebs:ListSnapshotBlocks", of: "snap-0" }.refused_by(|_| None, &error).kind(), Kind::Retry);
 }
