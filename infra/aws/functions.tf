@@ -25,7 +25,7 @@ resource "aws_lambda_function" "function" {
   description   = "Lastgood: ${each.key}"
   role          = aws_iam_role.function[each.key].arn
   architectures = [var.architecture]
-  memory_size   = each.value.memory
+  memory_size   = lookup(var.memory, each.key, each.value.memory)
   timeout       = each.value.timeout
 
   package_type     = contains(keys(var.images), each.key) ? "Image" : "Zip"

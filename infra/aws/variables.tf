@@ -31,6 +31,12 @@ variable "architecture" {
   }
 }
 
+variable "memory" {
+  description = "Memory of functions in MB, by name, where the module's own will not do: { snapshot-trigger = 1024 } for a fleet of hundreds."
+  type        = map(number)
+  default     = {}
+}
+
 variable "images" {
   description = "Functions that run from a container image instead of a zip, by name: those that need Postgres's own programs (infra/images/export)."
   type        = map(string)

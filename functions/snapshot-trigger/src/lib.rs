@@ -62,16 +62,17 @@ async fn let_go_of(env: &Env, round: &Round, asset: &Asset) -> Result<Pruned> {
 /// Lets go what policy no longer asks for: exports and snapshots alike. What goes wrong with one asset is told as its own
 /// and does not touch the others.
 async fn let_go(env: &Env, asset: Option<&AssetName>) -> Result<Vec<Pruned>> {
-    let mut all = Vec::new();
     let round = &Round::remembering(env, SnapshotTrigger::NAME).await?;
-    let each = env.config.selected(asset)?.into_iter().map(|asset| async move { (asset, let_go_of(env, round, asset).await) });
-    let pruned: Vec<_> = stream::iter(each.collect::<Vec<_>>()).buffered(AT_ONCE).collect().await;
-    for (asset, pruned) in pruned {
-        match pruned {
-            Ok(pruned) if pruned.plan.prune.is_empty() && pruned.finished.is_empty() => {}
-            Ok(pruned) => all.push(pruned),
-            Err(error) => tracing::warn!(asset = %asset.name, "nothing was let go: {}", error.full()),
+    let each = env.config.selected(asset)?.into_iter().map(|asset| async move {
+        match let_go_of(env, round, asset).await {
+            // A plan that lets nothing go is dropped at once: it names every backup that stays.
+            Ok(pruned) => Some(pruned).filter(|pruned| !pruned.plan.prune.is_empty() || !pruned.finished.is_empty()),
+            Err(error) => {
+                tracing::warn!(asset = %asset.name, "nothing was let go: {}", error.full());
+                None
+            }
         }
-    }
-    Ok(all)
+    });
+    let pruned = stream::iter(each.collect::<Vec<_>>()).buffered(AT_ONCE);
+    Ok(pruned.filter_map(std::future::ready).collect().await)
 }

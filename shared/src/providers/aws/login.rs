@@ -63,12 +63,26 @@ impl Mint for IamLogin {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::ManualClock;
+    use crate::clock::Timestamp;
+    use async_trait::async_trait;
+
+    /// Three in the morning.
+    #[derive(Debug)]
+    struct Night;
+
+    #[async_trait]
+    impl Clock for Night {
+        fn now(&self) -> Timestamp {
+            "2026-11-20T03:00:00Z".parse().unwrap()
+        }
+
+        async fn sleep(&self, _: Duration) {}
+    }
 
     fn token(session: Option<&str>) -> Secret {
         let credentials =
             Credentials::new("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", session.map(str::to_owned), None, "test");
-        let clock = Arc::new(ManualClock::at("2026-11-20T03:00:00Z".parse().unwrap()));
+        let clock = Arc::new(Night);
         let login = IamLogin { credentials, region: "eu-west-1".to_owned(), clock };
         login.mint("orders.abc.eu-west-1.rds.amazonaws.com", 5432, "lastgood").unwrap()
     }
