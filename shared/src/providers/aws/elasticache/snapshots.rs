@@ -14,10 +14,13 @@ use crate::{
         place::Place,
         posture::Posture,
     },
-    error::{Result, conflict, invalid, refused, retry, unsupported},
+    error::{Result, invalid, unsupported},
     id::AssetName,
     ports::{Snapshots, SourceSeen},
-    providers::aws::{Aws, keys, marks},
+    providers::aws::{
+        Aws, keys, marks,
+        owned::{adopt, refuse_strangers},
+    },
 };
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -51,19 +54,6 @@ impl CacheSnapshots {
     async fn told(&self, snapshot: Snapshot) -> Result<SnapshotSeen> {
         let tags = self.here.tags(snapshot.arn.as_deref().unwrap_or_default()).await?;
         Ok(seen::of(&self.here.place, &self.asset, &snapshot, &tags))
-    }
-
-    /// Adopts a snapshot whose name was taken, if it is the one that is asked for.
-    async fn adopt(&self, label: &Label) -> Result<()> {
-        match self.snapshot(&label.name).await? {
-            Some(seen) if seen.backup == Some(label.backup) => {
-                tracing::info!(asset = %self.asset, backup = %label.backup, "snapshot {} was begun before and is adopted", label.name);
-                Ok(())
-            }
-            Some(_) => Err(conflict(format!("snapshot {} at {} is not of this run", label.name, self.here.place))
-                .hint("nothing was touched: find out whose it is and move it away")),
-            None => Err(retry(format!("snapshot {} at {} was there and is gone", label.name, self.here.place))),
-        }
     }
 }
 
@@ -100,7 +90,7 @@ impl Snapshots for CacheSnapshots {
                 tracing::info!(asset = %self.asset, backup = %label.backup, "snapshot {} begins at {}", label.name, self.here.place);
                 Ok(())
             }
-            Err(error) if is_taken(&error) => self.adopt(label).await,
+            Err(error) if is_taken(&error) => adopt(self, label).await,
             Err(error) => Err(self.here.told("elasticache:CreateSnapshot", &self.id, &error)),
         }
     }
@@ -125,10 +115,7 @@ impl Snapshots for CacheSnapshots {
 
     async fn begin_removal(&self, name: &SnapshotName) -> Result<()> {
         let Some(seen) = self.snapshot(name).await? else { return Ok(()) };
-        if seen.backup.is_none() {
-            return Err(refused(format!("snapshot {name} at {} does not bear the tags of {}", self.here.place, self.asset))
-                .hint("it is not ours and was not touched: remove it by hand if nobody needs it"));
-        }
+        refuse_strangers(self, &seen, &self.asset)?;
         if seen.state == SnapshotState::Leaving {
             return Ok(());
         }

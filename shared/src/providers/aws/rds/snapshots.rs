@@ -19,10 +19,13 @@ use crate::{
         place::Place,
         posture::Posture,
     },
-    error::{Error, Kind, Result, conflict, invalid, refused},
+    error::{Error, Kind, Result, invalid},
     id::AssetName,
     ports::{Snapshots, SourceSeen},
-    providers::aws::Aws,
+    providers::aws::{
+        Aws,
+        owned::{adopt, refuse_strangers},
+    },
 };
 use async_trait::async_trait;
 use std::sync::{Arc, OnceLock};
@@ -111,19 +114,6 @@ impl RdsSnapshots {
 
     async fn of_cluster(&self, name: &SnapshotName) -> Result<Option<SnapshotSeen>> {
         Ok(self.here.cluster_snapshot(name).await?.map(|snapshot| seen::of_cluster(&self.here.place, &self.asset, &snapshot)))
-    }
-
-    /// Adopts a snapshot whose name was taken, if it is the one that is asked for.
-    async fn adopt(&self, label: &Label) -> Result<()> {
-        match self.snapshot(&label.name).await? {
-            Some(seen) if seen.backup == Some(label.backup) => {
-                tracing::info!(asset = %self.asset, backup = %label.backup, "snapshot {} was begun before and is adopted", label.name);
-                Ok(())
-            }
-            Some(_) => Err(conflict(format!("snapshot {} at {} is not of this run", label.name, self.here.place))
-                .hint("nothing was touched: find out whose it is and move it away")),
-            None => Err(crate::error::retry(format!("snapshot {} at {} was there and is gone", label.name, self.here.place))),
-        }
     }
 
     /// Every snapshot of this asset here of one shape; of all of the region where it is not known what the asset is.
@@ -227,7 +217,7 @@ impl Snapshots for RdsSnapshots {
                 tracing::info!(asset = %self.asset, backup = %label.backup, "snapshot {} begins at {}", label.name, self.here.place);
                 Ok(())
             }
-            Err(None) => self.adopt(label).await,
+            Err(None) => adopt(self, label).await,
             Err(Some(error)) => Err(error),
         }
     }
@@ -244,7 +234,7 @@ impl Snapshots for RdsSnapshots {
             tracing::info!(asset = %self.asset, backup = %label.backup, "{} is being kept as {}", of.name, label.name);
             return Ok(());
         }
-        self.adopt(label).await
+        adopt(self, label).await
     }
 
     async fn begin_copy(&self, label: &Label, of: &Held) -> Result<()> {
@@ -254,7 +244,7 @@ impl Snapshots for RdsSnapshots {
             tracing::info!(asset = %self.asset, backup = %label.backup, "snapshot {} is being copied to {}", label.name, self.here.place);
             return Ok(());
         }
-        self.adopt(label).await
+        adopt(self, label).await
     }
 
     async fn snapshot(&self, name: &SnapshotName) -> Result<Option<SnapshotSeen>> {
@@ -278,10 +268,7 @@ impl Snapshots for RdsSnapshots {
 
     async fn begin_removal(&self, name: &SnapshotName) -> Result<()> {
         let Some(seen) = self.snapshot(name).await? else { return Ok(()) };
-        if seen.backup.is_none() {
-            return Err(refused(format!("snapshot {name} at {} does not bear the tags of {}", self.here.place, self.asset))
-                .hint("it is not ours and was not touched: remove it by hand if nobody needs it"));
-        }
+        refuse_strangers(self, &seen, &self.asset)?;
         if seen.state == SnapshotState::Leaving {
             return Ok(());
         }
