@@ -4,12 +4,15 @@
 mod buckets;
 mod copies;
 mod held;
+mod history;
 mod keys;
+mod past;
 mod records;
 
 pub use buckets::{posture_of_bucket, vaults};
 pub use held::{backups_at, contradiction, posture};
 pub use keys::KeyRing;
+pub use past::{Records, Then, UNKNOWN_OF_ALL};
 
 use crate::{
     catalog::{Copy, Glance, Key, Tombstone, Vault, Verification, evidence::Evidence},
@@ -18,6 +21,7 @@ use crate::{
     domain::{
         backup::{Form, Manifest, Method},
         freshness::{Candidate, DrillSeen, Objects, Reading, Seen, Stray, unrecorded},
+        history::History,
     },
     env::Env,
     error::Result,
@@ -35,6 +39,8 @@ use std::{
 pub struct Observation {
     /// The input of the rules.
     pub seen: Seen,
+    /// What became of it over the last year.
+    pub history: History,
     /// When the store says that each manifest was written.
     pub stored_at: BTreeMap<BackupId, Timestamp>,
     /// What was let go.
@@ -84,7 +90,7 @@ pub async fn observe_in(env: &Env, round: &Round, asset: &Asset) -> Result<Obser
     let verifications = vault.all::<Verification>(&Key::verifications(name)).await?;
     let copies = vault.all::<Copy>(&Key::copies(name)).await?;
     let drills = vault.all::<Evidence>(&Key::drills(name)).await?;
-    let (runs, leftovers, unreadable_runs) = records::runs(vault, name).await?;
+    let records::Runs { runs, slots, leftovers, unreadable: unreadable_runs } = records::runs(vault, name).await?;
     let listing = listing(vault, name).await?;
     let mut blind = Vec::new();
     let at_home = held::at_home(env, asset, &manifests.good, &mut blind).await;
@@ -118,8 +124,9 @@ pub async fn observe_in(env: &Env, round: &Round, asset: &Asset) -> Result<Obser
         prune_refused: None,
         blind,
     };
+    let history = history::of(asset, &seen, &tombstones.good, &drills.good, &slots, env.clock.now());
     let stored_at = stored_at(vault, name).await?;
-    Ok(Observation { seen, stored_at, tombstones: tombstones.good, copies: copies.good, records })
+    Ok(Observation { seen, history, stored_at, tombstones: tombstones.good, copies: copies.good, records })
 }
 
 /// Everything that lies among an asset's artifacts.
