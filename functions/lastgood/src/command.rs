@@ -1,7 +1,10 @@
 //! What an operator may type.
 
 use clap::{Args, Parser, Subcommand};
-use lastgood_core::id::{AssetName, BackupId};
+use lastgood_core::{
+    clock::Timestamp,
+    id::{AssetName, BackupId},
+};
 use std::path::PathBuf;
 
 /// Keeps Postgres, and everything beside it, restorable — and proves it.
@@ -30,8 +33,8 @@ pub enum Command {
     Demo(Demo),
     /// Asks whether we can reach, read, write, decrypt and restore everything that the config names.
     Doctor,
-    /// Shows one line per asset: newest backup, age, copies, last proven, state.
-    Status,
+    /// Shows one line per asset: newest backup, age, copies, last proven, state; or one asset in full.
+    Status(Status),
     /// Lists the backups of an asset, newest first.
     List {
         /// The asset.
@@ -71,6 +74,16 @@ pub struct Wake {
     /// Says that a schedule such as cron runs this: only what is due is done, and from now on its silence is a finding.
     #[arg(long, conflicts_with = "event")]
     pub scheduled: bool,
+}
+
+/// How everything stands.
+#[derive(Debug, Default, Args)]
+pub struct Status {
+    /// One asset, told in full; without it, all in a table.
+    pub asset: Option<AssetName>,
+    /// At a moment that is past, as far as records tell: RFC 3339, such as 2026-11-20T02:00:00Z.
+    #[arg(long, value_name = "TIME", value_parser = crate::past::moment)]
+    pub at: Option<Timestamp>,
 }
 
 /// A drill by hand.

@@ -10,6 +10,7 @@ mod demo;
 mod doctor;
 mod list;
 mod output;
+mod past;
 mod prune;
 mod recover;
 mod report;
@@ -84,7 +85,7 @@ async fn run(cli: Cli) -> Result<Exit> {
     let env = world.env();
     match command {
         Command::Doctor => doctor::doctor(env, form).await,
-        Command::Status => status::status(env, form).await,
+        Command::Status(ask) => status::status(env, &ask, form).await,
         Command::List { asset } => list::list(env, &asset, form).await,
         Command::Snapshot(wake) => by_hand::snapshot(env, &wake, form).await,
         Command::Export(wake) => by_hand::export(env, &wake, form).await,

@@ -11,9 +11,9 @@ use crate::{
     domain::{
         backup::{Expectations, Manifest, Origin, Tier},
         fleet::Standing,
-        held::Held,
         freshness::AssetStatus,
         freshness::{Candidate, CopySeen, Counted, Objects, Recoverable, Seen, Tense, counted, judge, recoverable},
+        held::Held,
         place::Place,
         run::{Run, RunState},
     },
@@ -87,7 +87,8 @@ impl Records {
         let stones: Vec<&Tombstone> = self.tombstones.iter().filter(|stone| stone.data_time <= at && at < stone.let_go_at).collect();
         let seen = self.seen_at(&asset, &stones, at);
         let mut status = judge(&asset, &seen, at, runbook);
-        status.stored_bytes += stones.iter().filter(|stone| stone.held.is_none() && !self.is_listed(stone)).map(|stone| stone.stored_bytes).sum::<u64>();
+        status.stored_bytes +=
+            stones.iter().filter(|stone| stone.held.is_none() && !self.is_listed(stone)).map(|stone| stone.stored_bytes).sum::<u64>();
         status.next_due = None;
         status.recoverable = Some(self.recoverable(&asset, &seen, vault, at));
         Then { status, backups: counted(&asset, &seen, at), unknown: self.unknown(&asset, &stones, at) }

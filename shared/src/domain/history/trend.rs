@@ -2,8 +2,6 @@
 
 use crate::clock::Timestamp;
 
-/// The most points that a trend has.
-const POINTS: i64 = 53;
 const DAY: i64 = 86_400;
 
 /// One point of a trend.
@@ -15,13 +13,13 @@ pub struct Point {
     pub value: f64,
 }
 
-/// Returns the medians of each stretch, oldest first. Stretches are as short as the whole allows.
-pub fn trend(now: Timestamp, values: impl Iterator<Item = (Timestamp, f64)>) -> Vec<Point> {
+/// Returns the medians of each stretch, oldest first: about `points` of them at most. Stretches are as short as that allows.
+pub fn trend(now: Timestamp, values: impl Iterator<Item = (Timestamp, f64)>, points: i64) -> Vec<Point> {
     let today = now.as_second().div_euclid(DAY);
     let mut dated: Vec<(i64, f64)> = values.map(|(at, value)| ((today - at.as_second().div_euclid(DAY)).max(0), value)).collect();
     dated.sort_by(|a, b| b.0.cmp(&a.0));
     let Some(oldest) = dated.first().map(|(days_ago, _)| *days_ago) else { return Vec::new() };
-    let stretch = (oldest + POINTS) / POINTS;
+    let stretch = (oldest + points.max(1)) / points.max(1);
     let of = |days_ago: i64| days_ago / stretch;
     dated.chunk_by(|a, b| of(a.0) == of(b.0)).filter_map(|chunk| Some(Point { days_ago: chunk.last()?.0, value: median(chunk)? })).collect()
 }
@@ -47,11 +45,11 @@ mod tests {
                 (before(now, Duration::from_hours(24 * day)), value)
             })
         };
-        let year = trend(now, values(365));
+        let year = trend(now, values(365), 53);
         assert!((50..=53).contains(&year.len()), "{}", year.len());
         assert!(year.iter().all(|point| (point.value - 100.0).abs() < 0.1));
         assert!(year.is_sorted_by(|a, b| a.days_ago > b.days_ago) && year.last().unwrap().days_ago == 0);
-        assert_eq!(trend(now, values(10)).len(), 10, "a short history is shown day by day");
-        assert!(trend(now, values(0)).is_empty());
+        assert_eq!(trend(now, values(10), 53).len(), 10, "a short history is shown day by day");
+        assert!(trend(now, values(0), 53).is_empty());
     }
 }
