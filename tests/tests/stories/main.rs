@@ -19,6 +19,8 @@ mod iam;
 mod keys;
 mod metrics;
 mod notices;
+mod page;
+mod past;
 mod posture;
 mod prune;
 mod rds;

@@ -10,6 +10,7 @@ use lastgood_core::{
     catalog::Key,
     clock::Timestamp,
     domain::{
+        backup::Form,
         drill::Verdict,
         freshness::AssetStatus,
         history::{DAYS, Day, History, PastDrill, Point, Timeline, trend},
@@ -18,14 +19,14 @@ use lastgood_core::{
 use maud::{Markup, html};
 use std::time::Duration;
 
-/// Of as many drills the evidence is linked.
-const LINKED: usize = 3;
-
 /// What all assets are shown with.
 pub struct Show<'a> {
     pub looked: &'a Looked,
     pub evidence: &'a Evidence,
+    /// How many points a drawing has at most.
     pub points: i64,
+    /// Of how many drills the evidence is linked.
+    pub linked: usize,
 }
 
 impl Show<'_> {
@@ -76,22 +77,25 @@ impl Show<'_> {
         let proven = history.drills.iter().filter(|drill| drill.verdict == Verdict::Proven);
         let restores = points(proven.filter_map(|drill| Some((drill.at, drill.took?.as_secs_f64()))).collect());
         let target = status.rto.target.duration().as_secs_f64();
-        let name = form.map_or("backup", words::form);
+        let name = match form {
+            Some(Form::Export) => "an export",
+            Some(Form::Snapshot) | None => "a snapshot",
+        };
         html! {
             details {
                 summary { "Trends and evidence" span.hidden { " of " (status.asset) } }
                 div.charts {
-                    (figure(&format!("Size of an {name}"), &size, bytes, None))
-                    (figure(&format!("Time to take an {name}"), &took, seconds, None))
+                    @if !size.is_empty() { (figure(&format!("Size of {name}"), &size, bytes, None)) }
+                    @if !took.is_empty() { (figure(&format!("Time to take {name}"), &took, seconds, None)) }
                     (figure("Time to restore", &restores, seconds, Some(target)))
                 }
                 @if let Some(forecast) = &status.forecast { p { "Forecast: " (forecast.sentence) "." } }
                 p {
-                    "Kept: " (status.backups) " backups, " (words::bytes(status.stored_bytes)) "."
+                    "Kept: " (status.backups) (if status.backups == 1 { " backup, " } else { " backups, " }) (words::bytes(status.stored_bytes)) "."
                     @if let Some(due) = status.next_due { " Next due " (words::moment(due)) "." }
                 }
                 @if !history.drills.is_empty() {
-                    p { "Evidence: " @for (index, drill) in history.drills.iter().rev().take(LINKED).enumerate() {
+                    p { "Evidence: " @for (index, drill) in history.drills.iter().rev().take(self.linked).enumerate() {
                         @if index > 0 { ", " } (self.link(status, drill))
                     } "." }
                 }

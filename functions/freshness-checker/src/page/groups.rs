@@ -10,7 +10,7 @@ use lastgood_core::{
 use maud::{Markup, html};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Beyond so many assets, drawings get fewer points.
+/// Beyond so many assets, drawings get fewer points, and less evidence is linked.
 const MANY: usize = 100;
 
 /// Assets that stand together.
@@ -24,7 +24,8 @@ struct Group<'a> {
 pub fn section(looked: &Looked, evidence: &Evidence) -> Markup {
     let groups = groups(looked);
     let all = &looked.status.assets;
-    let show = asset::Show { looked, evidence, points: if all.len() > MANY { 26 } else { 53 } };
+    let (points, linked) = if all.len() > MANY { (16, 1) } else { (53, 5) };
+    let show = asset::Show { looked, evidence, points, linked };
     html! {
         section.assets aria-labelledby="assets" {
             h2 id="assets" tabindex="-1" { "Assets" }
