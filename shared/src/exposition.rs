@@ -59,7 +59,7 @@ const SERIES: [Series; 13] = [
         name: "backup_failed",
         help: "Whether the last run that should have made a backup failed",
         unit: None,
-        of: |asset| has(asset, &[FindingKind::BackupFailed]),
+        of: |asset| has(asset, &[FindingKind::BackupFailed], asset.newest.is_some()),
     },
     Series { name: "backups", help: "How many backups there are", unit: None, of: |asset| whole(asset).then(|| float(asset.backups)) },
     Series { name: "stored", help: "What they take together", unit: BYTES, of: |asset| whole(asset).then(|| float(asset.stored_bytes)) },
@@ -74,7 +74,7 @@ const SERIES: [Series; 13] = [
         name: "drill_failed",
         help: "Whether the last drill was not proven",
         unit: None,
-        of: |asset| has(asset, &[FindingKind::DrillFailed, FindingKind::DrillCouldNotVerify]),
+        of: |asset| has(asset, &[FindingKind::DrillFailed, FindingKind::DrillCouldNotVerify], asset.proven.is_some()),
     },
     Series {
         name: "restore_duration",
@@ -151,10 +151,10 @@ fn findings(status: &Status) -> BTreeMap<(&str, FindingKind, Severity), usize> {
     counted
 }
 
-/// Whether one of these was found; unknown where the asset could not be looked at in full.
-fn has(asset: &AssetStatus, kinds: &[FindingKind]) -> Option<f64> {
+/// Whether one of these was found; unknown where that it was not means nothing: nothing was ever done, or not all was seen.
+fn has(asset: &AssetStatus, kinds: &[FindingKind], done: bool) -> Option<f64> {
     let found = asset.findings.iter().any(|finding| kinds.contains(&finding.kind));
-    (found || whole(asset)).then(|| f64::from(u8::from(found)))
+    (found || (done && whole(asset))).then(|| f64::from(u8::from(found)))
 }
 
 /// Whether the asset could be looked at in full.
@@ -182,7 +182,7 @@ mod tests {
         for series in &SERIES {
             assert!(series.name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{}", series.name);
             assert!(!series.name.contains("age"), "{}: an age stands still when nobody looks", series.name);
-            assert!(!series.help.ends_with('.'), "the encoder adds it: {}", series.help);
+            assert!(!series.help.ends_with('.'), "{}", series.help);
         }
     }
 }

@@ -52,15 +52,17 @@ impl Function for FreshnessChecker {
             status.findings.insert(0, wrong);
             status = Status::of(now, status.assets, status.findings);
         }
-        let undelivered = tell::tell(env, &status, self.asset.as_ref()).await;
-        status = with(status, undelivered);
         if self.asset.is_none() {
             let refused = plot::plot(env, &status).await;
-            if !refused.is_empty() {
+            status = with(status, refused);
+        }
+        let undelivered = tell::tell(env, &status, self.asset.as_ref()).await;
+        if !undelivered.is_empty() {
+            status = with(status, undelivered);
+            if self.asset.is_none() {
+                // Where people cannot be told, whoever looks at the numbers can.
+                let refused = plot::plot(env, &status).await;
                 status = with(status, refused);
-                // Told at once: the next check would find it after it has told.
-                let undelivered = tell::tell(env, &status, None).await;
-                status = with(status, undelivered);
             }
         }
         if self.asset.is_none()
