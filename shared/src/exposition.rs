@@ -92,7 +92,7 @@ const SERIES: [Series; 13] = [
 const SECONDS: Option<Unit> = Some(Unit::Seconds);
 const BYTES: Option<Unit> = Some(Unit::Bytes);
 
-/// Returns the text of a status, as OpenMetrics, which every reader of Prometheus' own format reads as well.
+/// Returns the text of a status, as `OpenMetrics`, which every reader of Prometheus' own format reads as well.
 pub fn exposition(status: &Status) -> String {
     let mut registry = Registry::with_prefix("lastgood");
     registry.register_collector(Box::new(Exposed(status.clone())));
@@ -122,13 +122,13 @@ impl Collector for Exposed {
             (vec![("asset", asset.asset.as_str()), ("kind", asset.kind.as_str()), ("fleet", fleet)], 1.0)
         });
         family("asset_info", "What is protected", None, &mut { info })?;
-        let states = status.assets.iter().flat_map(|asset| {
+        let each = status.assets.iter().flat_map(|asset| {
             let line = |state: State| {
                 (vec![("asset", asset.asset.as_str()), ("state", state.as_str())], f64::from(u8::from(asset.state == state)))
             };
             State::ALL.map(line)
         });
-        family("asset_state", "How an asset stands as a whole: 1 for the state that it is in", None, &mut { states })?;
+        family("asset_state", "How an asset stands as a whole: 1 for the state that it is in", None, &mut { each })?;
         for series in &SERIES {
             let lines = status.assets.iter().filter_map(|asset| Some((vec![("asset", asset.asset.as_str())], (series.of)(asset)?)));
             family(series.name, series.help, series.unit.as_ref(), &mut { lines })?;

@@ -10,7 +10,7 @@ use url::Url;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Monitors {
-    /// A file that Prometheus' node_exporter collects: `/var/lib/prometheus/node-exporter/lastgood.prom`.
+    /// A file that Prometheus' `node_exporter` collects: `/var/lib/prometheus/node-exporter/lastgood.prom`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub textfile: Option<Textfile>,
     /// A Pushgateway of Prometheus.
@@ -32,7 +32,7 @@ pub struct Pushgateway {
     pub password: Option<SecretRef>,
 }
 
-/// The path of a file that node_exporter's textfile collector reads.
+/// The path of a file that `node_exporter`'s textfile collector reads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Textfile(PathBuf);

@@ -36,7 +36,7 @@ impl Gateway {
 
 #[async_trait]
 impl Monitor for Gateway {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "pushgateway"
     }
 
