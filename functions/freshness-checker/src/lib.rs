@@ -6,6 +6,7 @@
 
 mod beats;
 pub mod page;
+mod plot;
 mod tell;
 
 use futures::{StreamExt, stream};
@@ -55,20 +56,38 @@ impl Function for FreshnessChecker {
             status.findings.insert(0, wrong);
             status = Status::of(now, status.assets, status.findings);
         }
+        if self.asset.is_none() {
+            let refused = plot::plot(env, &status).await;
+            status = with(status, refused);
+        }
         let undelivered = tell::tell(env, &status, self.asset.as_ref()).await;
         if !undelivered.is_empty() {
-            let findings = status.findings.into_iter().chain(undelivered).collect();
-            status = Status::of(now, status.assets, findings);
+            status = with(status, undelivered);
+            if self.asset.is_none() {
+                // Where people cannot be told, whoever looks at the numbers can.
+                let refused = plot::plot(env, &status).await;
+                status = with(status, refused);
+            }
         }
         if self.asset.is_none() {
             let looked = Looked { status, ..looked };
             let unsaved = publish(env, &looked).await;
-            let findings = looked.status.findings.into_iter().chain(unsaved).collect();
-            status = Status::of(now, looked.status.assets, findings);
+            status = with(looked.status, unsaved);
         }
         tracing::info!(state = status.overall.state.as_str(), assets = status.overall.assets, good = status.overall.good, "checked");
         Ok(status)
     }
+}
+
+/// A status with what was found besides; the same sentence stands in it once.
+fn with(status: Status, besides: Vec<Finding>) -> Status {
+    let mut findings = status.findings;
+    for finding in besides {
+        if !findings.contains(&finding) {
+            findings.push(finding);
+        }
+    }
+    Status::of(status.checked_at, status.assets, findings)
 }
 
 /// Looks at everything, or at one asset, and judges it. Changes nothing and tells nobody.
@@ -99,8 +118,7 @@ async fn publish(env: &Env, looked: &Looked) -> Vec<Finding> {
     if let Err(error) = env.vault.publish(&Key::StatusPage, page.into()).await {
         unsaved.push(could_not_observe(env, format!("the page of the status could not be saved: {}", error.full())));
     }
-    let findings = looked.status.findings.iter().chain(&unsaved).cloned().collect();
-    let status = Status::of(looked.status.checked_at, looked.status.assets.clone(), findings);
+    let status = with(looked.status.clone(), unsaved.clone());
     if let Err(error) = env.vault.save(&Key::Status, &status).await {
         unsaved.push(could_not_observe(env, format!("the status could not be saved: {}", error.full())));
     }

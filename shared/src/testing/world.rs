@@ -88,6 +88,7 @@ impl World {
                 replicas: self.replicas.counting_in(effects.clone()),
             }),
             notifiers: vec![Arc::new(self.inbox.clone())],
+            monitors: Vec::new(),
             progress: Arc::new(Quiet),
             holder: "story".to_owned(),
             deadline: None,

@@ -22,6 +22,7 @@ mod notices;
 mod page;
 mod past;
 mod posture;
+mod prometheus;
 mod prune;
 mod rds;
 mod restore;
