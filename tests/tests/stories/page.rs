@@ -3,23 +3,25 @@
 
 use freshness_checker::{
     FreshnessChecker, look,
-    page::{Evidence, page},
+    page::{Evidence as Where, page},
 };
 use lastgood_core::{
-    catalog::{Key, Status, Tombstone, decode},
+    catalog::{Key, Status, Tombstone, Vault, decode, evidence::Evidence},
     clock::after,
     domain::{
         drill::Verdict,
         finding::{Finding, FindingKind, Severity},
     },
     function::{Findings, Function},
+    providers::local::Folder,
     testing::{SideEffects, World},
 };
 use lastgood_tests::{
     bench::year,
     browser::{Browser, VIEWS},
+    desk::Desk,
 };
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 const CONFIG: &str = "
 vault: s3://acme-backups/lastgood
@@ -36,6 +38,10 @@ assets:
   audit-db: { kind: postgres, url: env:AUDIT_URL, export: { schedule: \"0 2 * * *\" } }
 systems:
   shop: { restore_order: [billing-db, orders-db] }
+";
+const ON_DISK: &str = "
+vault: file://HOME/vault
+assets: { orders-db: { kind: postgres, url: env:X, export: { schedule: '0 2 * * *' } } }
 ";
 const WEST: &str = "s3://acme-backups-west/lastgood";
 
@@ -129,7 +135,7 @@ async fn whatever_a_record_says_the_page_shows_it_as_text_and_links_to_nothing_t
     let mut looked = look(&world.env(), None).await.unwrap();
     let hostile = Finding::new(FindingKind::CouldNotObserve, Severity::Critical, "<svg onload=alert(3)>", "lastgood \"<b>\"");
     looked.status.findings.push(hostile.linked("javascript:alert(4)//"));
-    let page = page(&looked, &Evidence::Beside);
+    let page = page(&looked, &Where::Beside);
     for bad in ["<script", "<img", "<svg onload", "<b>\"", "href=\"javascript:", "onerror=\""] {
         assert!(!page.contains(bad), "{bad}");
     }
@@ -140,8 +146,8 @@ async fn whatever_a_record_says_the_page_shows_it_as_text_and_links_to_nothing_t
 #[test]
 fn five_hundred_assets_with_a_year_of_backups_and_drills_are_less_than_a_megabyte() {
     let looked = year::looked(500, 365);
-    let whole = page(&looked, &Evidence::Beside);
-    let each = (whole.len() - page(&year::looked(100, 365), &Evidence::Beside).len()) / 400;
+    let whole = page(&looked, &Where::Beside);
+    let each = (whole.len() - page(&year::looked(100, 365), &Where::Beside).len()) / 400;
     println!("500 assets × 365 days: {} bytes, about {each} for each asset", whole.len());
     assert!(whole.len() < 1_000_000, "{} bytes", whole.len());
     assert_eq!(whole.matches("<tbody").count(), 500);
@@ -153,7 +159,7 @@ fn however_many_findings_there_are_the_page_stays_readable() {
     let mut looked = year::looked(3, 30);
     let many = (0..5_000).map(|n| Finding::new(FindingKind::CopyMissing, Severity::Warning, format!("number {n}"), "lastgood copy"));
     looked.status.findings.extend(many);
-    let page = page(&looked, &Evidence::Beside);
+    let page = page(&looked, &Where::Beside);
     assert!(page.len() < 150_000, "{}", page.len());
     assert!(page.contains("4800 more are not shown here (4800 copy-missing)"));
 }
@@ -168,7 +174,7 @@ async fn nobody_is_kept_out_of_the_page_on_a_phone_or_at_a_desk_in_light_or_in_d
     let mut browser = Browser::start().await;
     for (name, looked) in [("findings", &looked), ("good", &large)] {
         let file = folder().join(format!("{name}.html"));
-        std::fs::write(&file, page(looked, &Evidence::Beside)).unwrap();
+        std::fs::write(&file, page(looked, &Where::Beside)).unwrap();
         for view in VIEWS {
             browser.open(&file, view).await;
             browser.evaluate("document.querySelectorAll('details').forEach(d => d.open = true); true").await;
@@ -183,12 +189,45 @@ async fn nobody_is_kept_out_of_the_page_on_a_phone_or_at_a_desk_in_light_or_in_d
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_is_kept_out_of_the_evidence_that_the_page_leads_to() {
+    let desk = Desk::new(ON_DISK);
+    let vault = Vault::new(Arc::new(Folder::new(format!("file://{}", desk.path("vault").display()).parse().unwrap()).unwrap()));
+    let golden: Evidence = decode(include_bytes!("../golden/evidence-v1.json")).unwrap();
+    let (proven, failed) = (Evidence { verdict: Verdict::Proven, reason: None, ..golden.clone() }, golden);
+    let mut browser = Browser::start().await;
+    let ids = ["01KAFYV7R0ENSV9ZHHSMG8BXWQ", "01KAFYV7R0ENSV9ZHHSMG8BXWR"];
+    for (evidence, id) in [failed, proven].into_iter().zip(ids) {
+        Evidence { drill: id.parse().unwrap(), ..evidence }.keep(&vault).await.unwrap();
+    }
+    std::fs::create_dir(desk.path("elsewhere")).unwrap();
+    // The page of the vault itself, and one that was written elsewhere: both lead there.
+    desk.types("check").await;
+    desk.types("report --html elsewhere/report.html").await;
+    for page in ["vault/status/index.html", "elsewhere/report.html"] {
+        browser.open(&desk.path(page), VIEWS[0]).await;
+        browser.evaluate("document.querySelectorAll('details').forEach(d => d.open = true); true").await;
+        let links = browser.evaluate("[...document.querySelectorAll('details a')].map(a => a.href)").await;
+        let links = links.as_array().unwrap();
+        assert_eq!(links.len(), 2, "{page}: {links:?}");
+        for link in links {
+            let file = url::Url::parse(link.as_str().unwrap()).unwrap().to_file_path().unwrap();
+            for view in VIEWS {
+                browser.open(&file, view).await;
+                assert_eq!(browser.barriers().await, Vec::<String>::new(), "{link} at {view:?}");
+                assert_eq!(browser.overflow().await, 0, "{link} at {view:?}");
+                assert_eq!((browser.asked(), browser.complaints()), (Vec::new(), Vec::new()), "{link} at {view:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_filter_without_a_script_shows_what_is_asked_for_and_the_keyboard_reaches_everything() {
     let world = world();
     let looked = look(&world.env(), None).await.unwrap();
     std::fs::create_dir_all(folder()).unwrap();
     let file = folder().join("filter.html");
-    std::fs::write(&file, page(&looked, &Evidence::Beside)).unwrap();
+    std::fs::write(&file, page(&looked, &Where::Beside)).unwrap();
     let mut browser = Browser::start().await;
     browser.open(&file, VIEWS[2]).await;
     let shown = "[...document.querySelectorAll('tbody')].filter(b => b.checkVisibility()).map(b => b.querySelector('th').firstChild.textContent).join()";

@@ -107,10 +107,10 @@ fn measures(evidence: &Evidence) -> Markup {
     let passed = evidence.count(CheckOutcome::Passed);
     html! {
         dl.measures {
-            div { dt { "Restored and validated in" } dd { (took.as_deref().unwrap_or("—")) } p class=(restore_tone) { "target " (objectives.rto) ", " (restore) } }
+            div { dt { "Restored and validated in" } dd { (took.as_deref().unwrap_or("—")) } dd class=(restore_tone) { "target " (objectives.rto) ", " (restore) } }
             div { dt { "Data of" } dd { (evidence.backup.as_ref().map_or_else(|| "—".to_owned(), |backup| moment(backup.data_time))) }
-                p class=(data_tone) { "at most " (objectives.rpo) " old, " (data) } }
-            div { dt { "Checks passed" } dd { (passed) " of " (evidence.checks.len()) } p { "replica removed and seen gone" } }
+                dd class=(data_tone) { "at most " (objectives.rpo) " old, " (data) } }
+            div { dt { "Checks passed" } dd { (passed) " of " (evidence.checks.len()) } dd { "replica removed and seen gone" } }
         }
     }
 }

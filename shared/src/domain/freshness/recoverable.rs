@@ -186,3 +186,6 @@ fn lasting(took: Duration) -> String {
 fn moment(at: Timestamp) -> String {
     at.to_zoned(crate::clock::UTC).strftime("%Y-%m-%d %H:%M:%SZ").to_string()
 }
+
+#[cfg(test)]
+mod tests;
