@@ -11,6 +11,7 @@ use lastgood_core::{
     domain::{
         drill::Verdict,
         finding::{Finding, FindingKind, Severity},
+        run::RunState,
     },
     function::{Findings, Function},
     providers::local::Folder,
@@ -20,6 +21,7 @@ use lastgood_tests::{
     bench::year,
     browser::{Browser, VIEWS},
     desk::Desk,
+    s3::S3Server,
 };
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -45,16 +47,17 @@ assets: { orders-db: { kind: postgres, url: env:X, export: { schedule: '0 2 * * 
 ";
 const WEST: &str = "s3://acme-backups-west/lastgood";
 
-/// Forty nights of one asset, of which one failed and the oldest were let go; one asset that is stale, and one without any.
+/// Forty nights of one asset, of which two failed and the oldest were let go; one asset that is stale, and one without any.
 fn world() -> World {
     let world = World::new("2026-11-20T12:00:00Z", CONFIG).unwrap();
     let orders = world.asset("orders-db");
     for night in 0..40_u64 {
         let when = format!("{}h ago", 10 + 24 * night);
-        if night == 3 {
+        if night == 3 || night == 20 {
             orders.failed(&when, "pg_dump said: connection to server was lost").unwrap();
             continue;
         }
+        orders.ran(&when, |at| RunState::Done { at }).unwrap();
         let grown = |manifest: &mut lastgood_core::domain::backup::Manifest| {
             manifest.artifacts[0].plain_size = (200 - night) << 20;
             manifest.finished_at = after(manifest.started_at, Duration::from_secs(300 - night));
@@ -108,8 +111,8 @@ async fn a_full_check_leaves_a_page_that_tells_first_what_somebody_must_know() {
     let sentence = "restorable to 2026-11-20 02:00:00Z within 7m (measured), data loss if lost now: 10h, last proven 30h ago, from s3://acme-backups/lastgood";
     assert!(page.contains(sentence), "{page}");
     assert!(page.contains("nothing can be restored: there is no backup"));
-    // 39 nights have a backup, ten of which were let go since; one failed, and its day is seen.
-    assert!(page.contains("Of 90 days: backups 39 good, 1 bad; copies 29 good, 0 bad; drills 5 proven, 1 failed"), "{page}");
+    // 38 nights have a backup, ten of which were let go since; two failed. Of the older one the listing alone tells.
+    assert!(page.contains("Of 90 days: backups 38 good, 2 bad; copies 28 good, 0 bad; drills 5 proven, 1 failed"), "{page}");
     let link = page.split("href=\"../").nth(1).and_then(|rest| rest.split('"').next()).expect("a link to the evidence");
     assert!(world.vault.bytes(&link.replace(".html", ".json")).is_some(), "{link} leads to what a drill left");
     let told: serde_json::Value = serde_json::from_str(&text(&world, &Key::Status)).unwrap();
@@ -119,6 +122,18 @@ async fn a_full_check_leaves_a_page_that_tells_first_what_somebody_must_know() {
     assert_eq!(orders["forecast"]["outlook"], "steady", "{:#}", orders["forecast"]);
     let audit = told["assets"].as_array().unwrap().iter().find(|asset| asset["asset"] == "audit-db").unwrap();
     assert!(audit["recoverable"]["within_seconds"].is_null() && audit["recoverable"]["restorable_to"].is_null(), "unknown is no number");
+}
+
+#[tokio::test]
+async fn a_browser_is_told_that_the_page_in_a_bucket_is_a_page() {
+    let Some(server) = S3Server::moto("page::a_browser_is_told").await else { return };
+    let vault = Vault::new(Arc::new(server.open("lastgood")));
+    for text in ["<!DOCTYPE html>", "<!DOCTYPE html><title>the next check's</title>"] {
+        vault.publish(&Key::StatusPage, text.into()).await.unwrap();
+    }
+    let page = server.client().get_object().bucket("vault-test").key("lastgood/status/index.html").send().await.unwrap();
+    assert_eq!(page.content_type(), Some("text/html; charset=utf-8"), "else a browser keeps it instead of showing it");
+    assert!(page.body.collect().await.unwrap().to_vec().ends_with(b"check's</title>"));
 }
 
 #[tokio::test]
