@@ -14,7 +14,7 @@ use lastgood_core::{
     config::Asset,
     domain::{
         finding::{Finding, FindingKind, Severity},
-        freshness::{AssetStatus, fleets, functions, judge, unseen},
+        freshness::{AssetStatus, fleets, functions, judge, storage, unseen},
         retention::clocks_disagree,
     },
     env::Env,
@@ -104,6 +104,8 @@ async fn look_at_all(env: &Env, only: Option<&AssetName>, memory: Memory) -> Res
     );
     if only.is_none() {
         findings.extend(observe::vaults(env).await);
+        findings.extend(storage(&env.config, &assets, &observe::spaces(env).await));
+        findings.extend(observe::wakings(env).await);
     }
     findings.extend(fleets(&env.config, env.config.fleets_of(only)));
     Ok(Status::of(now, assets, findings))
@@ -126,6 +128,7 @@ impl Look<'_> {
         if !asset.has_left() {
             observed.seen.posture = observe::posture(env, asset, &mut observed.seen.blind).await;
             observed.seen.bucket = observe::posture_of_bucket(env, asset, &mut observed.seen.blind).await;
+            observed.seen.wal = observe::wal(env, asset, &mut observed.seen.blind).await;
         }
         match prune::planned(env, asset, &observed).await {
             Ok(plan) if !plan.prune.is_empty() && asset.is_kept_now() => observed.seen.prune_refused = plan.refused,
