@@ -106,6 +106,7 @@ impl Reader<'_> {
             decrypt_with,
             passphrase,
             notify,
+            metrics: raw.metrics,
             events: raw.events,
             accounts,
             runbook,

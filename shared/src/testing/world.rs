@@ -95,6 +95,7 @@ impl World {
                 schedules: self.schedules.clone(),
             }),
             notifiers: vec![Arc::new(self.inbox.clone())],
+            monitors: Vec::new(),
             progress: Arc::new(Quiet),
             holder: "story".to_owned(),
             deadline: None,

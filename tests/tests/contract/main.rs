@@ -5,6 +5,7 @@ mod evidence;
 mod findings;
 mod formats;
 mod infra;
+mod monitoring;
 mod readme;
 mod records;
 mod retention_records;

@@ -204,6 +204,7 @@ assets:
         Env {
             vault,
             notifiers,
+            monitors: Vec::new(),
             config,
             clock: time,
             secrets,

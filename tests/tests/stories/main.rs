@@ -20,6 +20,7 @@ mod keys;
 mod metrics;
 mod notices;
 mod posture;
+mod prometheus;
 mod prune;
 mod rds;
 mod restore;
