@@ -26,7 +26,7 @@ locals {
     # The checker: it lists and reads, and writes nothing but its report and what it told to whom.
     freshness-checker = concat(
       local.read_records, local.use_vault_key, local.read_copies, local.use_copy_keys,
-      local.report, local.act_in_other_accounts, local.look_at_databases, local.look_at_posture, local.look_at_buckets, local.prove_keys,
+      local.report, local.act_in_other_accounts, local.look_at_databases, local.look_at_posture, local.look_at_buckets, local.look_at_schedules, local.prove_keys,
       local.look_at_volumes, local.look_at_caches, local.look_at_other_keys,
       local.tell, local.read_secrets.notify, local.never, local.never_write_backups, local.never_delete_databases, local.run.freshness-checker,
     )

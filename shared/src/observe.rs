@@ -8,11 +8,15 @@ mod history;
 mod keys;
 mod past;
 mod records;
+mod wakings;
+mod wal;
 
-pub use buckets::{posture_of_bucket, vaults};
+pub use buckets::{posture_of_bucket, spaces, vaults};
 pub use held::{backups_at, contradiction, posture};
 pub use keys::KeyRing;
 pub use past::{Records, Then, UNKNOWN_OF_ALL};
+pub use wakings::wakings;
+pub use wal::wal;
 
 use crate::{
     catalog::{Copy, Glance, Key, Tombstone, Vault, Verification, evidence::Evidence},
@@ -119,6 +123,8 @@ pub async fn observe_in(env: &Env, round: &Round, asset: &Asset) -> Result<Obser
         scheduled: round.scheduled.clone(),
         posture: None,
         bucket: None,
+        wal: None,
+        let_go: tombstones.good.iter().map(|gone| (gone.let_go_at, gone.stored_bytes)).collect(),
         keys: Vec::new(),
         drills: drills.good.iter().filter_map(drill).collect(),
         prune_refused: None,

@@ -16,6 +16,7 @@ mod read;
 mod reference;
 mod show;
 mod topic;
+mod wal;
 
 pub use asset::{Asset, BucketExpectations, Login, SecretsProvider, Source, Volumes};
 pub use bus::{EventBus, OwnEvents};
@@ -29,9 +30,10 @@ pub use policy::{
 pub use read::remarks;
 pub use reference::SecretRef;
 pub use topic::{Topic, TopicArn};
+pub use wal::{AbsolutePath, Name, PgBackRest, WalG, WalPolicy, WalRepository};
 
 use crate::{
-    domain::{place::Place, span::Span},
+    domain::{bytes::Bytes, place::Place, span::Span},
     error::{Result, invalid, not_found},
     id::AssetName,
 };
@@ -59,6 +61,10 @@ pub struct Config {
     pub accounts: Vec<String>,
     /// The base of alert links: a link is this + `#section`.
     pub runbook: String,
+    /// How many bytes all backups together may take in the vault.
+    pub quota: Option<Bytes>,
+    /// How often a schedule wakes the checker, where that is known.
+    pub check_every: Option<Span>,
     /// Everything that is protected, by name.
     pub assets: BTreeMap<AssetName, Asset>,
     /// What is protected by its tags, by name. Their members are assets once [`crate::fleet::expanded`] has looked.

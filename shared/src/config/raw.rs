@@ -1,8 +1,8 @@
 //! `lastgood.yaml` as it is written: every key that exists, each with the place where it stands.
 
 use super::{AnalyticsPolicy, AnyOf, BucketExpectations, ExportPolicy, Filesystem, RecoverySet, Retention, SecretRef, SecretsProvider};
-use super::{DrillTarget, Expect, Login, Monitors, OwnEvents, Select, SnapshotPolicy, Topic};
-use crate::domain::{backup::Form, due::Schedule, place::Place, span::Span};
+use super::{DrillTarget, Expect, Login, Monitors, OwnEvents, Select, SnapshotPolicy, Topic, WalPolicy};
+use crate::domain::{backup::Form, bytes::Bytes, due::Schedule, place::Place, span::Span};
 use crate::id::AssetName;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -37,6 +37,10 @@ pub struct RawConfig {
     pub accounts: Vec<Spanned<String>>,
     /// The base of alert links: a link is this + `#section`.
     pub runbook: Option<String>,
+    /// How many bytes all backups together may take in the vault, such as `500GiB`.
+    pub quota: Option<Bytes>,
+    /// How often a schedule wakes the checker: twice that without it is told by whatever else runs. The strictest rpo when not given.
+    pub check_every: Option<Span>,
     /// What holds for every asset that says nothing else.
     #[serde(default)]
     pub defaults: RawDefaults,
@@ -165,6 +169,13 @@ pub struct RawAsset {
     /// What is kept.
     #[schemars(with = "Option<Retention>")]
     pub retention: Key<Retention>,
+    /// How long one backup may take; three times the usual when not given.
+    pub max_duration: Option<Span>,
+    /// How many bytes its backups may take in the vault, such as `500GiB`.
+    pub quota: Option<Bytes>,
+    /// How its write-ahead log is archived (postgres).
+    #[schemars(with = "Option<WalPolicy>")]
+    pub wal: Key<WalPolicy>,
     /// Logical exports.
     #[schemars(with = "Option<ExportPolicy>")]
     pub export: Key<ExportPolicy>,

@@ -110,6 +110,8 @@ impl Reader<'_> {
             events: raw.events,
             accounts,
             runbook,
+            quota: raw.quota,
+            check_every: raw.check_every,
             assets,
             fleets,
             systems,
@@ -189,7 +191,20 @@ impl Reader<'_> {
             Some(analytics) => Some(self.analytics(path, &analytics, asset.value.kind, snapshot.is_some())?),
             None => None,
         };
-        Ok(Policy { rpo, rto, retention, export, snapshot, copies, drill, analytics })
+        let wal = match asset.value.wal.take() {
+            Some(wal) if asset.value.kind != RawKind::Postgres => {
+                let what = "only a Postgres of your own has WAL that can be looked at";
+                return Err(self.wrong(
+                    &wal,
+                    &format!("{path}.wal"),
+                    what,
+                    "leave `wal` out: of what a provider runs, its posture is told",
+                ));
+            }
+            wal => wal.map(|wal| wal.value),
+        };
+        let (max_duration, quota) = (asset.value.max_duration, asset.value.quota);
+        Ok(Policy { rpo, rto, retention, max_duration, quota, wal, export, snapshot, copies, drill, analytics })
     }
 
     fn analytics(&self, path: &str, at: &Spanned<AnalyticsPolicy>, kind: RawKind, snapshots: bool) -> Result<AnalyticsPolicy> {

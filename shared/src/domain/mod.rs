@@ -1,6 +1,7 @@
 //! What Lastgood decides: pure, without I/O and without a clock. Every question takes what was seen and the present moment.
 
 pub mod backup;
+pub mod bytes;
 pub mod change;
 pub mod compare;
 pub mod continuous;
@@ -19,3 +20,4 @@ pub mod posture;
 pub mod retention;
 pub mod run;
 pub mod span;
+pub mod wal;

@@ -4,7 +4,7 @@ use crate::{
     config::{Asset, DrillTarget},
     domain::{backup::Form, fleet::Candidate, place::Place},
     error::{Result, unsupported},
-    ports::{Announcer, Bucket, Confirmation, Exporter, Extracts, Keys, Replicas, RestoreTarget, Snapshots, Target},
+    ports::{Announcer, Bucket, Confirmation, Exporter, Extracts, Keys, Replicas, RestoreTarget, Schedules, Snapshots, Target, WalArchive},
 };
 use async_trait::async_trait;
 use std::{fmt::Debug, sync::Arc};
@@ -36,6 +36,16 @@ pub trait Providers: Debug + Send + Sync {
 
     /// Opens the way to whoever waits for changes; none where the config names nobody.
     async fn announcer(&self) -> Result<Option<Arc<dyn Announcer>>> {
+        Ok(None)
+    }
+
+    /// Opens the way that an asset's write-ahead log goes; none where its policy asks nothing of it.
+    async fn wal(&self, _: &Asset) -> Result<Option<Arc<dyn WalArchive>>> {
+        Ok(None)
+    }
+
+    /// Opens the schedules that wake us; none where nobody can be asked for them.
+    async fn schedules(&self) -> Result<Option<Arc<dyn Schedules>>> {
         Ok(None)
     }
 

@@ -233,6 +233,17 @@ impl Providers for Real {
         Ok(self.config.events.as_ref().map(open))
     }
 
+    async fn wal(&self, asset: &Asset) -> Result<Option<Arc<dyn crate::ports::WalArchive>>> {
+        let (Some(policy), Some(url)) = (&asset.policy.wal, asset.source.database()) else { return Ok(None) };
+        let url = PgUrl::parse(&self.secrets.resolve(url).await?)?;
+        Ok(Some(Arc::new(postgres::Archive::new(url, policy.clone(), self.tools.clone()))))
+    }
+
+    #[cfg(feature = "aws")]
+    async fn schedules(&self) -> Result<Option<Arc<dyn crate::ports::Schedules>>> {
+        Ok(super::aws::Scheduler::of_this_deployment(self.aws.access()).map(|keeper| Arc::new(keeper) as _))
+    }
+
     #[cfg(feature = "aws")]
     async fn candidates(&self, at: &Place) -> Result<Vec<crate::domain::fleet::Candidate>> {
         super::aws::rds::candidates(&self.aws, at, self.clock.now()).await

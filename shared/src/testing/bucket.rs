@@ -2,7 +2,10 @@
 
 use crate::{
     clock::{Clock, Timestamp, after, since},
-    domain::{place::Place, posture::BucketPosture},
+    domain::{
+        place::Place,
+        posture::{BucketPosture, Space},
+    },
     error::{Result, conflict, corrupt, failed, invalid, not_found},
     ports::{Bucket, ByteStream, If, Listed, ObjectMeta, Upload, Version, check_key, check_prefix},
     providers::parts::Parts,
@@ -38,6 +41,7 @@ struct State {
     writes: u64,
     lag: Duration,
     posture: Option<BucketPosture>,
+    space: Option<Space>,
 }
 
 #[derive(Debug, Clone)]
@@ -89,6 +93,11 @@ impl MemoryBucket {
     /// Says how the bucket is kept.
     pub fn set_posture(&self, posture: BucketPosture) {
         self.state().posture = Some(posture);
+    }
+
+    /// Says how much room there is.
+    pub fn set_space(&self, space: Option<Space>) {
+        self.state().space = space;
     }
 
     /// Returns what a key holds.
@@ -256,6 +265,10 @@ impl Bucket for MemoryBucket {
 
     async fn copy_from(&self, _from: &dyn Bucket, _source_key: &str, _key: &str) -> Result<Option<ObjectMeta>> {
         Ok(None)
+    }
+
+    async fn space(&self) -> Result<Option<Space>> {
+        Ok(self.state().space)
     }
 
     async fn posture(&self) -> Result<Option<BucketPosture>> {

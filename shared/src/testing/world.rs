@@ -2,8 +2,8 @@
 //! tells in its own words: `world.asset("orders-db").backed_up("26h ago")`.
 
 use super::{
-    AssetInWorld, Inbox, ManualClock, MemoryBucket, MemoryProviders, MemoryReplicas, MemorySecrets, MemorySnapshots, MemorySource,
-    SideEffects,
+    AssetInWorld, Inbox, ManualClock, MemoryBucket, MemoryProviders, MemoryReplicas, MemorySchedules, MemorySecrets, MemorySnapshots,
+    MemorySource, MemoryWal, SideEffects,
 };
 use crate::{
     catalog::{Heartbeat, Key, Record, Vault, Waker, encode},
@@ -36,6 +36,10 @@ pub struct World {
     pub snapshots: MemorySnapshots,
     /// Where drills restore to.
     pub replicas: MemoryReplicas,
+    /// Where write-ahead log goes.
+    pub wal: MemoryWal,
+    /// What wakes the functions.
+    pub schedules: MemorySchedules,
 }
 
 impl World {
@@ -57,7 +61,8 @@ impl World {
         buckets.insert(config.vault.clone(), vault.clone());
         let (source, replicas) = (MemorySource::new(clock.clone(), 100), MemoryReplicas::new(SideEffects::default()));
         let snapshots = MemorySnapshots::new(clock.clone(), SideEffects::default());
-        Ok(Self { vault, buckets, inbox: Inbox::new("inbox"), config, source, snapshots, replicas, clock })
+        let (wal, schedules) = (MemoryWal::new(clock.clone()), MemorySchedules::default());
+        Ok(Self { vault, buckets, inbox: Inbox::new("inbox"), config, source, snapshots, replicas, wal, schedules, clock })
     }
 
     /// What a function gets.
@@ -86,6 +91,8 @@ impl World {
                 source: self.source.clone(),
                 snapshots: self.snapshots.counting_in(effects.clone()),
                 replicas: self.replicas.counting_in(effects.clone()),
+                wal: self.wal.clone(),
+                schedules: self.schedules.clone(),
             }),
             notifiers: vec![Arc::new(self.inbox.clone())],
             monitors: Vec::new(),

@@ -1,4 +1,4 @@
-//! Amazon's services: S3 (and stores that speak its protocol), RDS, EBS, ElastiCache, Secrets Manager, SNS.
+//! Amazon's services: S3 (and stores that speak its protocol), RDS, EBS, ElastiCache, Secrets Manager, SNS, EventBridge.
 //!
 //! Credentials, region and endpoint come from where every AWS tool takes them; see [`Settings`] and [`Access`]. Nothing is
 //! asked of AWS before the first call.
@@ -20,6 +20,7 @@ mod owned;
 mod presign;
 pub mod rds;
 mod read;
+mod scheduler;
 mod secrets;
 mod shared;
 mod sns;
@@ -31,6 +32,7 @@ pub use client::{Checksums, Settings};
 pub use events::Events;
 pub use keys::AwsKeys;
 pub use login::IamLogin;
+pub use scheduler::Scheduler;
 pub use secrets::AwsSecrets;
 pub use shared::{Access, Aws, https};
 pub use sns::Sns;

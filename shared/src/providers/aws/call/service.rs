@@ -16,6 +16,8 @@ pub(in crate::providers::aws) enum Service {
     EventBridge,
     /// Keys.
     Kms,
+    /// What wakes functions.
+    Scheduler,
 }
 
 impl Service {
@@ -27,6 +29,7 @@ impl Service {
             Self::ElastiCache => "ElastiCache",
             Self::EventBridge => "EventBridge",
             Self::Kms => "KMS",
+            Self::Scheduler => "Scheduler",
         }
     }
 
@@ -38,6 +41,7 @@ impl Service {
             Self::ElastiCache => "elasticache",
             Self::EventBridge => "events",
             Self::Kms => "kms",
+            Self::Scheduler => "scheduler",
         }
     }
 
@@ -46,7 +50,7 @@ impl Service {
         match self {
             Self::Ec2 => "2016-11-15",
             Self::ElastiCache => "2015-02-02",
-            Self::Ebs | Self::EventBridge | Self::Kms => "",
+            Self::Ebs | Self::EventBridge | Self::Kms | Self::Scheduler => "",
         }
     }
 
