@@ -1,6 +1,9 @@
 //! `lastgood.yaml` as it is written: every key that exists, each with the place where it stands.
 
-use super::{AnalyticsPolicy, AnyOf, BucketExpectations, ExportPolicy, Filesystem, RecoverySet, Retention, SecretRef, SecretsProvider};
+use super::{
+    AnalyticsPolicy, AnyOf, BucketExpectations, EvidencePolicy, ExportPolicy, Filesystem, RecoverySet, Retention, SecretRef,
+    SecretsProvider,
+};
 use super::{DrillTarget, Expect, Login, OwnEvents, Select, SnapshotPolicy, Topic};
 use crate::domain::{backup::Form, due::Schedule, place::Place, span::Span};
 use crate::id::AssetName;
@@ -22,6 +25,9 @@ pub struct RawConfig {
     pub vault: Spanned<Place>,
     /// Whom exports are encrypted to.
     pub encryption: Option<RawEncryption>,
+    /// How the evidence of drills is signed.
+    #[schemars(with = "Option<EvidencePolicy>")]
+    pub evidence: Key<EvidencePolicy>,
     /// Who is told.
     #[serde(default)]
     #[schemars(with = "Vec<RawChannel>")]

@@ -93,11 +93,13 @@ pub enum FindingKind {
     FleetShort,
     /// A member is no longer selected by its fleet: its backups are kept, and no new ones are made.
     MemberLeft,
+    /// The evidence of a drill is not signed although the config asks for it.
+    EvidenceUnsigned,
 }
 
 impl FindingKind {
     /// Every kind, so that the runbook and the tests can walk them.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::BackupStale,
         Self::NeverSucceeded,
         Self::BackupFailed,
@@ -126,6 +128,7 @@ impl FindingKind {
         Self::VaultUnsafe,
         Self::FleetShort,
         Self::MemberLeft,
+        Self::EvidenceUnsigned,
     ];
 
     /// The kind as records and the runbook's headings write it.
@@ -159,6 +162,7 @@ impl FindingKind {
             Self::VaultUnsafe => "vault-unsafe",
             Self::FleetShort => "fleet-short",
             Self::MemberLeft => "member-left",
+            Self::EvidenceUnsigned => "evidence-unsigned",
         }
     }
 }

@@ -44,6 +44,7 @@ fn evidence() -> Evidence {
             CheckResult::could_not_verify("collation version", "2.36", "2.41 here, 2.36 in the catalog: restorable with reindex"),
         ],
         tools: [("pg_restore".to_owned(), "15.18".to_owned()), ("postgres".to_owned(), "15.18".to_owned())].into(),
+        unsigned: None,
     }
 }
 

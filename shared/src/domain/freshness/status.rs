@@ -189,6 +189,7 @@ fn state(finding: &Finding) -> State {
         | F::PostureDrift
         | F::VaultUnsafe
         | F::FleetShort
-        | F::MemberLeft => State::Warning,
+        | F::MemberLeft
+        | F::EvidenceUnsigned => State::Warning,
     }
 }
