@@ -101,12 +101,12 @@ pub async fn links(vault: &Vault, asset: &AssetName) -> Result<Vec<Stored>> {
 
 /// Reads an asset's evidence and its chain, and judges them. Nothing but the vault and the keys is asked.
 pub async fn verify(vault: &Vault, asset: &AssetName, keys: &[PublicKey], remembered: Option<&str>) -> Result<Chain> {
-    let seen = |stored: Stored| match &stored.bytes {
-        Some(bytes) => link::look(stored.number, bytes, keys),
-        None => {
-            let why = "it is larger than a link ever is".to_owned();
-            LinkSeen { number: stored.number, sha256: String::new(), said: Err(why.clone()), signature: Signature::Wrong(why) }
+    let seen = |stored: Stored| {
+        if let Some(bytes) = &stored.bytes {
+            return link::look(stored.number, bytes, keys);
         }
+        let why = "it is larger than a link ever is".to_owned();
+        LinkSeen { number: stored.number, sha256: String::new(), said: Err(why.clone()), signature: Signature::Wrong(why) }
     };
     let links: Vec<_> = links(vault, asset).await?.into_iter().map(seen).collect();
     Ok(judge(asset, &links, &records(vault, asset).await?, remembered))

@@ -10,7 +10,7 @@ mod page;
 
 pub use chain::{Stored, links, verify};
 pub use keys::{EvidenceKey, PublicKey};
-pub use link::{LINK_LIMIT, Link, Opened, PAYLOAD_TYPE, PREDICATE_TYPE, STATEMENT_TYPE, Statement, look, open, pae};
+pub use link::{LINK_LIMIT, Link, Opened, PAYLOAD_TYPE, PREDICATE_TYPE, Position, STATEMENT_TYPE, Statement, look, open, pae};
 pub use page::{page, signed_page};
 
 use super::{Key, Record, Vault};

@@ -87,12 +87,15 @@ pub struct ControlShown {
 
 /// Returns what a drill shows of each claim that the config maps to controls.
 pub fn controls(facts: &Facts, mapped: &BTreeMap<Claim, Vec<String>>) -> Vec<ControlShown> {
-    let of =
-        |(claim, controls): (&Claim, &Vec<String>)| ControlShown { claim: *claim, shown: shown(*claim, facts), controls: controls.clone() };
+    let of = |(claim, controls): (&Claim, &Vec<String>)| ControlShown {
+        claim: *claim,
+        shown: shown(*claim, *facts),
+        controls: controls.clone(),
+    };
     mapped.iter().map(of).collect()
 }
 
-fn shown(claim: Claim, facts: &Facts) -> Shown {
+fn shown(claim: Claim, facts: Facts) -> Shown {
     let tested = match facts.verdict {
         Verdict::Proven => Shown::Met,
         Verdict::Failed => Shown::NotMet,
