@@ -6,7 +6,7 @@ use crate::{
     config::Config,
     domain::{backup::Compression, place::Place},
     error::{During, Result, out_of_time},
-    ports::{Notifier, Providers, Secrets},
+    ports::{Monitor, Notifier, Providers, Secrets},
     stream::{Encoding, Keys, Recipients},
 };
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -26,6 +26,8 @@ pub struct Env {
     pub providers: Arc<dyn Providers>,
     /// Who is told.
     pub notifiers: Vec<Arc<dyn Notifier>>,
+    /// Who plots.
+    pub monitors: Vec<Arc<dyn Monitor>>,
     /// Where progress is shown.
     pub progress: Arc<dyn Progress>,
     /// Unique to this invocation: who holds the leases it takes.

@@ -10,6 +10,7 @@ pub mod hosts;
 pub mod house;
 pub mod moto;
 pub mod pg;
+pub mod prometheus;
 pub mod runtime_api;
 pub mod s3;
 pub mod terraform;

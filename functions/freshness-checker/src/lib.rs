@@ -5,6 +5,7 @@
 //! It judges what it sees: a job that says it succeeded is not believed, and what could not be seen is unknown.
 
 mod beats;
+mod plot;
 mod tell;
 
 use futures::{StreamExt, stream};
@@ -51,21 +52,39 @@ impl Function for FreshnessChecker {
             status.findings.insert(0, wrong);
             status = Status::of(now, status.assets, status.findings);
         }
+        if self.asset.is_none() {
+            let refused = plot::plot(env, &status).await;
+            status = with(status, refused);
+        }
         let undelivered = tell::tell(env, &status, self.asset.as_ref()).await;
         if !undelivered.is_empty() {
-            let findings = status.findings.into_iter().chain(undelivered).collect();
-            status = Status::of(now, status.assets, findings);
+            status = with(status, undelivered);
+            if self.asset.is_none() {
+                // Where people cannot be told, whoever looks at the numbers can.
+                let refused = plot::plot(env, &status).await;
+                status = with(status, refused);
+            }
         }
         if self.asset.is_none()
             && let Err(error) = env.vault.save(&Key::Status, &status).await
         {
             let unsaved = could_not_observe(env, format!("the status could not be saved: {}", error.full()));
-            status.findings.push(unsaved);
-            status = Status::of(now, status.assets, status.findings);
+            status = with(status, vec![unsaved]);
         }
         tracing::info!(state = status.overall.state.as_str(), assets = status.overall.assets, good = status.overall.good, "checked");
         Ok(status)
     }
+}
+
+/// A status with what was found besides; the same sentence stands in it once.
+fn with(status: Status, besides: Vec<Finding>) -> Status {
+    let mut findings = status.findings;
+    for finding in besides {
+        if !findings.contains(&finding) {
+            findings.push(finding);
+        }
+    }
+    Status::of(status.checked_at, status.assets, findings)
 }
 
 /// Looks at everything, or at one asset, and judges it. Changes nothing and tells nobody.

@@ -40,6 +40,8 @@ pub enum Key {
     Memory(String, AssetName),
     /// What was seen and judged last: the data behind the page.
     Status,
+    /// What was seen and judged last, in Prometheus' words.
+    Metrics,
     /// Which findings were told to whom.
     Told,
     /// What a key closed, and must open again.
@@ -120,6 +122,7 @@ impl fmt::Display for Key {
             Self::Roster(fleet) => write!(f, "catalog/v1/fleets/{fleet}.json"),
             Self::Memory(function, asset) => write!(f, "catalog/v1/memory/{function}/{asset}.json.zst"),
             Self::Status => f.write_str("status/status.json"),
+            Self::Metrics => f.write_str("status/metrics.prom"),
             Self::Told => f.write_str("catalog/v1/told.json"),
             Self::Opened(place, key) => write!(f, "catalog/v1/keys/{}/{}.json", place.slug(), hex::encode(&Sha256::digest(key)[..8])),
             Self::Artifact(asset, name) => write!(f, "{}{name}", Self::exports(asset)),

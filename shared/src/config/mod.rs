@@ -10,6 +10,7 @@ mod evidence;
 mod fault;
 mod fleet;
 mod limits;
+mod monitors;
 mod policy;
 mod raw;
 mod read;
@@ -22,6 +23,7 @@ pub use bus::{EventBus, OwnEvents};
 pub use ebs::{AnyOf, Blocks, EbsDrill, Filesystem};
 pub use evidence::{EvidencePolicy, PublicKeyFile};
 pub use fleet::{Fleet, Select, Tag};
+pub use monitors::{GatewayUrl, Monitors, Pushgateway, Textfile};
 pub use policy::{
     AnalyticsPolicy, Check, Copies, DrillNetwork, DrillPolicy, DrillTarget, Expect, ExportPolicy, Format, Policy, RdsDrill, Retention,
     SnapshotFrom, SnapshotPolicy,
@@ -54,6 +56,8 @@ pub struct Config {
     pub evidence: EvidencePolicy,
     /// Who is told.
     pub notify: Vec<Channel>,
+    /// Where numbers go, besides the vault.
+    pub metrics: Monitors,
     /// Where events of our own go; none where nobody waits for them.
     pub events: Option<OwnEvents>,
     /// The AWS accounts whose events are believed, besides the one that a function runs in.

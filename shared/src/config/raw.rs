@@ -1,10 +1,8 @@
 //! `lastgood.yaml` as it is written: every key that exists, each with the place where it stands.
 
-use super::{
-    AnalyticsPolicy, AnyOf, BucketExpectations, EvidencePolicy, ExportPolicy, Filesystem, RecoverySet, Retention, SecretRef,
-    SecretsProvider,
-};
-use super::{DrillTarget, Expect, Login, OwnEvents, Select, SnapshotPolicy, Topic};
+use super::EvidencePolicy;
+use super::{AnalyticsPolicy, AnyOf, BucketExpectations, ExportPolicy, Filesystem, RecoverySet, Retention, SecretRef, SecretsProvider};
+use super::{DrillTarget, Expect, Login, Monitors, OwnEvents, Select, SnapshotPolicy, Topic};
 use crate::domain::{backup::Form, due::Schedule, place::Place, span::Span};
 use crate::id::AssetName;
 use schemars::JsonSchema;
@@ -32,6 +30,9 @@ pub struct RawConfig {
     #[serde(default)]
     #[schemars(with = "Vec<RawChannel>")]
     pub notify: Vec<Spanned<RawChannel>>,
+    /// Where numbers go, besides the vault.
+    #[serde(default)]
+    pub metrics: Monitors,
     /// Where events of our own go.
     pub events: Option<OwnEvents>,
     /// The AWS accounts whose events are believed, besides the one that a function runs in.

@@ -108,6 +108,7 @@ impl Reader<'_> {
             passphrase,
             evidence,
             notify,
+            metrics: raw.metrics,
             events: raw.events,
             accounts,
             runbook,

@@ -43,8 +43,13 @@ impl World {
     /// an empty bucket in memory.
     pub fn new(now: &str, config: &str) -> Result<Self> {
         let now: Timestamp = now.parse().map_err(|error| invalid("not a moment").because(format!("{error}")))?;
+        Ok(Self::of(now, Config::parse(config, "lastgood.yaml")?))
+    }
+
+    /// A world in which it is `now` and which this config describes.
+    pub fn of(now: Timestamp, config: Config) -> Self {
         let clock = ManualClock::at(now);
-        let config = Arc::new(Config::parse(config, "lastgood.yaml")?);
+        let config = Arc::new(config);
         let copies = config.policies().flat_map(|policy| &policy.copies);
         let protected = config.assets.values().filter_map(|asset| match &asset.source {
             Source::Bucket { url, .. } => Some(url),
@@ -57,7 +62,7 @@ impl World {
         buckets.insert(config.vault.clone(), vault.clone());
         let (source, replicas) = (MemorySource::new(clock.clone(), 100), MemoryReplicas::new(SideEffects::default()));
         let snapshots = MemorySnapshots::new(clock.clone(), SideEffects::default());
-        Ok(Self { vault, buckets, inbox: Inbox::new("inbox"), config, source, snapshots, replicas, clock })
+        Self { vault, buckets, inbox: Inbox::new("inbox"), config, source, snapshots, replicas, clock }
     }
 
     /// What a function gets.
@@ -88,6 +93,7 @@ impl World {
                 replicas: self.replicas.counting_in(effects.clone()),
             }),
             notifiers: vec![Arc::new(self.inbox.clone())],
+            monitors: Vec::new(),
             progress: Arc::new(Quiet),
             holder: "story".to_owned(),
             deadline: None,

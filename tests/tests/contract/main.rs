@@ -4,6 +4,7 @@ mod bucket;
 mod evidence;
 mod formats;
 mod infra;
+mod monitoring;
 mod readme;
 mod records;
 mod retention_records;

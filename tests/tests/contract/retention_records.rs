@@ -82,6 +82,8 @@ fn status() -> Status {
             method: Method::PgDumpCustom,
             data_time: "2026-11-20T02:00:04Z".parse().unwrap(),
             age_seconds: 93_600,
+            stored_bytes: None,
+            took_seconds: None,
         }),
         rpo: "24h".parse().unwrap(),
         copies: CopyCount { proven: 1, asked: 2 },

@@ -203,6 +203,7 @@ assets:
         Env {
             vault,
             notifiers,
+            monitors: Vec::new(),
             config,
             clock: time,
             secrets,

@@ -21,6 +21,7 @@ mod keys;
 mod metrics;
 mod notices;
 mod posture;
+mod prometheus;
 mod prune;
 mod rds;
 mod restore;

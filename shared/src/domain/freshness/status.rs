@@ -61,6 +61,9 @@ pub enum State {
 }
 
 impl State {
+    /// Every state, best first.
+    pub const ALL: [Self; 5] = [Self::Good, Self::Warning, Self::Unknown, Self::Stale, Self::Failing];
+
     /// The state as the status table writes it.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -86,6 +89,12 @@ pub struct Newest {
     pub data_time: Timestamp,
     /// How old its data is, in seconds.
     pub age_seconds: u64,
+    /// What it takes in the vault; absent where its provider holds it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored_bytes: Option<u64>,
+    /// How long it took to make.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub took_seconds: Option<u64>,
 }
 
 /// How many places have a backup.
@@ -137,6 +146,8 @@ pub(super) fn of(case: &Case<'_>, findings: Vec<Finding>) -> AssetStatus {
             method: backup.manifest.method,
             data_time: backup.manifest.data_time,
             age_seconds: since(case.now, backup.manifest.data_time).as_secs(),
+            stored_bytes: backup.manifest.held.is_none().then(|| backup.manifest.stored_bytes()),
+            took_seconds: Some(since(backup.manifest.finished_at, backup.manifest.started_at).as_secs()),
         }),
         rpo: policy.rpo,
         copies: CopyCount {
