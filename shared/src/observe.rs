@@ -190,6 +190,7 @@ fn drill(evidence: &Evidence) -> Option<DrillSeen> {
         finished_at: evidence.finished_at,
         verdict: evidence.verdict,
         why: evidence.reason.clone(),
+        unsigned: evidence.unsigned.clone(),
         took: evidence.restore_seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
     })
 }

@@ -11,6 +11,7 @@ mod copy;
 mod drill;
 mod encryption;
 mod events;
+mod evidence;
 mod export;
 mod fleet;
 mod freshness;

@@ -214,6 +214,7 @@ fn state(finding: &Finding) -> State {
         | F::DurationOverLimit
         | F::StorageQuota
         | F::ScheduleDisabled
-        | F::CheckerDead => State::Warning,
+        | F::CheckerDead
+        | F::EvidenceUnsigned => State::Warning,
     }
 }
