@@ -14,6 +14,7 @@ pub mod held;
 pub mod measure;
 pub mod place;
 pub mod posture;
+pub mod restore_test;
 pub mod retention;
 pub mod run;
 pub mod span;

@@ -1,8 +1,9 @@
-//! Amazon's services: S3 (and stores that speak its protocol), RDS, EBS, ElastiCache, Secrets Manager, SNS.
+//! Amazon's services: S3 (and stores that speak its protocol), RDS, EBS, ElastiCache, AWS Backup, Secrets Manager, SNS.
 //!
 //! Credentials, region and endpoint come from where every AWS tool takes them; see [`Settings`] and [`Access`]. Nothing is
 //! asked of AWS before the first call.
 
+pub mod backup;
 mod bucket;
 mod call;
 mod client;

@@ -68,6 +68,7 @@ impl Crowd {
                 data_time: manifest.data_time,
                 stored_bytes: manifest.stored_bytes(),
             }),
+            restore_test: None,
             replica: ReplicaSeen { name: ReplicaName::derive(asset, &slot), kind: "rds".to_owned(), gone_at: slot.0 },
             started_at: slot.0,
             finished_at: slot.0,
