@@ -31,6 +31,9 @@ pub struct Drilled {
     pub backup: Option<BackupId>,
     /// What it is: an export, a snapshot, a moment of the provider's own continuous backups.
     pub method: Option<Method>,
+    /// The recovery point of AWS Backup's that was tested, where no backup of ours was restored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery_point: Option<String>,
     /// The place that it was read from.
     pub from: Option<Place>,
     /// The moment whose data it holds.
@@ -68,8 +71,9 @@ impl Drilled {
             reason: evidence.reason.clone(),
             backup: backup.map(|backup| backup.id),
             method: backup.map(|backup| backup.method),
+            recovery_point: evidence.restore_test.as_ref().map(|test| test.recovery_point.clone()),
             from: backup.map(|backup| backup.from.clone()),
-            data_time: backup.map(|backup| backup.data_time),
+            data_time: backup.map(|backup| backup.data_time).or(evidence.restore_test.as_ref().map(|test| test.data_time)),
             restore_seconds: evidence.restore_seconds,
             rto_met: evidence.objectives.rto_met,
             rpo_met: evidence.objectives.rpo_met,

@@ -179,6 +179,9 @@ pub struct DrillPolicy {
     /// backup of ours is to be.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub point_in_time: Option<Span>,
+    /// Whether the policy's checks are asked of what AWS Backup restores to be tested, too.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub restore_tests: bool,
     /// How long a drill may take before it is torn down.
     pub timeout: Span,
     /// What is checked beyond the recorded expectations.

@@ -228,6 +228,10 @@ pub struct RawDrill {
     /// Restores no snapshot, but the moment this long before the drill, out of the provider's own continuous backups
     /// (`into: { rds: … }`).
     pub point_in_time: Option<Span>,
+    /// Asks the checks of every database, too, that a restore testing plan of AWS Backup restores of this asset, and tells
+    /// AWS Backup the verdict (`into: { rds: … }`).
+    #[serde(default)]
+    pub restore_tests: bool,
     /// How long a drill may take; twice the rto when not given.
     pub timeout: Option<Span>,
     /// What is checked beyond the recorded expectations.

@@ -292,6 +292,9 @@ impl Reader<'_> {
         if at.value.point_in_time.is_some() {
             self.moment(&path, &at)?;
         }
+        if at.value.restore_tests {
+            self.restore_tests(&path, &at)?;
+        }
         let checks = at
             .value
             .checks
@@ -299,9 +302,9 @@ impl Reader<'_> {
             .enumerate()
             .map(|(n, check)| self.check(&format!("{path}.checks[{n}]"), check))
             .collect::<Result<_>>()?;
-        let RawDrill { schedule, into, from, form, point_in_time, timeout, checks: _ } = at.value;
+        let RawDrill { schedule, into, from, form, point_in_time, restore_tests, timeout, checks: _ } = at.value;
         let timeout = timeout.unwrap_or_else(|| doubled(rto));
-        Ok(DrillPolicy { schedule, into, from, form, point_in_time, timeout, checks })
+        Ok(DrillPolicy { schedule, into, from, form, point_in_time, restore_tests, timeout, checks })
     }
 
     /// Refuses a drill of a moment where no provider could restore one.
@@ -314,6 +317,26 @@ impl Reader<'_> {
         if from.is_some() || form.is_some() {
             let what = "continuous backups are at their home only, and neither a copy nor of a form";
             return wrong(what, "leave `from` and `form` out, or `point_in_time`");
+        }
+        Ok(())
+    }
+
+    /// Refuses restore tests where AWS Backup restores nothing that could be asked, or where nothing would be asked of it.
+    fn restore_tests(&self, path: &str, at: &Spanned<RawDrill>) -> Result<()> {
+        let wrong = |what: &str, hint: &str| Err(self.wrong(at, &format!("{path}.restore_tests"), what, hint));
+        let RawDrill { into, checks, .. } = &at.value;
+        if !matches!(into, DrillTarget::Rds(_)) {
+            return wrong(
+                "only what AWS Backup restores in RDS can be asked",
+                "write `into: { rds: … }` with the network that the restore testing plan restores into, or leave `restore_tests` out",
+            );
+        }
+        let asks = |check: &Spanned<super::raw::RawCheck>| check.value.sql.is_some() || check.value.table.is_some();
+        if !checks.iter().any(asks) {
+            return wrong(
+                "no check asks for data, and a restore that nobody asks proves nothing",
+                "add one to `checks`, such as `- { table: orders, rows: \">= 1\" }`",
+            );
         }
         Ok(())
     }

@@ -18,6 +18,7 @@ pub mod history;
 pub mod measure;
 pub mod place;
 pub mod posture;
+pub mod restore_test;
 pub mod retention;
 pub mod run;
 pub mod span;

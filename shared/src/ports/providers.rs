@@ -4,7 +4,10 @@ use crate::{
     config::{Asset, DrillTarget},
     domain::{backup::Form, fleet::Candidate, place::Place},
     error::{Result, unsupported},
-    ports::{Announcer, Bucket, Confirmation, Exporter, Extracts, Keys, Replicas, RestoreTarget, Schedules, Snapshots, Target, WalArchive},
+    ports::{
+        Announcer, Bucket, Confirmation, Exporter, Extracts, Keys, Replicas, RestoreTarget, RestoreTests, Schedules, Snapshots, Target,
+        WalArchive,
+    },
 };
 use async_trait::async_trait;
 use std::{fmt::Debug, sync::Arc};
@@ -56,6 +59,11 @@ pub trait Providers: Debug + Send + Sync {
 
     /// Opens the place where drills of an asset restore to.
     async fn replicas(&self, asset: &Asset, into: &DrillTarget) -> Result<Arc<dyn Replicas>>;
+
+    /// Opens the restores of an asset that somebody else makes to be tested.
+    async fn restore_tests(&self, asset: &Asset, _: &DrillTarget) -> Result<Arc<dyn RestoreTests>> {
+        Err(unsupported(format!("nobody restores {} to be tested here", asset.name)).hint("leave `drill.restore_tests` out"))
+    }
 
     /// Opens the place that an asset is restored to for real.
     async fn target(&self, asset: &Asset, into: &Target, _: Confirmation) -> Result<Arc<dyn RestoreTarget>> {

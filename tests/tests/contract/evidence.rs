@@ -36,6 +36,7 @@ fn evidence() -> Evidence {
             data_time: "2026-11-20T02:00:04Z".parse().unwrap(),
             stored_bytes: 563_200_000,
         }),
+        restore_test: None,
         replica: ReplicaSeen {
             name: ReplicaName("lastgood-drill-orders-db-20261120t060000z".to_owned()),
             kind: "scratch".to_owned(),

@@ -21,6 +21,7 @@ use crate::{
         compare::{CheckOutcome, CheckResult},
         drill::{ReplicaName, Verdict},
         place::Place,
+        restore_test::RestoreTest,
         span::Span,
     },
     error::{Kind, Result},
@@ -43,6 +44,9 @@ pub struct Evidence {
     pub reason: Option<String>,
     /// What was restored; none when there was nothing to choose.
     pub backup: Option<Drilled>,
+    /// The restore of AWS Backup's that was tested, where nothing of ours was restored. It proves no backup of ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore_test: Option<RestoreTest>,
     /// What it was restored to.
     pub replica: ReplicaSeen,
     /// When the drill began.

@@ -8,6 +8,7 @@ use crate::domain::{
     backup::{Form, Method},
     compare::{CheckOutcome, CheckResult},
     drill::Verdict,
+    restore_test::RestoreTest,
     span::human,
 };
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -81,6 +82,11 @@ fn lead(evidence: &Evidence) -> String {
     let checks = evidence.checks.len();
     let moment = evidence.backup.as_ref().filter(|backup| backup.method == Method::PointInTime);
     match (evidence.verdict, &evidence.reason) {
+        (Verdict::Proven, _) if evidence.restore_test.is_some() => {
+            format!(
+                "What AWS Backup restored was asked, and all {checks} checks passed. That proves its recovery point, and no backup of ours."
+            )
+        }
         (Verdict::Proven, _) if moment.is_some() => format!(
             "The database was brought back as it was at one moment, out of its provider's own continuous backups, and all {checks} checks \
              passed. That proves those, and no snapshot."
@@ -108,6 +114,7 @@ fn measures(evidence: &Evidence) -> Markup {
     };
     let (restore_tone, restore) = met(objectives.rto_met);
     let (data_tone, data) = match objectives.rpo_met {
+        None if evidence.restore_test.is_some() => ("open", "not judged: it is no backup of ours"),
         None => ("open", "not judged: a newer backup exists"),
         judged => met(judged),
     };
@@ -117,7 +124,7 @@ fn measures(evidence: &Evidence) -> Markup {
             div { dt { "Restored and validated in" } dd { (took.as_deref().unwrap_or("—")) } p class=(restore_tone) { "target " (objectives.rto) ", " (restore) } }
             div { dt { "Data of" } dd { (evidence.backup.as_ref().map_or_else(|| "—".to_owned(), |backup| moment(backup.data_time))) }
                 p class=(data_tone) { "at most " (objectives.rpo) " old, " (data) } }
-            div { dt { "Checks passed" } dd { (passed) " of " (evidence.checks.len()) } p { "replica removed and seen gone" } }
+            div { dt { "Checks passed" } dd { (passed) " of " (evidence.checks.len()) } p { @if evidence.restore_test.is_some() { "the replica is AWS Backup's" } @else { "replica removed and seen gone" } } }
         }
     }
 }
@@ -152,9 +159,10 @@ fn restored(evidence: &Evidence) -> Markup {
     html! {
         section {
             h2 { "What was restored" }
-            @match &evidence.backup {
-                Some(backup) => (drilled(backup, evidence)),
-                None => p { "Nothing: there was no backup to restore." },
+            @match (&evidence.backup, &evidence.restore_test) {
+                (Some(backup), _) => (drilled(backup, evidence)),
+                (None, Some(test)) => (tested(test, evidence)),
+                (None, None) => p { "Nothing: there was no backup to restore." },
             }
         }
     }
@@ -177,6 +185,21 @@ fn drilled(backup: &Drilled, evidence: &Evidence) -> Markup {
             tr { th { "Restored to" } td { (evidence.replica.kind) ", as " code { (evidence.replica.name) } } }
             tr { th { "Began" } td { (moment(evidence.started_at)) } }
             tr { th { "Replica seen gone" } td { (moment(evidence.replica.gone_at)) } }
+        }
+    }
+}
+
+/// What AWS Backup restored, and we only asked.
+fn tested(test: &RestoreTest, evidence: &Evidence) -> Markup {
+    let took = test.took().map(human);
+    html! {
+        p { "AWS Backup restored this, to be tested. Its verdict stands for that recovery point, and for no backup of ours." }
+        table.facts {
+            tr { th { "Recovery point" } td { code { (test.recovery_point) } ", of " (moment(test.data_time)) } }
+            tr { th { "Restore job" } td { code { (test.job) } ", of " code { (test.plan) } @if let Some(took) = &took { ", took " (took) } } }
+            tr { th { "Restored to" } td { code { (test.created) } ", which AWS Backup removes" } }
+            tr { th { "Began" } td { (moment(evidence.started_at)) } }
+            tr { th { "Ended" } td { (moment(evidence.finished_at)) } }
         }
     }
 }

@@ -1,8 +1,10 @@
-//! Amazon's services: S3 (and stores that speak its protocol), RDS, EBS, ElastiCache, Secrets Manager, SNS, EventBridge.
+//! Amazon's services: S3 (and stores that speak its protocol), RDS, EBS, ElastiCache, AWS Backup, Secrets Manager, SNS,
+//! EventBridge and its scheduler.
 //!
 //! Credentials, region and endpoint come from where every AWS tool takes them; see [`Settings`] and [`Access`]. Nothing is
 //! asked of AWS before the first call.
 
+pub mod backup;
 mod bucket;
 mod call;
 mod client;
