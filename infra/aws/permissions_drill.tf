@@ -120,6 +120,11 @@ locals {
     { Sid = "LookAtQuotas", Effect = "Allow", Action = ["rds:DescribeAccountAttributes"], Resource = ["*"] },
   ] : statement if length(local.rds) > 0]
 
+  # Whether the schedules are on that wake the functions.
+  look_at_schedules = [
+    { Sid = "LookAtSchedules", Effect = "Allow", Action = ["scheduler:GetSchedule"], Resource = ["arn:${local.partition}:scheduler:${local.region}:${local.account}:schedule/${var.name}/*"] },
+  ]
+
   # How the buckets are kept that backups lie in, and those that are assets.
   look_at_buckets = [
     {

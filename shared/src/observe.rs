@@ -8,11 +8,15 @@ mod history;
 mod keys;
 mod past;
 mod records;
+mod wakings;
+mod wal;
 
-pub use buckets::{posture_of_bucket, vaults};
+pub use buckets::{posture_of_bucket, spaces, vaults};
 pub use held::{backups_at, contradiction, posture};
 pub use keys::KeyRing;
 pub use past::{Records, Then, UNKNOWN_OF_ALL};
+pub use wakings::wakings;
+pub use wal::wal;
 
 use crate::{
     catalog::{Copy, Glance, Key, Tombstone, Vault, Verification, evidence::Evidence},
@@ -90,7 +94,7 @@ pub async fn observe_in(env: &Env, round: &Round, asset: &Asset) -> Result<Obser
     let verifications = vault.all::<Verification>(&Key::verifications(name)).await?;
     let copies = vault.all::<Copy>(&Key::copies(name)).await?;
     let drills = vault.all::<Evidence>(&Key::drills(name)).await?;
-    let records::Runs { runs, slots, leftovers, unreadable: unreadable_runs } = records::runs(vault, name).await?;
+    let records::Runs { newest: runs, slots, leftovers, unreadable: unreadable_runs } = records::runs(vault, name).await?;
     let listing = listing(vault, name).await?;
     let mut blind = Vec::new();
     let at_home = held::at_home(env, asset, &manifests.good, &mut blind).await;
@@ -119,6 +123,8 @@ pub async fn observe_in(env: &Env, round: &Round, asset: &Asset) -> Result<Obser
         scheduled: round.scheduled.clone(),
         posture: None,
         bucket: None,
+        wal: None,
+        let_go: tombstones.good.iter().map(|gone| (gone.let_go_at, gone.stored_bytes)).collect(),
         keys: Vec::new(),
         drills: drills.good.iter().filter_map(drill).collect(),
         prune_refused: None,
@@ -184,6 +190,7 @@ fn drill(evidence: &Evidence) -> Option<DrillSeen> {
         finished_at: evidence.finished_at,
         verdict: evidence.verdict,
         why: evidence.reason.clone(),
+        unsigned: evidence.unsigned.clone(),
         took: evidence.restore_seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
     })
 }

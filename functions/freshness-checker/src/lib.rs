@@ -17,7 +17,7 @@ use lastgood_core::{
     domain::{
         finding::{Finding, FindingKind, Severity},
         forecast::forecast,
-        freshness::{AssetStatus, Tense, fleets, functions, judge, recoverable, unknown_because, unseen},
+        freshness::{AssetStatus, Tense, fleets, functions, judge, recoverable, storage, unknown_because, unseen},
         history::History,
         retention::clocks_disagree,
     },
@@ -161,6 +161,8 @@ async fn look_at_all(env: &Env, only: Option<&AssetName>, memory: Memory) -> Res
     );
     if only.is_none() {
         findings.extend(observe::vaults(env).await);
+        findings.extend(storage(&env.config, &assets, &observe::spaces(env).await));
+        findings.extend(observe::wakings(env).await);
     }
     findings.extend(fleets(&env.config, env.config.fleets_of(only)));
     let systems = env.config.systems.iter().map(|(name, system)| (name.clone(), system.restore_order.clone())).collect();
@@ -184,6 +186,7 @@ impl Look<'_> {
         if !asset.has_left() {
             observed.seen.posture = observe::posture(env, asset, &mut observed.seen.blind).await;
             observed.seen.bucket = observe::posture_of_bucket(env, asset, &mut observed.seen.blind).await;
+            observed.seen.wal = observe::wal(env, asset, &mut observed.seen.blind).await;
         }
         match prune::planned(env, asset, &observed).await {
             Ok(plan) if !plan.prune.is_empty() && asset.is_kept_now() => observed.seen.prune_refused = plan.refused,

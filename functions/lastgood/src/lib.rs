@@ -8,6 +8,7 @@ pub mod command;
 mod configure;
 mod demo;
 mod doctor;
+mod evidence;
 mod list;
 mod output;
 mod past;
@@ -79,6 +80,7 @@ async fn run(cli: Cli) -> Result<Exit> {
     let command = match cli.command {
         Command::Demo(ask) => return Box::pin(demo::demo(ask)).await,
         Command::Config(command) => return configure::configure(command, &cli.config, form).await,
+        Command::Evidence(command) => return Box::pin(evidence::evidence(command, &cli.config, form)).await,
         command => command,
     };
     let world = World::open(&cli.config, None, holder(), None, progress::shown(), Fleets::Look).await?;
@@ -96,7 +98,7 @@ async fn run(cli: Cli) -> Result<Exit> {
         Command::Prune(ask) => prune::prune(env, &ask, form).await,
         Command::Report(ask) => report::report(env, ask.html.as_deref(), form).await,
         Command::Restore(ask) => Box::pin(recover::recover(env, ask, form)).await,
-        // Both need no world of the config's.
-        Command::Demo(_) | Command::Config(_) => Ok(Exit::Usage),
+        // These open what they need by themselves.
+        Command::Demo(_) | Command::Evidence(_) | Command::Config(_) => Ok(Exit::Usage),
     }
 }

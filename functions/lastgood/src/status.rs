@@ -85,7 +85,12 @@ fn listing(status: &Status) -> String {
 }
 
 fn findings(status: &Status) -> String {
-    status.findings().iter().map(|finding| format!("\n\n{}", told(finding))).collect()
+    let mut said = String::new();
+    for finding in status.findings() {
+        said.push_str("\n\n");
+        said.push_str(&told(&finding));
+    }
+    said
 }
 
 /// One finding in three lines: what, what to type, where to read on.

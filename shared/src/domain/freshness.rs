@@ -6,6 +6,7 @@
 mod age;
 mod bucket;
 mod copies;
+mod duration;
 mod function;
 mod member;
 mod objects;
@@ -13,20 +14,25 @@ mod posture;
 mod proof;
 mod recoverable;
 mod runs;
+mod schedules;
 mod seen;
 mod size;
 mod status;
+mod storage;
 #[cfg(test)]
 mod tests;
+mod wal;
 
 pub use bucket::vault;
-pub use function::{Beat, functions};
+pub use function::{Beat, checker, functions};
 pub use member::fleets;
 pub use objects::unrecorded;
 pub use recoverable::{Recoverable, Tense, recoverable, unknown_because};
 pub use runs::failed_in_a_row;
+pub use schedules::{ScheduleSeen, Waking, schedules, wakings};
 pub use seen::{Candidate, CopySeen, DrillSeen, Objects, Reading, Seen, Stray};
 pub use status::{AssetStatus, CopyCount, Newest, Proven, Rto, State};
+pub use storage::storage;
 
 use crate::id::BackupId;
 use crate::{
@@ -53,6 +59,9 @@ pub fn judge(asset: &Asset, seen: &Seen, now: Timestamp, runbook: &str) -> Asset
         objects::findings,
         proof::findings,
         size::findings,
+        duration::findings,
+        storage::findings,
+        wal::findings,
         posture::findings,
         bucket::findings,
         member::findings,

@@ -10,11 +10,15 @@ use crate::{
 };
 
 /// Tells every channel that does not know it yet.
-pub(super) async fn tell(env: &Env, function: &str, refusal: &Error) {
+pub async fn tell(env: &Env, function: &str, refusal: &Error) {
     tracing::warn!(function, finding = FindingKind::EventRefused.slug(), "{}", refusal.full());
     let finding = Finding::new(FindingKind::EventRefused, Severity::Warning, refusal.sentence(), "lastgood config show");
-    let finding = finding.linked(&env.config.runbook);
-    let news = Told::news(&finding);
+    once(env, function, &finding.linked(&env.config.runbook)).await;
+}
+
+/// Tells a finding to every channel that does not know it, and remembers who knows.
+pub(super) async fn once(env: &Env, function: &str, finding: &Finding) {
+    let news = Told::news(finding);
     let mut told = env.vault.load::<Told>(&Key::Told).await.ok().flatten().map(|stored| stored.record).unwrap_or_default();
     let before = told.clone();
     for notifier in &env.notifiers {
@@ -22,7 +26,7 @@ pub(super) async fn tell(env: &Env, function: &str, refusal: &Error) {
         if known.contains(&news) {
             continue;
         }
-        match notifier.notify(function, std::slice::from_ref(&finding)).await {
+        match notifier.notify(function, std::slice::from_ref(finding)).await {
             Ok(()) => {
                 known.insert(news.clone());
             }

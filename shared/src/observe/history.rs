@@ -4,7 +4,7 @@ use super::records::maker;
 use crate::{
     catalog::{Tombstone, evidence::Evidence},
     clock::{Timestamp, since},
-    config::Asset,
+    config::{Asset, Copies},
     domain::{
         backup::{Form, Method},
         freshness::{Candidate, CopySeen, Objects, Reading, Seen, grace},
@@ -69,7 +69,7 @@ fn standing(backup: &Candidate) -> Standing {
 }
 
 fn copied(asset: &Asset, backup: &Candidate, now: Timestamp) -> Copied {
-    let mut asked = asset.policy.copies.iter().map(|copies| copies.place()).filter(|place| backup.manifest.belongs_at(place)).peekable();
+    let mut asked = asset.policy.copies.iter().map(Copies::place).filter(|place| backup.manifest.belongs_at(place)).peekable();
     if asked.peek().is_none() {
         return Copied::Unasked;
     }

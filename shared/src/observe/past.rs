@@ -7,12 +7,12 @@ use super::{Round, drill, reading, records};
 use crate::{
     catalog::{Copy, Key, Tombstone, Verification, evidence::Evidence},
     clock::Timestamp,
-    config::Asset,
+    config::{Asset, Copies},
     domain::{
         backup::{Expectations, Manifest, Origin, Tier},
         fleet::Standing,
         freshness::AssetStatus,
-        freshness::{Candidate, CopySeen, Counted, Objects, Recoverable, Seen, Tense, counted, judge, recoverable},
+        freshness::{Candidate, CopySeen, Counted, Objects, Seen, Tense, counted, judge, recoverable},
         held::Held,
         place::Place,
         run::{Run, RunState},
@@ -72,7 +72,7 @@ impl Records {
             verifications: verifications.good,
             copies: copies.good,
             drills: drills.good,
-            runs: runs.runs,
+            runs: runs.newest,
             unreadable: unreadable.into_iter().flatten().map(|(key, _)| key).collect(),
         })
     }
@@ -90,12 +90,8 @@ impl Records {
         status.stored_bytes +=
             stones.iter().filter(|stone| stone.held.is_none() && !self.is_listed(stone)).map(|stone| stone.stored_bytes).sum::<u64>();
         status.next_due = None;
-        status.recoverable = Some(self.recoverable(&asset, &seen, vault, at));
+        status.recoverable = Some(recoverable(&asset, &seen, vault, at, Tense::Then));
         Then { status, backups: counted(&asset, &seen, at), unknown: self.unknown(&asset, &stones, at) }
-    }
-
-    fn recoverable(&self, asset: &Asset, seen: &Seen, vault: &Place, at: Timestamp) -> Recoverable {
-        recoverable(asset, seen, vault, at, Tense::Then)
     }
 
     /// Whether the manifest of something that was let go is still there: a prune that was killed leaves it.
@@ -124,7 +120,7 @@ impl Records {
 
     fn copies_of(&self, asset: &Asset, manifest: &Manifest, stones: &[&Tombstone], at: Timestamp) -> BTreeMap<Place, CopySeen> {
         let forgotten = stones.iter().any(|stone| stone.backup == manifest.id);
-        let places = asset.policy.copies.iter().map(|copies| copies.place());
+        let places = asset.policy.copies.iter().map(Copies::place);
         let seen = |place: &Place| {
             let proof = self.copies.iter().find(|proof| proof.backup == manifest.id && proof.place == *place);
             match proof {

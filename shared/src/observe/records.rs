@@ -28,7 +28,7 @@ const FORMS: [Form; 2] = [Form::Export, Form::Snapshot];
 /// What is known of the runs of each form's function.
 pub(super) struct Runs {
     /// The newest, newest first.
-    pub runs: BTreeMap<Form, Vec<Run>>,
+    pub newest: BTreeMap<Form, Vec<Run>>,
     /// When each was due that was ever begun, newest first: of these the listing tells.
     pub slots: BTreeMap<Form, Vec<Slot>>,
     /// The keys that open ones may have left behind.
@@ -69,7 +69,7 @@ pub(super) async fn runs_until(vault: &Vault, asset: &AssetName, until: Option<T
         runs.insert(form, newest);
         all.insert(form, slots);
     }
-    Ok(Runs { runs, slots: all, leftovers, unreadable })
+    Ok(Runs { newest: runs, slots: all, leftovers, unreadable })
 }
 
 fn slot(folder: &str, key: &str) -> Option<Slot> {

@@ -41,6 +41,11 @@ impl Inbox {
         told.iter().flatten().map(|finding| format!("{:?} {finding}", finding.severity).to_lowercase()).collect()
     }
 
+    /// Returns the last finding that was told.
+    pub fn last(&self) -> Option<Finding> {
+        self.state().told.last().and_then(|told| told.last().cloned())
+    }
+
     /// Refuses every delivery from now on.
     pub fn close(&self) {
         self.state().closed = true;

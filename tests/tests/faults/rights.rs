@@ -78,6 +78,7 @@ fn elsewhere(role: &str, right: &str) -> Option<&'static str> {
             "a service asks for it: faults/rds_aws r40, stories/{buckets,keys} r40"
         }
         ("freshness-checker", "kms:Encrypt") => "stories/keys r41",
+        ("freshness-checker", "scheduler:GetSchedule") => "stories/signals r41",
         (_, "events:PutEvents") => "its host asks: stories/changes",
         ("snapshot-trigger" | "export-to-bucket" | "cross-region-copy" | "restore-drill", "sns:Publish") => {
             "its host asks: stories/notices"

@@ -212,7 +212,7 @@ async fn nobody_is_kept_out_of_the_evidence_that_the_page_leads_to() {
     let mut browser = Browser::start().await;
     let ids = ["01KAFYV7R0ENSV9ZHHSMG8BXWQ", "01KAFYV7R0ENSV9ZHHSMG8BXWR"];
     for (evidence, id) in [failed, proven].into_iter().zip(ids) {
-        Evidence { drill: id.parse().unwrap(), ..evidence }.keep(&vault).await.unwrap();
+        Evidence { drill: id.parse().unwrap(), ..evidence }.keep(&vault, None).await.unwrap();
     }
     std::fs::create_dir(desk.path("elsewhere")).unwrap();
     // The page of the vault itself, and one that was written elsewhere: both lead there.

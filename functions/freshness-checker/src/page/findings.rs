@@ -52,6 +52,8 @@ fn runbook(finding: &Finding) -> Markup {
 
 fn kinds(findings: &[Finding]) -> String {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    findings.iter().for_each(|finding| *counts.entry(finding.kind.slug()).or_default() += 1);
+    for finding in findings {
+        *counts.entry(finding.kind.slug()).or_default() += 1;
+    }
     counts.into_iter().map(|(kind, count)| format!("{count} {kind}")).collect::<Vec<_>>().join(", ")
 }

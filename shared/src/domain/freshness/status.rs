@@ -181,7 +181,7 @@ fn state(finding: &Finding) -> State {
     let critical = finding.severity == Severity::Critical;
     match finding.kind {
         F::BackupStale | F::NeverSucceeded => State::Stale,
-        F::CopyMissing | F::MemberLeft if critical => State::Stale,
+        F::CopyMissing | F::MemberLeft | F::WalStale if critical => State::Stale,
         F::BackupCorrupt | F::RecordedButMissing | F::DrillFailed | F::SizeAnomaly | F::ClockImplausible | F::KeyUnusable if critical => {
             State::Failing
         }
@@ -209,6 +209,12 @@ fn state(finding: &Finding) -> State {
         | F::PostureDrift
         | F::VaultUnsafe
         | F::FleetShort
-        | F::MemberLeft => State::Warning,
+        | F::MemberLeft
+        | F::WalStale
+        | F::DurationOverLimit
+        | F::StorageQuota
+        | F::ScheduleDisabled
+        | F::CheckerDead
+        | F::EvidenceUnsigned => State::Warning,
     }
 }

@@ -17,7 +17,7 @@ pub struct Point {
 pub fn trend(now: Timestamp, values: impl Iterator<Item = (Timestamp, f64)>, points: i64) -> Vec<Point> {
     let today = now.as_second().div_euclid(DAY);
     let mut dated: Vec<(i64, f64)> = values.map(|(at, value)| ((today - at.as_second().div_euclid(DAY)).max(0), value)).collect();
-    dated.sort_by(|a, b| b.0.cmp(&a.0));
+    dated.sort_by_key(|(days_ago, _)| std::cmp::Reverse(*days_ago));
     let Some(oldest) = dated.first().map(|(days_ago, _)| *days_ago) else { return Vec::new() };
     let stretch = (oldest + points.max(1)) / points.max(1);
     let of = |days_ago: i64| days_ago / stretch;

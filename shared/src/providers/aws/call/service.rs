@@ -8,6 +8,8 @@ use aws_types::service_config::ServiceConfigKey;
 pub(in crate::providers::aws) enum Service {
     /// Volumes and their snapshots.
     Ec2,
+    /// AWS Backup.
+    Backup,
     /// The blocks inside snapshots.
     Ebs,
     /// Caches and their snapshots.
@@ -16,6 +18,8 @@ pub(in crate::providers::aws) enum Service {
     EventBridge,
     /// Keys.
     Kms,
+    /// What wakes functions.
+    Scheduler,
 }
 
 impl Service {
@@ -23,10 +27,12 @@ impl Service {
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Ec2 => "EC2",
+            Self::Backup => "Backup",
             Self::Ebs => "EBS",
             Self::ElastiCache => "ElastiCache",
             Self::EventBridge => "EventBridge",
             Self::Kms => "KMS",
+            Self::Scheduler => "Scheduler",
         }
     }
 
@@ -34,10 +40,12 @@ impl Service {
     pub(super) const fn signing_name(self) -> &'static str {
         match self {
             Self::Ec2 => "ec2",
+            Self::Backup => "backup",
             Self::Ebs => "ebs",
             Self::ElastiCache => "elasticache",
             Self::EventBridge => "events",
             Self::Kms => "kms",
+            Self::Scheduler => "scheduler",
         }
     }
 
@@ -46,7 +54,7 @@ impl Service {
         match self {
             Self::Ec2 => "2016-11-15",
             Self::ElastiCache => "2015-02-02",
-            Self::Ebs | Self::EventBridge | Self::Kms => "",
+            Self::Backup | Self::Ebs | Self::EventBridge | Self::Kms | Self::Scheduler => "",
         }
     }
 
