@@ -128,6 +128,7 @@ impl Crowd {
             secrets: Arc::new(MemorySecrets::default()),
             providers: Arc::new(self.clone()),
             notifiers: Vec::new(),
+            monitors: Vec::new(),
             progress: Arc::new(Quiet),
             holder: "bench".to_owned(),
             deadline: None,

@@ -75,6 +75,7 @@ impl Crowd {
             restore_seconds: Some(900.0),
             objectives: Evidence::objectives(rto, rpo, Some(900.0), None),
             checks: Vec::new(),
+            unsigned: None,
             tools: BTreeMap::new(),
         }
     }
