@@ -27,6 +27,7 @@ mod rds;
 mod restore;
 mod scale;
 mod secrets;
+mod simulate;
 mod snapshot;
 mod sns;
 mod verify;
