@@ -46,30 +46,30 @@ async fn a_healthy_quarter_raises_no_alert_and_loses_nothing() {
 
 #[tokio::test]
 async fn each_fault_is_noticed_by_an_alert_that_belongs_to_it() {
-    for (fault, by, within_days) in [
-        ("kms-revoked@3d", "", 1),
-        ("kms-revoked=orders-rds@3d", "", 2),
-        ("schedule-silent@3d", "", 3),
-        ("schedule-silent=restore-drill@3d", "unproven", 20),
-        ("backup-fails=orders-db@3d", "backup-failed", 2),
-        ("backup-fails=orders-rds@3d", "backup-failed", 2),
-        ("corrupt-bytes=orders-db@3d", "", 8),
-        ("copy-region-down@3d", "", 3),
-        ("source-shrinks=orders-db@3d", "size-anomaly", 2),
-        ("drill-fails@3d", "drill-failed", 8),
-        ("drill-cannot-run=orders-db@3d", "", 20),
-        ("credentials-expired=orders-db@3d", "backup-failed", 2),
-        ("credentials-expired=orders-rds@3d", "", 2),
-        ("clock-jumps@3d..5d", "clock-implausible", 1),
-        ("vault-public@3d", "vault-unsafe", 1),
-        ("lifecycle-change@3d", "", 1),
-        ("disk-full@3d", "backup-failed", 2),
+    for (fault, by, days) in [
+        ("kms-revoked@2d", "could-not-observe", 4),
+        ("kms-revoked=orders-rds@2d", "key-unusable", 4),
+        ("schedule-silent@2d", "backup-stale", 5),
+        ("backup-fails=orders-db@2d", "backup-", 4),
+        ("backup-fails=orders-rds@2d", "backup-", 4),
+        ("corrupt-bytes=orders-db@2d", "backup-", 4),
+        ("copy-region-down@2d", "could-not-observe", 4),
+        ("source-shrinks=orders-db@2d", "backup-stale", 4),
+        ("drill-fails@2d", "drill-failed", 8),
+        ("credentials-expired=orders-db@2d", "backup-", 4),
+        ("credentials-expired=orders-rds@2d", "backup-", 4),
+        ("clock-jumps@2d..3d", "clock-implausible", 4),
+        ("vault-public@2d", "vault-unsafe", 4),
+        ("lifecycle-change@2d", "vault-unsafe", 4),
+        ("disk-full@2d", "backup-", 4),
+        ("schedule-silent=restore-drill@2d", "unproven", 9),
+        ("drill-cannot-run=orders-db@2d", "unproven", 9),
     ] {
-        let (exit, story) = plays(&format!("--days 24 --fault {fault}")).await;
+        let (exit, story) = plays(&format!("--days {days} --fault {fault}")).await;
         let noticed = &story["faults"][0];
         assert_eq!(exit, Some(0), "{fault}: {:#}", story["alerts"]);
         assert!(noticed["by"].as_str().unwrap().starts_with(by), "{fault}: {noticed:#}");
-        assert!(noticed["after_seconds"].as_u64().unwrap() <= within_days * 86_400, "{fault}: {noticed:#}");
+        assert!(noticed["after_seconds"].as_u64().unwrap() <= (days - 2) * 86_400, "{fault}: {noticed:#}");
         let early = story["alerts"].as_array().unwrap().iter().filter(|alert| alert["at"].as_str() < noticed["began"].as_str()).count();
         assert_eq!(early, 0, "{fault}: nothing was told before it began");
     }
@@ -77,7 +77,7 @@ async fn each_fault_is_noticed_by_an_alert_that_belongs_to_it() {
 
 #[tokio::test]
 async fn what_is_over_is_over_and_what_would_have_been_lost_is_said() {
-    let (exit, story) = plays("--days 20 --fault backup-fails=orders-db@5d..9d").await;
+    let (exit, story) = plays("--days 12 --fault backup-fails=orders-db@5d..8d").await;
     assert_eq!(exit, Some(0));
     let alerts = story["alerts"].as_array().unwrap();
     assert!(alerts.iter().any(|alert| alert["kind"] == "backup-stale" && alert["severity"] == "critical"), "{alerts:#?}");
@@ -96,16 +96,16 @@ async fn what_is_over_is_over_and_what_would_have_been_lost_is_said() {
 async fn a_fault_that_nobody_is_told_of_is_red_and_ends_with_2() {
     let desk = Desk::new(CONFIG);
     for fault in ["checker-dead@3d", "channel-refuses@3d"] {
-        let ran = desk.types(&format!("simulate --days 12 --fault {fault} --fault backup-fails@5d")).await;
+        let ran = desk.types(&format!("simulate --days 5 --fault {fault} --fault backup-fails@3d")).await;
         assert_eq!(ran.exit, Some(2), "{fault}: {ran:#?}");
-        assert!(ran.stdout.contains("NEVER NOTICED") && ran.stdout.contains("backup-fails@5d was never noticed"), "{ran:#?}");
+        assert!(ran.stdout.contains("NEVER NOTICED") && ran.stdout.contains("backup-fails@3d was never noticed"), "{ran:#?}");
     }
 }
 
 #[tokio::test]
 async fn the_same_seed_tells_the_same_story() {
     let desk = Desk::new(CONFIG);
-    let line = "simulate --days 21 --fault corrupt-bytes=orders-db@4d --fault drill-cannot-run=orders-rds@6d..15d --seed";
+    let line = "simulate --days 12 --fault corrupt-bytes=orders-db@4d --fault drill-cannot-run=orders-rds@5d..11d --seed";
     let first = desk.types(&format!("{line} 7")).await;
     let again = desk.types(&format!("{line} 7")).await;
     assert_eq!((first.exit, &first.stdout), (again.exit, &again.stdout));
@@ -140,7 +140,7 @@ assets:
     let made = std::process::Command::new("mkfifo").arg(desk.path("pipe")).status().unwrap();
     assert!(made.success());
     let mut before = names(&desk);
-    let ran = tokio::time::timeout(std::time::Duration::from_secs(60), desk.types("simulate --days 10")).await.expect("it hangs");
+    let ran = tokio::time::timeout(std::time::Duration::from_secs(60), desk.types("simulate --days 3")).await.expect("it hangs");
     assert_eq!(ran.exit, Some(0), "{ran:#?}");
     for told in ["not played: uploads, a bucket: there is no double of it yet", "not played: fleet, a fleet", "exports are not encrypted"] {
         assert!(ran.stdout.contains(told), "{told}: {ran:#?}");
@@ -179,15 +179,15 @@ fn no_combination_of_faults_breaks_it() {
     let names = "kms-revoked schedule-silent backup-fails corrupt-bytes copy-region-down source-shrinks drill-fails drill-cannot-run checker-dead \
                  channel-refuses credentials-expired clock-jumps vault-public lifecycle-change disk-full";
     let names: Vec<&str> = names.split_whitespace().collect();
-    let fault = (0..names.len(), 0u32..200, proptest::option::of(1u32..200));
+    let fault = (0..names.len(), 0u32..140, proptest::option::of(1u32..100));
     let desk = Desk::new(CONFIG);
-    proptest!(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() }, |(faults in proptest::collection::vec(fault, 1..6), seed in any::<u64>())| {
+    proptest!(ProptestConfig { cases: 10, failure_persistence: None, ..ProptestConfig::default() }, |(faults in proptest::collection::vec(fault, 1..6), seed in any::<u64>())| {
         let typed = faults.iter().map(|(name, from, lasts)| {
             let until = lasts.map(|lasts| format!("..{}h", from + lasts)).unwrap_or_default();
             let from = if *from == 0 { "0d".to_owned() } else { format!("{from}h") };
             format!(" --fault {}@{from}{until}", names[*name])
         });
-        let line = format!("simulate --days 9 --json --seed {seed}{}", typed.collect::<String>());
+        let line = format!("simulate --days 6 --json --seed {seed}{}", typed.collect::<String>());
         let ran = runtime.block_on(desk.types(&line));
         prop_assert!(matches!(ran.exit, Some(0 | 2)), "{}: {:#?}", line, ran);
         let story: Value = serde_json::from_str(&ran.stdout).unwrap();

@@ -84,7 +84,7 @@ impl Providers for Stage {
             (false, true) => Some("the provider gave it up: internal failure"),
             (false, false) => None,
         });
-        let unusable = hits(Kind::KmsRevoked).then(|| "it is disabled".to_owned());
+        let unusable = hits(Kind::KmsRevoked).then(|| "is disabled".to_owned());
         let key = unusable.map(|why| KeySeen { name: "alias/backups".to_owned(), unusable: Some(why) });
         snapshots.set_posture(Posture { key, ..Posture::default() });
         if asset.policy.snapshot.as_ref().is_some_and(|policy| policy.from == SnapshotFrom::Automated) {
