@@ -93,6 +93,14 @@ async fn what_is_over_is_over_and_what_would_have_been_lost_is_said() {
 }
 
 #[tokio::test]
+async fn records_of_one_asset_that_cannot_be_read_do_not_keep_others_from_being_drilled() {
+    // The drill of orders-db is due on day 6, a Sunday, and would be missed from day 7 on.
+    let (_, story) = plays("--days 9 --fault kms-revoked=orders-rds@2d").await;
+    let alerts = story["alerts"].as_array().unwrap();
+    assert!(!alerts.is_empty() && alerts.iter().all(|alert| alert["asset"] == "orders-rds"), "{alerts:#?}");
+}
+
+#[tokio::test]
 async fn a_fault_that_nobody_is_told_of_is_red_and_ends_with_2() {
     let desk = Desk::new(CONFIG);
     for fault in ["checker-dead@3d", "channel-refuses@3d"] {

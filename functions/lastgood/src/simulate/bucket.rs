@@ -44,10 +44,8 @@ impl Exposed {
     fn bear(&self, key: &str, deed: Deed) -> Result<()> {
         let asset = asset_of(key);
         if !self.main {
-            return match self.weather.is(Kind::CopyRegionDown, asset) {
-                true => Err(retry(format!("{} does not answer", self.inner.place()))),
-                false => Ok(()),
-            };
+            let down = self.weather.is(Kind::CopyRegionDown, asset);
+            return if down { Err(retry(format!("{} does not answer", self.inner.place()))) } else { Ok(()) };
         }
         if deed != Deed::Look && self.weather.is(Kind::KmsRevoked, asset) {
             return Err(denied(format!("{key}: the key that the vault is encrypted with is disabled (KMS.DisabledException)")));

@@ -9,6 +9,7 @@ use lastgood_core::{
     id::AssetName,
 };
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// An asset that does not play, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -69,7 +70,7 @@ impl Cast {
         }
         let (remarks, channels) = (remarks_of(&config), config.notify.len());
         (config.openpgp, config.decrypt_with, config.passphrase) = (Vec::new(), None, None);
-        (config.evidence, config.events, config.systems) = (EvidencePolicy::default(), None, Default::default());
+        (config.evidence, config.events, config.systems) = (EvidencePolicy::default(), None, BTreeMap::new());
         config.notify.clear();
         for fault in faults {
             known(&config, fault)?;
@@ -90,8 +91,7 @@ fn remarks_of(config: &Config) -> Vec<String> {
 /// Why an asset cannot be played; none where it can.
 fn unplayable(asset: &Asset) -> Option<String> {
     let kind = match &asset.source {
-        Source::Postgres { .. } | Source::Rds { .. } | Source::Elasticache { .. } => None,
-        Source::Volume { place: Some(_), .. } => None,
+        Source::Postgres { .. } | Source::Rds { .. } | Source::Elasticache { .. } | Source::Volume { place: Some(_), .. } => None,
         Source::Volume { place: None, .. } => Some("a volume outside of Amazon"),
         Source::Cloudsql { .. } => Some("Cloud SQL"),
         Source::Bucket { .. } => Some("a bucket"),

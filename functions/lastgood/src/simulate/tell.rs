@@ -16,7 +16,7 @@ const MOST: usize = 110;
 
 /// Tells the story.
 pub fn people(story: &Story) -> String {
-    let names: Vec<_> = story.assets.iter().map(|asset| asset.as_str()).collect();
+    let names: Vec<_> = story.assets.iter().map(lastgood_core::id::AssetName::as_str).collect();
     let mut said = format!(
         "{} days, seed {}: {}. {} backups, {} proven restores, {} alerts",
         story.days,

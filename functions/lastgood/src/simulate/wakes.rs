@@ -30,7 +30,11 @@ use lastgood_core::{
 };
 use restore_drill::RestoreDrill;
 use snapshot_trigger::SnapshotTrigger;
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 /// When every simulation begins: a Monday.
 pub const START: i64 = 1_767_571_200;
@@ -96,7 +100,7 @@ pub async fn play(cast: &Cast, days: u32, seed: u64, mut watch: impl FnMut(u64))
     play.everything_once().await;
     let end = after(start, DAY * days);
     let mut wakes = play.first_wakes(start);
-    while let Some(((at, wake), ())) = wakes.pop_first() {
+    while let Some((at, wake)) = wakes.pop_first() {
         if at > end {
             break;
         }
@@ -107,7 +111,7 @@ pub async fn play(cast: &Cast, days: u32, seed: u64, mut watch: impl FnMut(u64))
         play.wake(&wake, at).await;
         play.weigh();
         if let Some(next) = play.next(&wake, at) {
-            wakes.insert((next, wake), ());
+            wakes.insert((next, wake));
         }
     }
     Ok(play.book.close(cast, days, seed, start))
@@ -170,10 +174,10 @@ impl<'a> Play<'a> {
         }
     }
 
-    fn first_wakes(&self, start: Timestamp) -> BTreeMap<(Timestamp, Wake), ()> {
+    fn first_wakes(&self, start: Timestamp) -> BTreeSet<(Timestamp, Wake)> {
         let exports = self.cast.config.assets.iter().filter(|(_, asset)| asset.policy.export.is_some());
         let wakes = exports.map(|(name, _)| Wake::Export(name.clone())).chain([Wake::Snapshot, Wake::Copy, Wake::Drill, Wake::Check]);
-        wakes.filter_map(|wake| Some(((self.next(&wake, start)?, wake), ()))).collect()
+        wakes.filter_map(|wake| Some((self.next(&wake, start)?, wake))).collect()
     }
 
     /// When a schedule wakes it next: as in infra/aws.
