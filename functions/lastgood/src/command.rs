@@ -61,6 +61,9 @@ pub enum Command {
     /// Lists, verifies and hands out the signed evidence of drills, and makes the keys that sign it.
     #[command(subcommand)]
     Evidence(EvidenceCommand),
+    /// Plays months of this config in seconds, with faults, in memory: which alerts would have come, and what would be lost.
+    #[command(after_help = crate::simulate::HELP)]
+    Simulate(Simulate),
     /// Checks, shows or describes the config.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -209,4 +212,18 @@ pub struct ExportEvidence {
     /// Writes the in-toto statements in their DSSE envelopes, one to a line.
     #[arg(long)]
     pub in_toto: bool,
+}
+
+/// A simulation.
+#[derive(Debug, Args)]
+pub struct Simulate {
+    /// How many days are played.
+    #[arg(long, default_value_t = 90, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=3_660))]
+    pub days: u32,
+    /// A fault, NAME[=ASSET]@12d[..20d]; may be given more than once.
+    #[arg(long, value_name = "FAULT")]
+    pub fault: Vec<crate::simulate::Fault>,
+    /// What chance does: the same seed tells the same story.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub seed: u64,
 }

@@ -15,6 +15,7 @@ mod past;
 mod prune;
 mod recover;
 mod report;
+mod simulate;
 mod status;
 mod verify;
 
@@ -81,6 +82,7 @@ async fn run(cli: Cli) -> Result<Exit> {
         Command::Demo(ask) => return Box::pin(demo::demo(ask)).await,
         Command::Config(command) => return configure::configure(command, &cli.config, form).await,
         Command::Evidence(command) => return Box::pin(evidence::evidence(command, &cli.config, form)).await,
+        Command::Simulate(ask) => return simulate::simulate(ask, &cli.config, form).await,
         command => command,
     };
     let world = World::open(&cli.config, None, holder(), None, progress::shown(), Fleets::Look).await?;
@@ -99,6 +101,6 @@ async fn run(cli: Cli) -> Result<Exit> {
         Command::Report(ask) => report::report(env, ask.html.as_deref(), form).await,
         Command::Restore(ask) => Box::pin(recover::recover(env, ask, form)).await,
         // These open what they need by themselves.
-        Command::Demo(_) | Command::Evidence(_) | Command::Config(_) => Ok(Exit::Usage),
+        Command::Demo(_) | Command::Evidence(_) | Command::Simulate(_) | Command::Config(_) => Ok(Exit::Usage),
     }
 }

@@ -15,7 +15,7 @@ pub use report::{DrillReport, Drilled};
 
 use advance::{Advanced, advance};
 use choose::{Choice, choose};
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, stream};
 use lastgood_core::{
     catalog::{
         Key,
@@ -77,18 +77,26 @@ impl Function for RestoreDrill {
         if let Some(place) = &self.from {
             known(env, place)?;
         }
-        let open = open_drills(env).await?;
-        let busy = open.values().flatten().filter_map(|run| run.drill.as_ref()?.drill.replica().cloned()).collect();
+        let open = open_drills(env).await;
+        // Whose drills are open is known only where every asset's runs could be read: else nothing is swept this time.
+        let busy = open.values().try_fold(BTreeSet::new(), |mut busy, runs| {
+            busy.extend(runs.as_ref().ok()?.iter().filter_map(|run| run.drill.as_ref()?.drill.replica().cloned()));
+            Some(busy)
+        });
         let mut entries = Vec::new();
         for asset in env.config.selected(self.asset.as_ref())? {
             let mut tested = Vec::new();
             let outcome = match &asset.policy.drill {
-                Some(policy) => {
-                    let room = Room { env, asset, policy, request: &self, open: open.get(&asset.name).map_or(&[], Vec::as_slice) };
-                    // These wait for nobody: AWS Backup removes what it restored after some hours.
-                    tested = room.restore_tests().await;
-                    room.work(&busy).await.unwrap_or_else(|error| Outcome::from_error(&error))
-                }
+                Some(policy) => match open.get(&asset.name) {
+                    Some(Err(unread)) => Outcome::from_error(unread),
+                    runs => {
+                        let open = runs.and_then(|runs| runs.as_ref().ok()).map_or(&[][..], Vec::as_slice);
+                        let room = Room { env, asset, policy, request: &self, open };
+                        // These wait for nobody: AWS Backup removes what it restored after some hours.
+                        tested = room.restore_tests().await;
+                        room.work(busy.as_ref()).await.unwrap_or_else(|error| Outcome::from_error(&error))
+                    }
+                },
                 None if self.asset.as_ref() == Some(&asset.name) => Outcome::from_error(&nothing_asked(&asset.name)),
                 None => continue,
             };
@@ -115,11 +123,14 @@ fn known(env: &Env, place: &Place) -> Result<()> {
     Err(invalid(format!("{place} is no place that the config names")).hint("name it under `copies` first"))
 }
 
-/// The open drills of every asset that is drilled. Their replicas are left to whoever holds their run.
-async fn open_drills(env: &Env) -> Result<BTreeMap<AssetName, Vec<Run>>> {
+/// The open drills of every asset that is drilled, or why they cannot be read. Their replicas are left to whoever holds their run.
+async fn open_drills(env: &Env) -> BTreeMap<AssetName, Result<Vec<Run>>> {
     let drilled = env.config.assets.values().filter(|asset| asset.policy.drill.is_some());
-    let look = |name: AssetName| async move { open_runs(env, &name).await.map(|runs| (name, runs)) };
-    stream::iter(drilled.map(|asset| look(asset.name.clone())).collect::<Vec<_>>()).buffered(AT_ONCE).try_collect().await
+    let look = |name: AssetName| async move {
+        let runs = open_runs(env, &name).await;
+        (name, runs)
+    };
+    stream::iter(drilled.map(|asset| look(asset.name.clone())).collect::<Vec<_>>()).buffered(AT_ONCE).collect().await
 }
 
 /// Returns the drills of an asset that were begun and not finished, oldest first. One that nobody has gone on with for so long
@@ -143,9 +154,12 @@ struct Room<'a> {
 }
 
 impl Room<'_> {
-    async fn work(&self, busy: &BTreeSet<ReplicaName>) -> Result<Outcome<Drilled>> {
+    async fn work(&self, busy: Option<&BTreeSet<ReplicaName>>) -> Result<Outcome<Drilled>> {
         let replicas = self.env.providers.replicas(self.asset, &self.policy.into).await.during("reaching the place for drills")?;
-        let swept = self.sweep(&*replicas, busy).await?;
+        let swept = match busy {
+            Some(busy) => self.sweep(&*replicas, busy).await?,
+            None => 0,
+        };
         let mut last = None;
         for run in self.open {
             match self.claim(run.slot).await? {

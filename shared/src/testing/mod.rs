@@ -1,4 +1,5 @@
-//! Stateful fakes that are harsher than the real thing, for tests of this crate and of everything built on it.
+//! Stateful fakes that are harsher than the real thing: for tests of this crate and of everything built on it, and for the
+//! command's simulations. No function links them.
 
 mod bucket;
 mod clock;

@@ -30,6 +30,7 @@ mod restore;
 mod scale;
 mod secrets;
 mod signals;
+mod simulate;
 mod snapshot;
 mod sns;
 mod verify;

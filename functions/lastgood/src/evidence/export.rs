@@ -35,17 +35,17 @@ pub async fn export(env: &Env, ask: &ExportEvidence, form: Form) -> Result<Exit>
     let links = links(&env.vault, &ask.asset).await?;
     let head = links.last().and_then(|link| link.bytes.as_ref()).map(|bytes| hex::encode(Sha256::digest(bytes)));
     let files = if ask.in_toto {
-        let mut lines = Vec::new();
+        let mut statements = Vec::new();
         for link in &links {
             let bytes = link.bytes.as_deref().ok_or_else(|| corrupt(format!("link {} is larger than a link ever is", link.number)))?;
             let opened = open(bytes).during(format!("reading link {}", link.number))?;
-            lines.extend(serde_json::to_vec(&opened.envelope).map_err(|error| failed("writing an envelope").because(error))?);
-            lines.push(b'\n');
+            statements.extend(serde_json::to_vec(&opened.envelope).map_err(|error| failed("writing an envelope").because(error))?);
+            statements.push(b'\n');
         }
-        if lines.is_empty() {
+        if statements.is_empty() {
             return Err(not_found(format!("no evidence of {} is signed", ask.asset)).hint("name a key under evidence.sign, and drill"));
         }
-        new_file(&ask.to, &lines)?;
+        new_file(&ask.to, &statements)?;
         links.len()
     } else {
         folder(env, ask).await?

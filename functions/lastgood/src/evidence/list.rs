@@ -102,6 +102,6 @@ fn people(all: &[Listed], unreadable: &[String]) -> String {
         ]);
     }
     let mut said = if all.is_empty() { "there is no evidence yet: `lastgood drill ASSET` makes some".to_owned() } else { text(&listing) };
-    unreadable.iter().for_each(|broken| said.push_str(&format!("\n\ncannot be read: {broken}")));
+    said.extend(unreadable.iter().map(|broken| format!("\n\ncannot be read: {broken}")));
     said
 }

@@ -82,8 +82,8 @@ async fn exported(vault: &Vault, named: Option<&AssetName>) -> Result<Vec<AssetN
         return Ok(vec![name.clone()]);
     }
     let all = vault.bucket().list_all("catalog/v1/assets/").await?;
-    let names: BTreeSet<AssetName> = all.iter().filter_map(|meta| meta.key.split('/').nth(3)?.parse().ok()).collect();
-    Ok(names.into_iter().collect())
+    let there: BTreeSet<AssetName> = all.iter().filter_map(|meta| meta.key.split('/').nth(3)?.parse().ok()).collect();
+    Ok(there.into_iter().collect())
 }
 
 /// The first characters of a digest, for people.
