@@ -206,7 +206,8 @@ pub fn exit_of(findings: &[Finding]) -> Exit {
         | F::PostureDrift
         | F::MemberLeft
         | F::DurationOverLimit
-        | F::StorageQuota => Exit::Good,
+        | F::StorageQuota
+        | F::EvidenceUnsigned => Exit::Good,
     };
     let exits: Vec<_> = findings.iter().map(exit).collect();
     [Exit::Failed, Exit::Stale, Exit::CouldNotVerify].into_iter().find(|exit| exits.contains(exit)).unwrap_or(Exit::Good)

@@ -4,7 +4,9 @@
 mod buckets;
 mod copies;
 mod held;
+mod history;
 mod keys;
+mod past;
 mod records;
 mod wakings;
 mod wal;
@@ -12,6 +14,7 @@ mod wal;
 pub use buckets::{posture_of_bucket, spaces, vaults};
 pub use held::{backups_at, contradiction, posture};
 pub use keys::KeyRing;
+pub use past::{Records, Then, UNKNOWN_OF_ALL};
 pub use wakings::wakings;
 pub use wal::wal;
 
@@ -22,6 +25,7 @@ use crate::{
     domain::{
         backup::{Form, Manifest, Method},
         freshness::{Candidate, DrillSeen, Objects, Reading, Seen, Stray, unrecorded},
+        history::History,
     },
     env::Env,
     error::Result,
@@ -39,6 +43,8 @@ use std::{
 pub struct Observation {
     /// The input of the rules.
     pub seen: Seen,
+    /// What became of it over the last year.
+    pub history: History,
     /// When the store says that each manifest was written.
     pub stored_at: BTreeMap<BackupId, Timestamp>,
     /// What was let go.
@@ -88,7 +94,7 @@ pub async fn observe_in(env: &Env, round: &Round, asset: &Asset) -> Result<Obser
     let verifications = vault.all::<Verification>(&Key::verifications(name)).await?;
     let copies = vault.all::<Copy>(&Key::copies(name)).await?;
     let drills = vault.all::<Evidence>(&Key::drills(name)).await?;
-    let (runs, leftovers, unreadable_runs) = records::runs(vault, name).await?;
+    let records::Runs { runs, slots, leftovers, unreadable: unreadable_runs } = records::runs(vault, name).await?;
     let listing = listing(vault, name).await?;
     let mut blind = Vec::new();
     let at_home = held::at_home(env, asset, &manifests.good, &mut blind).await;
@@ -124,8 +130,9 @@ pub async fn observe_in(env: &Env, round: &Round, asset: &Asset) -> Result<Obser
         prune_refused: None,
         blind,
     };
+    let history = history::of(asset, &seen, &tombstones.good, &drills.good, &slots, env.clock.now());
     let stored_at = stored_at(vault, name).await?;
-    Ok(Observation { seen, stored_at, tombstones: tombstones.good, copies: copies.good, records })
+    Ok(Observation { seen, history, stored_at, tombstones: tombstones.good, copies: copies.good, records })
 }
 
 /// Everything that lies among an asset's artifacts.
@@ -183,6 +190,7 @@ fn drill(evidence: &Evidence) -> Option<DrillSeen> {
         finished_at: evidence.finished_at,
         verdict: evidence.verdict,
         why: evidence.reason.clone(),
+        unsigned: evidence.unsigned.clone(),
         took: evidence.restore_seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
     })
 }

@@ -2,6 +2,7 @@
 
 pub mod aws;
 pub mod bench;
+pub mod browser;
 pub mod deployed;
 pub mod desk;
 pub mod drills;

@@ -1,8 +1,13 @@
-//! `lastgood status`: one line per asset, and below it what somebody must know, worst first.
+//! `lastgood status`: one line per asset, and below it what somebody must know, worst first. Of one asset alone also what could
+//! be had back of it, in a sentence.
 
-use crate::output::{
-    Form, say, say_json,
-    table::{Tone, age, ago, bytes, table, text, toned},
+use crate::{
+    command::Status as Ask,
+    output::{
+        Form, say, say_json,
+        table::{Tone, age, ago, bytes, table, text, toned},
+    },
+    past,
 };
 use freshness_checker::observe_all;
 use lastgood_core::{
@@ -17,18 +22,39 @@ use lastgood_core::{
     function::{Exit, Findings},
 };
 
-/// Shows how everything stands. Changes nothing and tells nobody.
-pub async fn status(env: &Env, form: Form) -> Result<Exit> {
-    let status = observe_all(env, None).await?;
-    match form {
-        Form::Programs => say_json(&status)?,
-        Form::People => say(&people(&status))?,
+/// Shows how everything stands, now or at a moment that is past. Changes nothing and tells nobody.
+pub async fn status(env: &Env, ask: &Ask, form: Form) -> Result<Exit> {
+    if let Some(at) = ask.at {
+        return past::status(env, ask.asset.as_ref(), at, form).await;
+    }
+    let status = observe_all(env, ask.asset.as_ref()).await?;
+    match (form, &ask.asset) {
+        (Form::Programs, _) => say_json(&status)?,
+        (Form::People, None) => say(&people(&status))?,
+        (Form::People, Some(_)) => say(&in_full(&status))?,
     }
     Ok(status.exit())
 }
 
+/// The same with what could be had back of each asset, and when that will take too long.
+pub fn in_full(status: &Status) -> String {
+    let (mut said, findings) = (listing(status), findings(status));
+    for asset in &status.assets {
+        let recoverable = asset.recoverable.as_ref().map(|found| found.sentence.as_str());
+        let forecast = asset.forecast.as_ref().map(|forecast| forecast.sentence.as_str());
+        for sentence in [recoverable, forecast].into_iter().flatten() {
+            said.push_str(&format!("\n\n{}: {sentence}", asset.asset));
+        }
+    }
+    said + &findings
+}
+
 /// The table and what is below it.
 pub fn people(status: &Status) -> String {
+    listing(status) + &findings(status)
+}
+
+fn listing(status: &Status) -> String {
     let mut listing = table(&["ASSET", "NEWEST", "DATA AGE / RPO", "COPIES", "LAST PROVEN", "RTO", "KEPT", "STATE"]);
     for asset in &status.assets {
         listing.add_row(vec![
@@ -55,12 +81,11 @@ pub fn people(status: &Status) -> String {
             state_cell(asset.state),
         ]);
     }
-    let mut said = text(&listing);
-    for finding in status.findings() {
-        said.push_str("\n\n");
-        said.push_str(&told(&finding));
-    }
-    said
+    text(&listing)
+}
+
+fn findings(status: &Status) -> String {
+    status.findings().iter().map(|finding| format!("\n\n{}", told(finding))).collect()
 }
 
 /// One finding in three lines: what, what to type, where to read on.

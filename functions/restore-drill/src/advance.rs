@@ -302,6 +302,7 @@ impl Work<'_> {
             ),
             checks: open.checks.clone(),
             tools: open.tools.clone(),
+            unsigned: None,
         })
     }
 }

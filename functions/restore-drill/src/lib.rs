@@ -4,6 +4,7 @@
 //! finished only once its replica was seen to be gone, and then its evidence exists; nothing that is not ours is touched.
 
 mod advance;
+mod attest;
 mod checks;
 mod choose;
 mod moment;
@@ -254,12 +255,18 @@ impl Room<'_> {
         advance(self.env, self.asset, self.policy, lease, &**replicas).await
     }
 
+    /// Links, then keeps: what exists is either signed or says why it is not.
     async fn finish(&self, lease: Lease, evidence: Evidence, swept: usize) -> Result<Drilled> {
         lease.confirm().await?;
-        evidence.keep(&self.env.vault).await?;
+        let (evidence, link) = attest::attest(self.env, self.asset, evidence).await;
+        evidence.keep(&self.env.vault, link.as_ref()).await?;
         lease.done().await?;
+        if let Some(link) = &link {
+            let number = link.statement.predicate.chain.number;
+            tracing::info!(asset = %self.asset.name, drill = %evidence.drill, number, head = %link.sha256, "its evidence is signed and linked");
+        }
         tracing::info!(asset = %self.asset.name, drill = %evidence.drill, verdict = %evidence.verdict, "a drill is finished");
-        Ok(Drilled::of(&evidence, swept))
+        Ok(Drilled { head: link.map(|link| link.sha256), ..Drilled::of(&evidence, swept) })
     }
 
     async fn put_down(&self, lease: Lease, reason: String) -> Result<Outcome<Drilled>> {

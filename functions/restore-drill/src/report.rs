@@ -49,6 +49,12 @@ pub struct Drilled {
     pub evidence: String,
     /// The key of its page for people.
     pub page: String,
+    /// The SHA-256 of the link that signs the evidence: the head of its chain when the drill ended. Worth remembering elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<String>,
+    /// Why the evidence is not signed although the config asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsigned: Option<String>,
     /// Replicas of lost drills that were removed first.
     pub swept: usize,
 }
@@ -71,6 +77,8 @@ impl Drilled {
             checks: evidence.checks.len(),
             evidence: Key::Drill(evidence.asset.clone(), evidence.drill).to_string(),
             page: Key::DrillPage(evidence.asset.clone(), evidence.drill).to_string(),
+            head: None,
+            unsigned: evidence.unsigned.clone(),
             swept,
         }
     }
@@ -173,6 +181,10 @@ fn findings(entry: &Entry<Drilled>) -> Vec<Finding> {
                 Verdict::Failed => {
                     found.push(about(FindingKind::DrillFailed, Severity::Critical, format!("the drill failed: {reason}")));
                 }
+            }
+            if let Some(why) = &drilled.unsigned {
+                let sentence = format!("the evidence of the drill is not signed: {why}");
+                found.push(about(FindingKind::EvidenceUnsigned, Severity::Warning, sentence));
             }
             if drilled.rto_met == Some(false) {
                 let took = drilled.restore_seconds.unwrap_or_default();

@@ -6,6 +6,7 @@ mod asset;
 mod bus;
 mod convert;
 mod ebs;
+mod evidence;
 mod fault;
 mod fleet;
 mod limits;
@@ -21,6 +22,7 @@ mod wal;
 pub use asset::{Asset, BucketExpectations, Login, SecretsProvider, Source, Volumes};
 pub use bus::{EventBus, OwnEvents};
 pub use ebs::{AnyOf, Blocks, EbsDrill, Filesystem};
+pub use evidence::{EvidencePolicy, PublicKeyFile};
 pub use fleet::{Fleet, Select, Tag};
 pub use monitors::{GatewayUrl, Monitors, Pushgateway, Textfile};
 pub use policy::{
@@ -51,6 +53,9 @@ pub struct Config {
     pub decrypt_with: Option<SecretRef>,
     /// The passphrase of that key, if it has one.
     pub passphrase: Option<SecretRef>,
+    /// How the evidence of drills is signed.
+    #[serde(skip_serializing_if = "EvidencePolicy::is_empty")]
+    pub evidence: EvidencePolicy,
     /// Who is told.
     pub notify: Vec<Channel>,
     /// Where numbers go, besides the vault.

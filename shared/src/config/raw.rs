@@ -1,5 +1,6 @@
 //! `lastgood.yaml` as it is written: every key that exists, each with the place where it stands.
 
+use super::EvidencePolicy;
 use super::{AnalyticsPolicy, AnyOf, BucketExpectations, ExportPolicy, Filesystem, RecoverySet, Retention, SecretRef, SecretsProvider};
 use super::{DrillTarget, Expect, Login, Monitors, OwnEvents, Select, SnapshotPolicy, Topic, WalPolicy};
 use crate::domain::{backup::Form, bytes::Bytes, due::Schedule, place::Place, span::Span};
@@ -22,6 +23,9 @@ pub struct RawConfig {
     pub vault: Spanned<Place>,
     /// Whom exports are encrypted to.
     pub encryption: Option<RawEncryption>,
+    /// How the evidence of drills is signed.
+    #[schemars(with = "Option<EvidencePolicy>")]
+    pub evidence: Key<EvidencePolicy>,
     /// Who is told.
     #[serde(default)]
     #[schemars(with = "Vec<RawChannel>")]

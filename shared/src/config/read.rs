@@ -1,9 +1,9 @@
 //! From text to a [`Config`]: strict, bounded, and with every default applied.
 
 use super::{
-    AnalyticsPolicy, Channel, Config, Copies, DrillPolicy, DrillTarget, Policy, Retention, System,
+    AnalyticsPolicy, Channel, Config, Copies, DrillPolicy, DrillTarget, EvidencePolicy, Policy, Retention, System,
     fault::{all_of, of_yaml, told},
-    raw::{RawAsset, RawChannel, RawChannelKind, RawConfig, RawCopy, RawDefaults, RawDrill, RawKind, RawSystem},
+    raw::{Key, RawAsset, RawChannel, RawChannelKind, RawConfig, RawCopy, RawDefaults, RawDrill, RawKind, RawSystem},
 };
 use crate::{
     domain::{
@@ -74,6 +74,7 @@ impl Reader<'_> {
         let (openpgp, decrypt_with, passphrase) = encryption.map_or((Vec::new(), None, None), |encryption| {
             (encryption.openpgp.iter().map(|key| folder.join(key)).collect(), encryption.decrypt_with, encryption.passphrase)
         });
+        let evidence = self.evidence(raw.evidence, &folder)?;
         let runbook = raw.runbook.unwrap_or_else(|| RUNBOOK.to_owned());
         let (mut assets, mut fleets, mut wrong) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
         for (name, asset) in raw.assets {
@@ -105,6 +106,7 @@ impl Reader<'_> {
             openpgp,
             decrypt_with,
             passphrase,
+            evidence,
             notify,
             metrics: raw.metrics,
             events: raw.events,
@@ -117,6 +119,24 @@ impl Reader<'_> {
             fleets,
             systems,
         })
+    }
+
+    /// Reads how evidence is signed, and refuses what a signature could not mean.
+    fn evidence(&self, at: Key<EvidencePolicy>, folder: &Path) -> Result<EvidencePolicy> {
+        let Some(at) = at else { return Ok(EvidencePolicy::default()) };
+        let wrong = |key: &str, what: &str, hint: &str| Err(self.wrong(&at, &format!("evidence.{key}"), what, hint));
+        for (claim, controls) in &at.value.controls {
+            let named = |control: &String| !control.trim().is_empty() && control.len() <= 200 && !control.chars().any(char::is_control);
+            if controls.is_empty() || controls.len() > 64 || !controls.iter().all(named) {
+                return wrong(&format!("controls.{claim}"), "no list of controls", "write their names, such as [\"SOC2 A1.3\"]");
+            }
+        }
+        if at.value.public_keys.iter().any(|key| key.from.zip(key.until).is_some_and(|(from, until)| from >= until)) {
+            return wrong("public_keys", "a key that is never valid", "write a `from` before its `until`");
+        }
+        let mut policy = at.value;
+        policy.public_keys.iter_mut().for_each(|key| key.file = folder.join(&key.file));
+        Ok(policy)
     }
 
     fn account(&self, number: usize, at: &Spanned<String>) -> Result<String> {

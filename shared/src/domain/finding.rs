@@ -114,11 +114,13 @@ pub enum FindingKind {
     ScheduleDisabled,
     /// The checker has not run: whatever else is wrong is not told.
     CheckerDead,
+    /// The evidence of a drill is not signed although the config asks for it.
+    EvidenceUnsigned,
 }
 
 impl FindingKind {
     /// Every kind, so that the runbook and the tests can walk them.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 34] = [
         Self::BackupStale,
         Self::NeverSucceeded,
         Self::BackupFailed,
@@ -152,6 +154,7 @@ impl FindingKind {
         Self::StorageQuota,
         Self::ScheduleDisabled,
         Self::CheckerDead,
+        Self::EvidenceUnsigned,
     ];
 
     /// The kind as records and the runbook's headings write it.
@@ -190,6 +193,7 @@ impl FindingKind {
             Self::StorageQuota => "storage-quota",
             Self::ScheduleDisabled => "schedule-disabled",
             Self::CheckerDead => "checker-dead",
+            Self::EvidenceUnsigned => "evidence-unsigned",
         }
     }
 }

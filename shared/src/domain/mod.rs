@@ -1,5 +1,6 @@
 //! What Lastgood decides: pure, without I/O and without a clock. Every question takes what was seen and the present moment.
 
+pub mod attest;
 pub mod backup;
 pub mod bytes;
 pub mod change;
@@ -10,8 +11,10 @@ pub mod drill;
 pub mod due;
 pub mod finding;
 pub mod fleet;
+pub mod forecast;
 pub mod freshness;
 pub mod held;
+pub mod history;
 pub mod measure;
 pub mod place;
 pub mod posture;

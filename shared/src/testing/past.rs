@@ -135,6 +135,7 @@ impl<'a> AssetInWorld<'a> {
             objectives: Evidence::objectives(policy.rto, policy.rpo, Some(seconds), None),
             checks: Vec::new(),
             tools: BTreeMap::new(),
+            unsigned: None,
         };
         self.world.record(at, &Key::Drill(asset, drill), &evidence)
     }

@@ -47,8 +47,13 @@ impl World {
     /// an empty bucket in memory.
     pub fn new(now: &str, config: &str) -> Result<Self> {
         let now: Timestamp = now.parse().map_err(|error| invalid("not a moment").because(format!("{error}")))?;
+        Ok(Self::of(now, Config::parse(config, "lastgood.yaml")?))
+    }
+
+    /// A world in which it is `now` and which this config describes.
+    pub fn of(now: Timestamp, config: Config) -> Self {
         let clock = ManualClock::at(now);
-        let config = Arc::new(Config::parse(config, "lastgood.yaml")?);
+        let config = Arc::new(config);
         let copies = config.policies().flat_map(|policy| &policy.copies);
         let protected = config.assets.values().filter_map(|asset| match &asset.source {
             Source::Bucket { url, .. } => Some(url),
@@ -62,7 +67,7 @@ impl World {
         let (source, replicas) = (MemorySource::new(clock.clone(), 100), MemoryReplicas::new(SideEffects::default()));
         let snapshots = MemorySnapshots::new(clock.clone(), SideEffects::default());
         let (wal, schedules) = (MemoryWal::new(clock.clone()), MemorySchedules::default());
-        Ok(Self { vault, buckets, inbox: Inbox::new("inbox"), config, source, snapshots, replicas, wal, schedules, clock })
+        Self { vault, buckets, inbox: Inbox::new("inbox"), config, source, snapshots, replicas, wal, schedules, clock }
     }
 
     /// What a function gets.

@@ -207,6 +207,7 @@ impl Crowd {
             objectives: Evidence::objectives(rto, rpo, Some(900.0), None),
             checks: Vec::new(),
             tools: BTreeMap::new(),
+            unsigned: None,
         }
     }
 

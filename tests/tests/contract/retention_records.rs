@@ -89,6 +89,8 @@ fn status() -> Status {
         copies: CopyCount { proven: 1, asked: 2 },
         proven: Some(Proven { backup: OLD.parse().unwrap(), form: Form::Export, at: "2026-11-15T06:03:20Z".parse().unwrap() }),
         rto: Rto { target: "4h".parse().unwrap(), measured_seconds: Some(187) },
+        recoverable: None,
+        forecast: None,
         backups: 23,
         stored_bytes: 12_953_600_000,
         next_due: Some("2026-11-22T02:00:00Z".parse().unwrap()),

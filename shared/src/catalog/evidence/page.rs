@@ -2,8 +2,9 @@
 //!
 //! The verdict comes first, then what was restored, how long it took, what was checked, and what to do if it is not proven.
 
-use super::{Drilled, Evidence};
+use super::{Drilled, Evidence, Link};
 use crate::domain::{
+    attest::Shown,
     backup::{Form, Method},
     compare::{CheckOutcome, CheckResult},
     drill::Verdict,
@@ -16,8 +17,13 @@ const STYLE: &str = include_str!("page.css");
 /// Passed checks beyond this many are folded away; what is not green is always in sight.
 const UNFOLDED: usize = 12;
 
-/// Returns the page.
+/// Returns the page of evidence that nobody signed.
 pub fn page(evidence: &Evidence) -> String {
+    signed_page(evidence, None)
+}
+
+/// Returns the page, with the link that signs it if there is one.
+pub fn signed_page(evidence: &Evidence, link: Option<&Link>) -> String {
     let title = format!("{}: {}", evidence.asset, evidence.verdict);
     html! {
         (DOCTYPE)
@@ -38,6 +44,7 @@ pub fn page(evidence: &Evidence) -> String {
                     @if evidence.verdict != Verdict::Proven { (what_next(evidence)) }
                     (restored(evidence))
                     (checks(&evidence.checks))
+                    (signature(evidence, link))
                     (footer(evidence))
                 }
             }
@@ -208,6 +215,49 @@ fn table(checks: &[&CheckResult]) -> Markup {
             }
         }
     }
+}
+
+fn signature(evidence: &Evidence, link: Option<&Link>) -> Markup {
+    let Some(link) = link else {
+        return html! {
+            @if let Some(why) = &evidence.unsigned {
+                section { h2 { "Signature" } p.open { "This evidence is not signed, although the config asks for it: " (why) "." } }
+            }
+        };
+    };
+    let said = &link.statement.predicate;
+    let asset = &evidence.asset;
+    html! {
+        section {
+            h2 { "Signature" }
+            table.facts {
+                tr { th { "Link" } td { (said.chain.number) " of this asset's chain, SHA-256 " code { (link.sha256) } } }
+                tr { th { "Link before it" } td { @match &said.chain.previous { Some(previous) => (code(previous)), None => "none: the chain begins here" } } }
+                tr { th { "Signed by key" } td { code { (link.key) } } }
+            }
+            p { "The signature is over the record beside this page. To check it: " code { "lastgood evidence verify " (asset) } }
+            @if !said.controls.is_empty() {
+                h2 { "Controls" }
+                table.checks {
+                    thead { tr { th { "What a drill can show" } th { "Controls" } th { "Shown here" } } }
+                    tbody {
+                        @for control in &said.controls {
+                            @let tone = match control.shown { Shown::Met => "good", Shown::NotMet => "bad", Shown::Unknown => "open" };
+                            tr class=(tone) {
+                                td { (control.claim) }
+                                td data-label="Controls" { (control.controls.join(", ")) }
+                                td data-label="Shown here" { (control.shown) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn code(text: &str) -> Markup {
+    html! { code { (text) } }
 }
 
 fn footer(evidence: &Evidence) -> Markup {

@@ -106,6 +106,8 @@ pub struct DrillSeen {
     pub verdict: Verdict,
     /// Why, in a sentence, where it is not proven.
     pub why: Option<String>,
+    /// Why its evidence is not signed although the config asks for it.
+    pub unsigned: Option<String>,
     /// From the start of the restore until validated; none when it did not come that far.
     pub took: Option<Duration>,
 }
