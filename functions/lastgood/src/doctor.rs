@@ -19,6 +19,7 @@ use lastgood_core::{
     error::{Error, Kind, Result, corrupt, denied, failed},
     function::Exit,
     id::Slot,
+    observe,
     ports::{If, Readiness},
 };
 use serde::Serialize;
@@ -182,6 +183,20 @@ async fn decrypts(env: &Env) -> Result<String> {
     }
 }
 
+/// Whether everything that is asked of its write-ahead log can be answered; the answer is the checker's to judge.
+async fn sees_wal(env: &Env, asset: &Asset) -> Result<String> {
+    let mut blind = Vec::new();
+    let seen = observe::wal(env, asset, &mut blind).await;
+    if let Some((what, why)) = blind.first() {
+        return Err(failed(format!("{what} could not be looked at: {why}")));
+    }
+    let newest = seen.and_then(|seen| seen.repository).map(|held| match held.newest {
+        Some(newest) => format!("; the newest in the repository ({}) is {newest}", held.name),
+        None => format!("; the repository ({}) holds none", held.name),
+    });
+    Ok(format!("yes{}", newest.unwrap_or_default()))
+}
+
 async fn ask_asset(env: &Env, asset: &Asset, answers: &mut Vec<Answer>) {
     let about = asset.name.to_string();
     match &asset.source {
@@ -193,6 +208,9 @@ async fn ask_asset(env: &Env, asset: &Asset, answers: &mut Vec<Answer>) {
                     BackupForm::Snapshot => "can we take a base backup of it?",
                 };
                 answers.push(answer(&about, question, can_back_up(env, asset, form).await));
+            }
+            if asset.policy.wal.is_some() {
+                answers.push(answer(&about, "can we see whether its WAL is archived?", sees_wal(env, asset).await));
             }
         }
         Source::Rds { place, .. } | Source::Elasticache { place, .. } | Source::Volume { place: Some(place), .. } => {

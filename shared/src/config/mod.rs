@@ -68,6 +68,8 @@ pub struct Config {
     pub runbook: String,
     /// How many bytes all backups together may take in the vault.
     pub quota: Option<Bytes>,
+    /// Whether the vault and every vault of copies must be able to keep objects from being deleted.
+    pub object_lock: Option<bool>,
     /// How often a schedule wakes the checker, where that is known.
     pub check_every: Option<Span>,
     /// Everything that is protected, by name.

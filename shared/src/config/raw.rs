@@ -43,6 +43,8 @@ pub struct RawConfig {
     pub runbook: Option<String>,
     /// How many bytes all backups together may take in the vault, such as `500GiB`.
     pub quota: Option<Bytes>,
+    /// Whether the vault and every vault of copies must have Object Lock.
+    pub object_lock: Option<bool>,
     /// How often a schedule wakes the checker: twice that without it is told by whatever else runs. The strictest rpo when not given.
     pub check_every: Option<Span>,
     /// What holds for every asset that says nothing else.

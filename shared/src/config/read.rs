@@ -113,6 +113,7 @@ impl Reader<'_> {
             accounts,
             runbook,
             quota: raw.quota,
+            object_lock: raw.object_lock,
             check_every: raw.check_every,
             assets,
             fleets,

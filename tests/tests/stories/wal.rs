@@ -285,7 +285,7 @@ async fn wal_g_is_asked_without_a_shell_and_without_our_environment() {
     assert!(environment.contains("PGHOST=127.0.0.1") && !environment.contains("CARGO"), "{environment}");
     walg(bin.path(), &verified("FAILURE", "MISSING_LOST"), listed);
     let [finding] = &said(&house).await[..] else { panic!() };
-    assert!(finding.severity == Severity::Critical && finding.sentence.contains("1 segments are lost"), "{finding}");
+    assert!(finding.severity == Severity::Critical && finding.sentence.contains("1 segment is lost"), "{finding}");
     walg(bin.path(), "not JSON", listed);
     let [finding] = &said(&house).await[..] else { panic!() };
     assert_eq!(finding.kind, FindingKind::CouldNotObserve, "what cannot be read is never taken for good");

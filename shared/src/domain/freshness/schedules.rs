@@ -71,11 +71,26 @@ fn off(config: &Config, waking: &Waking, seen: ScheduleSeen) -> Option<Finding> 
         None => waking.function.to_owned(),
     };
     let sentence = format!("the schedule {} that wakes {what} {how}", waking.name);
-    let finding = Finding::new(FindingKind::ScheduleDisabled, severity, sentence, "lastgood doctor").linked(&config.runbook);
+    let command = match &waking.asset {
+        Some(asset) => format!("lastgood {} {asset}", verb(waking.function)),
+        None => format!("lastgood {}", verb(waking.function)),
+    };
+    let finding = Finding::new(FindingKind::ScheduleDisabled, severity, sentence, command).linked(&config.runbook);
     Some(match waking.asset.as_ref().filter(|asset| config.assets.contains_key(*asset)) {
         Some(asset) => finding.about(asset),
         None => finding,
     })
+}
+
+/// What an operator types to have done by hand what the schedule does not wake.
+fn verb(function: &str) -> &'static str {
+    match function {
+        "export-to-bucket" => "export",
+        "snapshot-trigger" => "snapshot",
+        "cross-region-copy" => "copy",
+        "restore-drill" => "drill",
+        _ => "check",
+    }
 }
 
 /// Nothing is lost yet; without the checker nobody would hear when it is.

@@ -6,6 +6,7 @@ use crate::{
     clock::{after, before},
     config::Config,
     domain::{
+        backup::Manifest,
         bytes::{Bytes, human},
         finding::{Finding, FindingKind, Severity},
         place::Place,
@@ -46,7 +47,7 @@ fn growth(case: &Case<'_>) -> Option<u64> {
         return None;
     }
     let made: u64 =
-        case.backups.iter().map(|backup| &backup.manifest).filter(|made| made.finished_at >= begin).map(|made| made.stored_bytes()).sum();
+        case.backups.iter().map(|backup| &backup.manifest).filter(|made| made.finished_at >= begin).map(Manifest::stored_bytes).sum();
     let gone: u64 = case.seen.let_go.iter().filter(|(at, _)| *at >= begin).map(|(_, bytes)| bytes).sum();
     Some(made.saturating_sub(gone) / WEEK).filter(|daily| *daily > 0)
 }
@@ -81,14 +82,16 @@ fn round(config: &Config, assets: &[AssetStatus], place: &Place) -> u64 {
 }
 
 fn room(place: &Place, space: Space, round: u64) -> Option<(Severity, String)> {
-    let left = |rounds: &str| {
-        format!("{place} has room for {} more, {rounds} of what one round of backups takes ({})", human(space.free), human(round))
-    };
+    let told = |how: &str| format!("{place} has room for {} more, {how} ({} each)", human(space.free), human(round));
     if round > 0 && space.free < round {
-        return Some((Severity::Critical, left("less than once")));
+        return Some((Severity::Critical, told("less than one round of backups takes")));
     }
     let scarce = round > 0 && space.free < round.saturating_mul(ROUNDS) && space.free < space.size / 5;
-    scarce.then(|| (Severity::Warning, left(&format!("{} times", space.free / round))))
+    scarce.then(|| {
+        let rounds = space.free / round;
+        let plural = if rounds == 1 { "" } else { "s" };
+        (Severity::Warning, told(&format!("enough for {rounds} round{plural} of backups")))
+    })
 }
 
 #[cfg(test)]
@@ -105,7 +108,7 @@ mod tests {
         assert_eq!(of(300 << 30, 50 << 30), None, "a disk that is mostly empty");
         assert_eq!(of(9 << 30, 10 << 30), Some(Severity::Critical));
         let told = room(&place, Space { size: 1_000 << 30, free: 15 << 30 }, 10 << 30).unwrap().1;
-        assert_eq!(told, "file:///var/backups has room for 15 GiB more, 1 times of what one round of backups takes (10 GiB)");
+        assert_eq!(told, "file:///var/backups has room for 15 GiB more, enough for 1 round of backups (10 GiB each)");
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub(super) fn findings(case: &Case<'_>) -> Vec<Finding> {
     let (Some(seen), Some(policy)) = (&case.seen.wal, &case.asset.policy.wal) else { return Vec::new() };
     let said = seen.archiver.as_ref().and_then(|archiver| archiving(archiver, policy));
     let held = seen.repository.as_ref().and_then(|held| holding(case.now, held, seen.archiver.as_ref(), policy));
-    let tell = |(severity, sentence)| Finding::new(FindingKind::WalStale, severity, sentence, "lastgood doctor");
+    let tell = |(severity, sentence)| case.finding(FindingKind::WalStale, severity, sentence, "check");
     said.into_iter().chain(held).map(tell).collect()
 }
 

@@ -205,3 +205,45 @@ async fn r36_a_fresh_looking_newest_that_is_old_corrupt_elsewhere_or_empty_is_st
     assert!(missing.severity == Severity::Critical && missing.sentence.contains("the newest there is 25h old"), "{missing}");
     assert_eq!(check(&world).await.assets[0].state, State::Stale);
 }
+
+#[tokio::test]
+async fn a_copy_is_late_while_its_place_is_fresh_and_missing_once_it_is_not() {
+    let world = healthy();
+    copied(&world, newest(&world).id);
+    world.passes("8h");
+    world.asset("orders-db").backed_up("7h ago").unwrap();
+    let late = told(&world, FindingKind::CopyMissing).await.unwrap();
+    assert_eq!(late.severity, Severity::Warning);
+    assert!(late.sentence.contains("is not yet at file:///west, 6h 59m after it was made; the newest there is 10h old"), "{late}");
+    assert_eq!(check(&world).await.assets[0].state, State::Warning);
+    copied(&world, newest(&world).id);
+    assert_eq!(told(&world, FindingKind::CopyMissing).await, None);
+}
+
+#[tokio::test]
+async fn versioning_a_lifecycle_a_lock_and_a_key_that_drift_are_told_and_over_when_they_are_back() {
+    use lastgood_core::domain::posture::{BucketPosture, Encryption, Expiry, Lifecycle, Lock};
+    let good = || BucketPosture {
+        versioning: Some(true),
+        encryption: Some(Encryption::OfTheStore),
+        lock: Some(Lock::On { days: Some(30) }),
+        lifecycle: Some(vec![Lifecycle { id: "uploads".into(), uploads_days: Some(7), ..Lifecycle::default() }]),
+        ..BucketPosture::default()
+    };
+    let mut world = healthy();
+    reconfigured(&mut world, &CONFIG.replace("vault: file:///vault", "vault: file:///vault\nobject_lock: true"));
+    let deletes = Lifecycle { id: "tidy".into(), expires: Some(Expiry::After(9_000)), uploads_days: Some(7), ..Lifecycle::default() };
+    for (drifted, words) in [
+        (BucketPosture { versioning: Some(false), ..good() }, "keeps no former versions"),
+        (BucketPosture { lifecycle: Some(vec![deletes]), ..good() }, "lifecycle rule (tidy) that deletes"),
+        (BucketPosture { lock: Some(Lock::Off), ..good() }, "has no Object Lock, which the config asks for"),
+        (BucketPosture { encryption: Some(Encryption::Nothing), ..good() }, "does not encrypt"),
+    ] {
+        world.vault.set_posture(good());
+        assert_eq!(check(&world).await.findings(), []);
+        world.vault.set_posture(drifted);
+        let found = check(&world).await.findings();
+        assert!(found.len() == 1 && found[0].kind == FindingKind::PostureDrift && found[0].severity == Severity::Warning, "{found:#?}");
+        assert!(found[0].sentence.contains(words), "{found:#?}");
+    }
+}

@@ -28,7 +28,7 @@ struct Range {
     start_segment: String,
     end_segment: String,
     segments_count: u64,
-    status: Found,
+    status: Standing,
 }
 
 #[derive(Debug, Deserialize)]
@@ -52,12 +52,15 @@ enum Verdict {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-enum Found {
-    Found,
-    MissingDelayed,
-    MissingUploading,
-    MissingLost,
+enum Standing {
+    #[serde(rename = "FOUND")]
+    There,
+    #[serde(rename = "MISSING_DELAYED")]
+    Delayed,
+    #[serde(rename = "MISSING_UPLOADING")]
+    Uploading,
+    #[serde(rename = "MISSING_LOST")]
+    Lost,
 }
 
 #[derive(Debug, Deserialize)]
@@ -80,7 +83,7 @@ fn understood(verified: &str, listed: &str) -> Result<RepositorySeen> {
     // Where there is none, some versions print nothing.
     let backups: Option<Vec<Backup>> = if listed.trim().is_empty() { None } else { read("wal-g backup-list", listed)? };
     let ranges = verified.integrity.details.as_deref().unwrap_or_default();
-    let found = ranges.iter().filter(|range| range.status == Found::Found).map(|range| &range.end_segment);
+    let found = ranges.iter().filter(|range| range.status == Standing::There).map(|range| &range.end_segment);
     let ended = backups.iter().flatten().map(ended).collect::<Result<Vec<_>>>()?;
     Ok(RepositorySeen {
         name: "WAL-G".to_owned(),
@@ -91,17 +94,18 @@ fn understood(verified: &str, listed: &str) -> Result<RepositorySeen> {
 }
 
 fn ended(backup: &Backup) -> Result<Timestamp> {
-    let said = [&backup.finish_time, &backup.time, &backup.modified].into_iter().flatten();
+    let mut said = [&backup.finish_time, &backup.time, &backup.modified].into_iter().flatten();
     let read = |text: &String| text.parse::<Timestamp>().ok().filter(|at| at.as_second() > 0);
-    said.filter_map(read).next().ok_or_else(|| failed("wal-g backup-list names a backup without saying when it ended"))
+    said.find_map(read).ok_or_else(|| failed("wal-g backup-list names a backup without saying when it ended"))
 }
 
 fn wrong(verified: &Verified, ranges: &[Range]) -> Option<String> {
     if verified.integrity.status == Verdict::Failure {
-        let mut lost = ranges.iter().filter(|range| range.status == Found::MissingLost);
+        let mut lost = ranges.iter().filter(|range| range.status == Standing::Lost);
         let count: u64 = lost.clone().map(|range| range.segments_count).sum();
+        let are = if count == 1 { "segment is" } else { "segments are" };
         return Some(match lost.next() {
-            Some(first) => format!("{count} segments are lost, the first from {} to {}", first.start_segment, first.end_segment),
+            Some(first) => format!("{count} {are} lost, the first from {} to {}", first.start_segment, first.end_segment),
             None => "wal-verify says that it is not whole".to_owned(),
         });
     }
