@@ -71,6 +71,8 @@ locals {
   drills = { for name, asset in local.assets : name => asset.drill if can(asset.drill) }
   # Drills of a moment out of RDS's own continuous backups.
   moment_drills = { for name, drill in local.drills : name => drill.point_in_time if can(drill.point_in_time) }
+  # Drills that ask what AWS Backup restores to be tested, too.
+  restore_tests = [for name, drill in local.drills : name if try(drill.restore_tests, false)]
   rds_drills    = { for name, drill in local.drills : name => drill.into.rds if can(drill.into.rds.subnet_group) }
 
   # Buckets that are assets themselves.

@@ -38,6 +38,17 @@ locals {
     },
   ] : statement if length(local.drill_regions) > 0]
 
+  # What AWS Backup restored to be tested: it is looked up, given a password, asked, and AWS Backup is told. Nothing of it is removed.
+  tested = flatten([for region in distinct([for name in local.restore_tests : local.assets[name].region]) : [
+    "arn:${local.partition}:rds:${region}:${local.account}:db:awsbackup-restore-test-*",
+    "arn:${local.partition}:rds:${region}:${local.account}:cluster:awsbackup-restore-test-*",
+  ]])
+  test_restores = [for statement in [
+    { Sid = "SeeRestoreTests", Effect = "Allow", Action = ["backup:DescribeRestoreJob", "backup:ListRestoreJobs"], Resource = ["*"] },
+    { Sid = "JudgeRestoreTests", Effect = "Allow", Action = ["backup:PutRestoreValidationResult"], Resource = ["*"] },
+    { Sid = "OpenRestoreTests", Effect = "Allow", Action = ["rds:ModifyDBCluster", "rds:ModifyDBInstance"], Resource = local.tested },
+  ] : statement if length(local.restore_tests) > 0]
+
   # A restore to a moment names its source, and reads it: what is made must be a replica.
   make_replicas_of_moments = [for statement in [
     {

@@ -97,6 +97,7 @@ fn elsewhere(role: &str, right: &str) -> Option<&'static str> {
         (_, right) if right.starts_with("ec2:") || right.starts_with("ebs:") => "volumes: faults/volumes_aws r41",
         ("snapshot-trigger", "rds:CopyDBSnapshot") => "copies of what RDS took itself: the copier asks for the same, above",
         ("snapshot-trigger", "kms:Encrypt") => "a service asks for it",
+        (_, right) if right.starts_with("backup:") => "restore tests of AWS Backup: faults/rds_restore_tests r41",
         (_, right) if right.starts_with("elasticache:") => "caches: providers/aws/elasticache r41",
         ("export-to-bucket", "rds:StartExportTask" | "rds:DescribeExportTasks" | "iam:PassRole" | "kms:DescribeKey") => {
             "extracts for analysts: stories/analytics"
