@@ -38,7 +38,8 @@ pub async fn report(env: &Env, page: Option<&Path>, form: Form) -> Result<Exit> 
     Ok(status.exit())
 }
 
-fn page(status: &Status) -> Markup {
+/// The page.
+pub fn page(status: &Status) -> Markup {
     let findings = status.findings();
     let urgent = findings.iter().filter(|finding| finding.severity > Severity::Note).count();
     html! {

@@ -1,8 +1,11 @@
 //! `lastgood status`: one line per asset, and below it what somebody must know, worst first.
 
-use crate::output::{
-    Form, say, say_json,
-    table::{Tone, age, ago, bytes, table, text, toned},
+use crate::{
+    ack::{self, holding},
+    output::{
+        Form, say, say_json,
+        table::{Tone, age, ago, bytes, moment, table, text, toned},
+    },
 };
 use freshness_checker::observe_all;
 use lastgood_core::{
@@ -11,24 +14,41 @@ use lastgood_core::{
         backup::Form as BackupForm,
         finding::{Finding, Severity},
         freshness::State,
+        tell::Ack,
     },
     env::Env,
     error::Result,
     function::{Exit, Findings},
 };
+use serde::Serialize;
 
 /// Shows how everything stands. Changes nothing and tells nobody.
 pub async fn status(env: &Env, form: Form) -> Result<Exit> {
     let status = observe_all(env, None).await?;
+    let acknowledged = holding(env).await;
     match form {
-        Form::Programs => say_json(&status)?,
-        Form::People => say(&people(&status))?,
+        Form::Programs => say_json(&Shown { status: &status, acknowledged })?,
+        Form::People => say(&people_knowing(&status, &acknowledged))?,
     }
     Ok(status.exit())
 }
 
+/// How everything stands, and which findings somebody knows of.
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    status: &'a Status,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    acknowledged: Vec<Ack>,
+}
+
 /// The table and what is below it.
 pub fn people(status: &Status) -> String {
+    people_knowing(status, &[])
+}
+
+/// The same, saying of each finding who knows of it.
+fn people_knowing(status: &Status, acks: &[Ack]) -> String {
     let mut listing = table(&["ASSET", "NEWEST", "DATA AGE / RPO", "COPIES", "LAST PROVEN", "RTO", "KEPT", "STATE"]);
     for asset in &status.assets {
         listing.add_row(vec![
@@ -59,6 +79,9 @@ pub fn people(status: &Status) -> String {
     for finding in status.findings() {
         said.push_str("\n\n");
         said.push_str(&told(&finding));
+        if let Some(ack) = ack::of(acks, &finding) {
+            said.push_str(&format!("\n         acknowledged by {} until {}: {}", ack.by, moment(ack.until), ack.why));
+        }
     }
     said
 }

@@ -9,6 +9,7 @@ mod ebs;
 mod fault;
 mod fleet;
 mod limits;
+mod notify;
 mod policy;
 mod raw;
 mod read;
@@ -20,6 +21,7 @@ pub use asset::{Asset, BucketExpectations, Login, SecretsProvider, Source, Volum
 pub use bus::{EventBus, OwnEvents};
 pub use ebs::{AnyOf, Blocks, EbsDrill, Filesystem};
 pub use fleet::{Fleet, Select, Tag};
+pub use notify::{Alerts, Channel, Heartbeat, MailTls, PubsubTopic, Remind, Respond, Ses, Smtp, Way};
 pub use policy::{
     AnalyticsPolicy, Check, Copies, DrillNetwork, DrillPolicy, DrillTarget, Expect, ExportPolicy, Format, Policy, RdsDrill, Retention,
     SnapshotFrom, SnapshotPolicy,
@@ -49,6 +51,10 @@ pub struct Config {
     pub passphrase: Option<SecretRef>,
     /// Who is told.
     pub notify: Vec<Channel>,
+    /// How often who is told, and how soon somebody should respond.
+    pub alerts: Alerts,
+    /// The sign of life outside our account.
+    pub heartbeat: Option<Heartbeat>,
     /// Where events of our own go; none where nobody waits for them.
     pub events: Option<OwnEvents>,
     /// The AWS accounts whose events are believed, besides the one that a function runs in.
@@ -109,34 +115,6 @@ fn some<'a>(names: impl Iterator<Item = &'a AssetName>) -> String {
     names.truncate(MANY);
     let more = if more > 0 { format!(", and {more} more") } else { String::new() };
     if names.is_empty() { "none".to_owned() } else { format!("{}{more}", names.join(", ")) }
-}
-
-/// Somebody to tell.
-#[derive(Debug, Clone, Serialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum Channel {
-    /// A JSON POST to a URL, signed with HMAC-SHA256 when a key is given.
-    Webhook {
-        /// The URL.
-        url: SecretRef,
-        /// The signing key.
-        signing_key: Option<SecretRef>,
-    },
-    /// A Slack incoming webhook.
-    Slack {
-        /// The webhook's URL.
-        url: SecretRef,
-    },
-    /// `PagerDuty` Events v2.
-    Pagerduty {
-        /// The integration's routing key.
-        routing_key: SecretRef,
-    },
-    /// A topic of Amazon SNS.
-    Sns {
-        /// The topic.
-        topic: Topic,
-    },
 }
 
 /// Assets that are recovered together, in order.

@@ -17,3 +17,4 @@ pub mod posture;
 pub mod retention;
 pub mod run;
 pub mod span;
+pub mod tell;

@@ -20,7 +20,7 @@ mod world;
 
 pub use invocation::{Call, Ended, Woken, holder, run};
 pub use metrics::Outlet;
-pub use pulse::beat;
+pub use pulse::{beat, sign_of_life};
 pub use scratch::Scratch;
 pub use surroundings::Surroundings;
 pub use world::{Fleets, World, read_config};

@@ -21,7 +21,7 @@ pub use export::{Ask, Dump, Exporter, Facts, Piece, Preflight};
 pub use extracts::{ExtractSeen, ExtractState, Extracts};
 pub use keys::Keys;
 pub use names::{RESERVED, check_key, check_prefix};
-pub use notify::Notifier;
+pub use notify::{Letter, Notifier};
 pub use providers::Providers;
 pub use replica::{Replica, ReplicaName, Replicas, Rows, Sighting};
 pub use secrets::{Secret, Secrets};

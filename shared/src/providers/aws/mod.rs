@@ -21,6 +21,7 @@ mod presign;
 pub mod rds;
 mod read;
 mod secrets;
+mod ses;
 mod shared;
 mod sns;
 mod sweep;
@@ -33,6 +34,7 @@ pub use keys::AwsKeys;
 pub use login::IamLogin;
 pub use secrets::AwsSecrets;
 pub use shared::{Access, Aws, https};
+pub use ses::Ses;
 pub use sns::Sns;
 
 use std::{
