@@ -110,7 +110,7 @@ locals {
     {
       Sid      = "Report", Effect = "Allow"
       Action   = ["s3:PutObject"]
-      Resource = ["${local.vault_below}/status/*", "${local.vault_below}/catalog/v1/told.json", "${local.vault_below}/catalog/v1/keys/*", "${local.vault_below}/catalog/v1/heartbeats/freshness-checker.json", "${local.vault_below}/catalog/v1/memory/freshness-checker/*"]
+      Resource = ["${local.vault_below}/status/*", "${local.vault_below}/catalog/v1/told.json", "${local.vault_below}/catalog/v1/acks/*", "${local.vault_below}/catalog/v1/keys/*", "${local.vault_below}/catalog/v1/heartbeats/freshness-checker.json", "${local.vault_below}/catalog/v1/memory/freshness-checker/*"]
     },
   ]
 
@@ -150,7 +150,19 @@ locals {
   ] : statement if local.bus != null]
 
   # The checker tells what it found; every function tells of an event that it does not believe.
-  tell = [
+  tell = concat(local.tell_topics, local.tell_by_letter)
+  tell_by_letter = [for statement in [
+    {
+      Sid    = "SendLetters", Effect = "Allow"
+      Action = ["ses:SendEmail"]
+      Resource = distinct(flatten([for letter in local.letters : [
+        "arn:${local.partition}:ses:${letter.region}:${local.account}:identity/${letter.domain}",
+        "arn:${local.partition}:ses:${letter.region}:${local.account}:identity/${letter.sender}",
+      ]]))
+      Condition = { StringEquals = { "ses:FromAddress" = distinct([for letter in local.letters : letter.sender]) } }
+    },
+  ] : statement if length(local.letters) > 0]
+  tell_topics = [
     { Sid = "TellTheTopic", Effect = "Allow", Action = ["sns:Publish"], Resource = local.topics },
     {
       Sid       = "UseVaultKeyThroughSns", Effect = "Allow"

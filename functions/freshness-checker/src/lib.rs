@@ -7,6 +7,8 @@
 mod beats;
 mod tell;
 
+pub use tell::tell;
+
 use futures::{StreamExt, stream};
 use lastgood_core::{
     catalog::{Key, Status},

@@ -1,7 +1,7 @@
 //! `lastgood.yaml` as it is written: every key that exists, each with the place where it stands.
 
-use super::{AnalyticsPolicy, AnyOf, BucketExpectations, ExportPolicy, Filesystem, RecoverySet, Retention, SecretRef, SecretsProvider};
 use super::notify::{RawAlerts, RawChannel, RawHeartbeat};
+use super::{AnalyticsPolicy, AnyOf, BucketExpectations, ExportPolicy, Filesystem, RecoverySet, Retention, SecretRef, SecretsProvider};
 use super::{DrillTarget, Expect, Login, OwnEvents, Select, SnapshotPolicy};
 use crate::domain::{backup::Form, due::Schedule, place::Place, span::Span};
 use crate::id::AssetName;

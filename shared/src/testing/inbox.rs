@@ -17,6 +17,7 @@ use std::{
 pub struct Inbox {
     name: String,
     filter: Filter,
+    wakes: bool,
     state: Arc<Mutex<State>>,
 }
 
@@ -30,13 +31,19 @@ struct State {
 impl Inbox {
     /// An empty one that takes every delivery.
     pub fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), filter: Filter::default(), state: Arc::default() }
+        Self { name: name.to_owned(), filter: Filter::default(), wakes: false, state: Arc::default() }
     }
 
     /// The same, wanting only some alerts.
     #[must_use]
     pub fn taking(self, filter: Filter) -> Self {
         Self { filter, ..self }
+    }
+
+    /// The same, waking people: it reads no digests.
+    #[must_use]
+    pub fn that_wakes(self) -> Self {
+        Self { wakes: true, ..self }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -79,6 +86,10 @@ impl Notifier for Inbox {
 
     fn filter(&self) -> Filter {
         self.filter.clone()
+    }
+
+    fn reads_digests(&self) -> bool {
+        !self.wakes
     }
 
     async fn notify(&self, message: &Message) -> Result<()> {

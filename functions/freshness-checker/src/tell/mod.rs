@@ -40,7 +40,8 @@ pub async fn tell(env: &Env, status: &Status, only: Option<&AssetName>) -> Vec<F
         return Vec::new();
     }
     // Better told twice than not at all.
-    let told = env.vault.load::<Memory>(&Key::Told).await.ok().flatten().map(|stored| stored.record).unwrap_or_default();
+    let mut told = env.vault.load::<Memory>(&Key::Told).await.ok().flatten().map(|stored| stored.record).unwrap_or_default();
+    renamed(env, &mut told);
     let acks = Acks::read(env).await;
     let mut telling = Telling { env, status, only, told, acks, now: status.checked_at, unsaved: None };
     telling.all().await
@@ -241,6 +242,8 @@ impl Telling<'_> {
         for topic in over {
             self.told.since.remove(&topic);
         }
+        let names: BTreeSet<_> = self.env.notifiers.iter().map(|notifier| notifier.channel()).collect();
+        self.told.channels.retain(|name, _| names.contains(name.as_str()));
         for notifier in &self.env.notifiers {
             let known = self.told.channels.entry(notifier.channel().to_owned()).or_default();
             if self.only.is_none() {
@@ -260,6 +263,9 @@ impl Telling<'_> {
             .vault
             .revise(&Key::Told, |stored: &mut Memory| {
                 stored.since.clone_from(&told.since);
+                if channel.is_none() {
+                    stored.channels.retain(|name, _| told.channels.contains_key(name));
+                }
                 for (name, known) in told.channels.iter().filter(|(name, _)| channel.is_none_or(|channel| channel == *name)) {
                     stored.channels.insert(name.clone(), known.clone());
                 }
@@ -267,6 +273,17 @@ impl Telling<'_> {
             .await;
         if let Err(error) = saved {
             self.unsaved = Some(error.full());
+        }
+    }
+}
+
+/// Earlier versions called a channel by its kind and its number: `webhook (1 of 2)`.
+fn renamed(env: &Env, told: &mut Memory) {
+    for (n, notifier) in env.notifiers.iter().enumerate() {
+        let ending = format!(" ({} of {})", n + 1, env.notifiers.len());
+        let old = told.channels.keys().find(|name| name.ends_with(&ending)).cloned();
+        if let Some(known) = old.and_then(|old| told.channels.remove(&old)) {
+            told.channels.entry(notifier.channel().to_owned()).or_insert(known);
         }
     }
 }

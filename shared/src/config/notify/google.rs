@@ -23,7 +23,10 @@ impl FromStr for PubsubTopic {
         let refuse = || invalid("this is not the name of a Pub/Sub topic").hint("write projects/PROJECT/topics/TOPIC");
         let word = |text: &str| {
             let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '~' | ':');
-            (3..=255).contains(&text.len()) && text.chars().all(plain) && !text.contains("..") && text.starts_with(|c: char| c.is_ascii_alphabetic())
+            (3..=255).contains(&text.len())
+                && text.chars().all(plain)
+                && !text.contains("..")
+                && text.starts_with(|c: char| c.is_ascii_alphabetic())
         };
         match text.split('/').collect::<Vec<_>>()[..] {
             ["projects", project, "topics", topic] if word(project) && word(topic) => Ok(Self(text.to_owned())),
@@ -59,7 +62,8 @@ mod tests {
     #[test]
     fn a_topic_has_a_project_and_a_name_and_nothing_else() {
         assert_eq!("projects/acme/topics/alerts".parse::<PubsubTopic>().unwrap().as_str(), "projects/acme/topics/alerts");
-        for bad in ["", "alerts", "projects/acme/topics/", "projects/acme/topics/a/b", "projects/../topics/abc", "projects/a c/topics/abc"] {
+        for bad in ["", "alerts", "projects/acme/topics/", "projects/acme/topics/a/b", "projects/../topics/abc", "projects/a c/topics/abc"]
+        {
             assert!(bad.parse::<PubsubTopic>().is_err(), "{bad}");
         }
     }

@@ -32,7 +32,12 @@ impl Reader<'_> {
             };
             let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ' ');
             if name.is_empty() || name.len() > 60 || !name.chars().all(plain) {
-                return Err(self.wrong(at, &format!("{path}.name"), "not a name of a channel", "use up to 60 letters, digits, spaces, - _ ."));
+                return Err(self.wrong(
+                    at,
+                    &format!("{path}.name"),
+                    "not a name of a channel",
+                    "use up to 60 letters, digits, spaces, - _ .",
+                ));
             }
             if channels.iter().any(|other| other.name == name) {
                 let what = format!("two channels are called `{name}`");
@@ -65,7 +70,8 @@ impl Reader<'_> {
         }
         let missing = |key: &str, hint: &str| self.wrong(at, path, &format!("missing key `{key}`"), hint);
         let reference = |key: &str| missing(key, &format!("add `{key}: env:NAME` or another reference"));
-        let retold = |key: &str, error: Error| self.wrong(at, &format!("{path}.{key}"), &error.to_string(), error.advice().unwrap_or_default());
+        let retold =
+            |key: &str, error: Error| self.wrong(at, &format!("{path}.{key}"), &error.to_string(), error.advice().unwrap_or_default());
         Ok(match kind {
             K::Webhook => Way::Webhook { url: raw.url.clone().ok_or_else(|| reference("url"))?, signing_key: raw.signing_key.clone() },
             K::Slack => Way::Slack { url: raw.url.clone().ok_or_else(|| reference("url"))? },
@@ -138,7 +144,12 @@ impl Reader<'_> {
         for (key, at) in respond {
             if !words.contains(&key.as_str()) && FindingKind::ALL.iter().all(|kind| kind.slug() != key) {
                 let hint = "write critical, warning, note, or a kind of finding such as drill-failed";
-                return Err(self.wrong(&at, "alerts.respond", &format!("`{}` is no severity and no finding", crate::redact::clip(&key, 40)), hint));
+                return Err(self.wrong(
+                    &at,
+                    "alerts.respond",
+                    &format!("`{}` is no severity and no finding", crate::redact::clip(&key, 40)),
+                    hint,
+                ));
             }
             within.insert(key, at.value);
         }
@@ -200,7 +211,8 @@ fn is_address(text: &str) -> bool {
         },
         None => text,
     };
-    let plain = |part: &str| !part.is_empty() && !part.contains(|c: char| c.is_whitespace() || matches!(c, '@' | '<' | '>' | ',' | ';' | '"'));
+    let plain =
+        |part: &str| !part.is_empty() && !part.contains(|c: char| c.is_whitespace() || matches!(c, '@' | '<' | '>' | ',' | ';' | '"'));
     text.len() <= 320
         && !text.chars().any(char::is_control)
         && matches!(bare.split('@').collect::<Vec<_>>()[..], [user, host] if plain(user) && plain(host))

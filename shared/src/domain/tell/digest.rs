@@ -41,7 +41,14 @@ pub fn digest_due(known: &Known, schedule: Option<&Schedule>, now: Timestamp) ->
 
 impl Digest {
     /// What a channel that wants this is told: all of its assets, and what stands however mild.
-    pub fn of(filter: &Filter, assets: &[AssetStatus], cases: &BTreeMap<Topic, Case>, acks: &[Ack], rules: &Alerts, now: Timestamp) -> Self {
+    pub fn of(
+        filter: &Filter,
+        assets: &[AssetStatus],
+        cases: &BTreeMap<Topic, Case>,
+        acks: &[Ack],
+        rules: &Alerts,
+        now: Timestamp,
+    ) -> Self {
         let mut seen: Vec<_> = assets.iter().filter(|asset| filter.concerns(Some(&asset.asset), asset.fleet.as_ref())).collect();
         seen.sort_by_key(|asset| std::cmp::Reverse(asset.state));
         let mut lines: Vec<_> = seen.iter().take(LINES).map(|asset| line(asset, now)).collect();
@@ -77,9 +84,9 @@ fn line(asset: &AssetStatus, now: Timestamp) -> String {
         |newest| format!("newest {} old of {}", human(Duration::from_secs(newest.age_seconds)), asset.rpo),
     );
     let copies = if asset.copies.asked == 0 { String::new() } else { format!(", copies {}/{}", asset.copies.proven, asset.copies.asked) };
-    let proven = asset.proven.as_ref().map_or_else(
-        || "never proven".to_owned(),
-        |proven| format!("proven {} ago", human(crate::clock::since(now, proven.at))),
-    );
+    let proven = asset
+        .proven
+        .as_ref()
+        .map_or_else(|| "never proven".to_owned(), |proven| format!("proven {} ago", human(crate::clock::since(now, proven.at))));
     format!("{} {}: {newest}{copies}, {proven}", asset.asset, asset.state.as_str())
 }

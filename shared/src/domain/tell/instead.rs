@@ -42,9 +42,11 @@ pub fn instead(
             let next = || (1..channels.len()).map(|step| (channel + step) % channels.len()).filter(|n| !channels[*n].refused);
             let fitting = next().find(|n| channels[*n].filter.concerns(alert.finding.asset.as_ref(), fleet.as_ref()));
             let Some(next) = fitting.or_else(|| next().next()) else { continue };
+            let what = channels[next].known.topics.get(topic).map_or(What::New, |knows| What::Worse { was: knows.severity });
+            let told = (topic.clone(), Alert { what, ..alert.clone() });
             match moved.iter_mut().find(|(channel, _)| *channel == next) {
-                Some((_, alerts)) => alerts.push((topic.clone(), alert.clone())),
-                None => moved.push((next, vec![(topic.clone(), alert.clone())])),
+                Some((_, alerts)) => alerts.push(told),
+                None => moved.push((next, vec![told])),
             }
         }
     }

@@ -1,10 +1,7 @@
 //! What is remembered of what was told: without it, everything is told again.
 
 use super::{Alert, Topic};
-use crate::{
-    clock::Timestamp,
-    domain::finding::Severity,
-};
+use crate::{clock::Timestamp, domain::finding::Severity};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -62,11 +59,7 @@ pub struct Refused {
 #[serde(untagged)]
 enum Stored {
     First(BTreeSet<String>),
-    Second {
-        topics: BTreeMap<Topic, Knows>,
-        digest_at: Option<Timestamp>,
-        refused: Option<Refused>,
-    },
+    Second { topics: BTreeMap<Topic, Knows>, digest_at: Option<Timestamp>, refused: Option<Refused> },
 }
 
 impl From<Stored> for Known {

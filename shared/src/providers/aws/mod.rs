@@ -33,8 +33,8 @@ pub use events::Events;
 pub use keys::AwsKeys;
 pub use login::IamLogin;
 pub use secrets::AwsSecrets;
-pub use shared::{Access, Aws, https};
 pub use ses::Ses;
+pub use shared::{Access, Aws, https};
 pub use sns::Sns;
 
 use std::{

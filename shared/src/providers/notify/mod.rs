@@ -47,9 +47,13 @@ pub fn notifiers(config: &Config, secrets: &Arc<dyn Secrets>, clock: &Arc<dyn Cl
             #[cfg(not(feature = "smtp"))]
             Way::Smtp(_) => Arc::new(Unopened(name, "smtp")),
             #[cfg(feature = "aws")]
-            Way::Sns { topic } => Arc::new(crate::providers::aws::Sns::new(name, topic.clone(), secrets, crate::providers::aws::Access::default())),
+            Way::Sns { topic } => {
+                Arc::new(crate::providers::aws::Sns::new(name, topic.clone(), secrets, crate::providers::aws::Access::default()))
+            }
             #[cfg(feature = "aws")]
-            Way::Ses(settings) => Arc::new(crate::providers::aws::Ses::new(name, settings.clone(), crate::providers::aws::Access::default())),
+            Way::Ses(settings) => {
+                Arc::new(crate::providers::aws::Ses::new(name, settings.clone(), crate::providers::aws::Access::default()))
+            }
             #[cfg(not(feature = "aws"))]
             Way::Sns { .. } | Way::Ses(_) => Arc::new(Unopened(name, "aws")),
         };

@@ -115,7 +115,8 @@ fn judge(answer: &Answer) -> Result<()> {
     match answer.status {
         403 | 401 => {
             let error = refusal(answer, "");
-            Err(Error::new(Kind::Denied, error.to_string()).hint("allow pubsub.topics.publish on the topic to the service account that this runs with"))
+            Err(Error::new(Kind::Denied, error.to_string())
+                .hint("allow pubsub.topics.publish on the topic to the service account that this runs with"))
         }
         404 => Err(refusal(answer, "create the topic, or mend `topic` in the config")),
         _ => any_success(answer),

@@ -80,10 +80,14 @@ fn judge(answer: &Answer) -> Result<()> {
     let word = if word.len() <= 60 && word.chars().all(|c| c.is_ascii_lowercase() || c == '_') { word } else { "" };
     match (answer.status, word) {
         (200, _) => Ok(()),
-        (status, "") => Err(refusal(answer, if status == 429 { "too many messages: it is tried again" } else { "look at the app's settings in Slack" })),
+        (status, "") => {
+            Err(refusal(answer, if status == 429 { "too many messages: it is tried again" } else { "look at the app's settings in Slack" }))
+        }
         (_, word) => {
             let hint = match word {
-                "no_service" | "no_team" | "invalid_token" | "no_active_hooks" => "make a new incoming webhook, and put its URL where the config refers to",
+                "no_service" | "no_team" | "invalid_token" | "no_active_hooks" => {
+                    "make a new incoming webhook, and put its URL where the config refers to"
+                }
                 "channel_is_archived" | "channel_not_found" => "point the webhook to a channel that exists",
                 "action_prohibited" | "posting_to_general_channel_denied" => "an administrator of the workspace forbids it: ask them",
                 _ => "look at the app's settings in Slack",

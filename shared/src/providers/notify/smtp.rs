@@ -61,7 +61,8 @@ impl Smtp {
         crate::providers::tls::settle();
         let mut builder = TlsParameters::builder(self.settings.host.clone());
         for pem in &self.roots {
-            builder = builder.add_root_certificate(Certificate::from_pem(pem).map_err(|error| invalid("not a certificate").because(error))?);
+            builder =
+                builder.add_root_certificate(Certificate::from_pem(pem).map_err(|error| invalid("not a certificate").because(error))?);
         }
         builder.build().map_err(|error| failed("preparing TLS").because(error))
     }
@@ -181,16 +182,19 @@ impl lettre::message::header::Header for AutoSubmitted {
 /// What the server said, as what the caller does next.
 fn told(doing: &str, error: lettre::transport::smtp::Error) -> Error {
     let status = error.status().map(u16::from);
+    let said = redact::clip(&redact::text(&error.to_string()), 300);
+    let untrusted = status.is_none() && said.contains("certificate");
     let (kind, what, hint) = match status {
         Some(454 | 530 | 534 | 535 | 538) => (Kind::Denied, "the mail server does not let us in", "check `user` and `password`"),
         Some(550 | 551 | 553) => (Kind::Failed, "the mail server refuses the sender or a receiver", "check `from` and `to`"),
         Some(552) => (Kind::Failed, "the letter is too large for the mail server", "look at its limit"),
-        _ if error.is_tls() => (Kind::Failed, "the way to the mail server cannot be encrypted", "check its certificate and its name"),
+        _ if error.is_tls() || untrusted => {
+            (Kind::Failed, "the way to the mail server cannot be encrypted", "check its certificate and its name")
+        }
         _ if error.is_transient() || error.is_timeout() || status.is_none() => {
             (Kind::Retry, "the mail server cannot take it now", "is it up, and is its port open from here?")
         }
         _ => (Kind::Failed, "the mail server refuses it", "look at its log"),
     };
-    let said = redact::clip(&redact::text(&error.to_string()), 300);
     Error::new(kind, format!("{what} ({doing})")).because(said).hint(hint)
 }
