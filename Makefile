@@ -25,10 +25,10 @@ lint: ## formatting, lints, licences and advisories
 bench: ## ratios against the tools everybody has, side by side in one run
 	@tools/setup test
 	cargo build --release -p lastgood -p freshness-checker --bins
-	@cargo build --quiet -p lastgood-tests --bin bench --bin cold-start
+	@cargo build --quiet -p lastgood-tests --bin bench --bin cold-start --bin page
 	@cargo build --release --quiet -p lastgood-tests --bin tick
 	@target/debug/bench target/release/lastgood; met=$$?; \
-	  echo; target/debug/cold-start target/release/freshness-checker && echo && target/release/tick && exit $$met
+	  echo; target/debug/cold-start target/release/freshness-checker && echo && target/release/tick && echo && target/debug/page && exit $$met
 
 clean: ## removes what was built and what a demo left
 	rm -rf target lastgood-demo

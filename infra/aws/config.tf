@@ -107,6 +107,7 @@ locals {
     sources = [for asset in local.assets : try(asset.url, "")]
     drills  = [for drill in local.drills : try(drill.into.server, "")]
     keys    = [try(local.config.encryption.decrypt_with, ""), try(local.config.encryption.passphrase, "")]
+    evidence = [try(local.config.evidence.sign, "")]
     notify = concat([try(local.config.heartbeat.url, "")], flatten([for channel in try(local.config.notify, []) :
     [try(channel.url, ""), try(channel.signing_key, ""), try(channel.routing_key, ""), try(channel.password, "")]]))
   }

@@ -1,12 +1,12 @@
 //! Everything a function may touch, in one value that the host makes and a test can make too.
 
 use crate::{
-    catalog::Vault,
+    catalog::{Vault, evidence::EvidenceKey},
     clock::{Clock, Timestamp},
     config::Config,
     domain::{backup::Compression, place::Place},
     error::{During, Result, out_of_time},
-    ports::{Notifier, Providers, Secrets},
+    ports::{Monitor, Notifier, Providers, Secrets},
     stream::{Encoding, Keys, Recipients},
 };
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -26,6 +26,8 @@ pub struct Env {
     pub providers: Arc<dyn Providers>,
     /// Who is told.
     pub notifiers: Vec<Arc<dyn Notifier>>,
+    /// Who plots.
+    pub monitors: Vec<Arc<dyn Monitor>>,
     /// Where progress is shown.
     pub progress: Arc<dyn Progress>,
     /// Unique to this invocation: who holds the leases it takes.
@@ -54,6 +56,12 @@ impl Env {
     /// Returns the keys that open encrypted backups; none where the config names none.
     pub async fn keys(&self) -> Result<Keys> {
         keys(&self.config, &*self.secrets).await
+    }
+
+    /// Returns the key that signs the evidence of drills; none where the config names none.
+    pub async fn evidence_key(&self) -> Result<Option<EvidenceKey>> {
+        let Some(reference) = &self.config.evidence.sign else { return Ok(None) };
+        EvidenceKey::load(&self.secrets.resolve(reference).await?).during("reading evidence.sign").map(Some)
     }
 
     /// Waits if this invocation has the time, else fails with `OutOfTime`: the state is saved, the next wake-up goes on.

@@ -12,6 +12,7 @@ pub mod domain;
 pub mod env;
 pub mod error;
 pub mod event;
+pub mod exposition;
 pub mod fleet;
 pub mod function;
 pub mod host;

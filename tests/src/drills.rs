@@ -175,6 +175,7 @@ fn open(home: &TempDir, config: &str, clock: &ManualClock, holder: &str) -> Env 
         secrets,
         providers: Arc::new(real),
         notifiers: Vec::new(),
+        monitors: Vec::new(),
         progress,
         holder: holder.to_owned(),
         deadline: None,

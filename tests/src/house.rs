@@ -153,7 +153,19 @@ pub fn world_on(access: Access, vault: Arc<dyn Bucket>, config: Config, clock: &
     real.aws = Arc::new(Aws::new(access));
     let providers: Arc<dyn Providers> = Arc::new(real);
     let vault = Vault::new(vault);
-    Env { config, vault, clock, secrets, providers, notifiers: Vec::new(), progress, holder: "test".to_owned(), deadline: None, scratch }
+    Env {
+        config,
+        vault,
+        clock,
+        secrets,
+        providers,
+        notifiers: Vec::new(),
+        monitors: Vec::new(),
+        progress,
+        holder: "test".to_owned(),
+        deadline: None,
+        scratch,
+    }
 }
 
 /// Every file below a folder, by its path below it, in order.

@@ -2,6 +2,7 @@
 
 pub mod aws;
 pub mod bench;
+pub mod browser;
 pub mod deployed;
 pub mod desk;
 pub mod drills;
@@ -10,6 +11,7 @@ pub mod hosts;
 pub mod house;
 pub mod moto;
 pub mod pg;
+pub mod prometheus;
 pub mod runtime_api;
 pub mod s3;
 pub mod terraform;

@@ -1,7 +1,10 @@
 //! What an operator may type.
 
 use clap::{Args, Parser, Subcommand};
-use lastgood_core::id::{AssetName, BackupId};
+use lastgood_core::{
+    clock::Timestamp,
+    id::{AssetName, BackupId},
+};
 use std::path::PathBuf;
 
 /// Keeps Postgres, and everything beside it, restorable — and proves it.
@@ -30,8 +33,8 @@ pub enum Command {
     Demo(Demo),
     /// Asks whether we can reach, read, write, decrypt and restore everything that the config names.
     Doctor(Doctor),
-    /// Shows one line per asset: newest backup, age, copies, last proven, state.
-    Status,
+    /// Shows one line per asset: newest backup, age, copies, last proven, state; or one asset in full.
+    Status(Status),
     /// Lists the backups of an asset, newest first.
     List {
         /// The asset.
@@ -57,6 +60,9 @@ pub enum Command {
     Ack(Ack),
     /// Prints a report of everything, for people or as a page, or sends it.
     Report(Report),
+    /// Lists, verifies and hands out the signed evidence of drills, and makes the keys that sign it.
+    #[command(subcommand)]
+    Evidence(EvidenceCommand),
     /// Checks, shows or describes the config.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -73,6 +79,16 @@ pub struct Wake {
     /// Says that a schedule such as cron runs this: only what is due is done, and from now on its silence is a finding.
     #[arg(long, conflicts_with = "event")]
     pub scheduled: bool,
+}
+
+/// How everything stands.
+#[derive(Debug, Default, Args)]
+pub struct Status {
+    /// One asset, told in full; without it, all in a table.
+    pub asset: Option<AssetName>,
+    /// At a moment that is past, as far as records tell: RFC 3339, such as 2026-11-20T02:00:00Z.
+    #[arg(long, value_name = "TIME", value_parser = crate::past::moment)]
+    pub at: Option<Timestamp>,
 }
 
 /// A drill by hand.
@@ -176,4 +192,53 @@ pub enum ConfigCommand {
     Schema,
     /// Prints the effective config, with every default applied and secrets masked.
     Show,
+}
+
+/// Evidence.
+#[derive(Debug, Subcommand)]
+pub enum EvidenceCommand {
+    /// Lists the evidence of drills, newest first, with the links that sign it.
+    List {
+        /// One asset; without it, all.
+        asset: Option<AssetName>,
+    },
+    /// Checks every signature, the chain, and that each record is what was signed: 1 if not, 3 if it cannot be told.
+    Verify(VerifyEvidence),
+    /// Writes an asset's evidence to a folder that can be checked without us, or its statements to one file.
+    Export(ExportEvidence),
+    /// Makes a key pair (Ed25519, PEM): the private half in FILE, the public one in FILE.pub.
+    Keygen {
+        /// Where the private key goes; it must not be there yet.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+}
+
+/// Checking evidence.
+#[derive(Debug, Args)]
+pub struct VerifyEvidence {
+    /// One asset; without it, all.
+    pub asset: Option<AssetName>,
+    /// Believes this public key (PEM), and no other, instead of the config's; may be given more than once.
+    #[arg(long, value_name = "FILE")]
+    pub key: Vec<PathBuf>,
+    /// The SHA-256 of a link that was remembered elsewhere: the chain must still hold it.
+    #[arg(long, value_name = "HASH", requires = "asset")]
+    pub head: Option<String>,
+    /// Checks a folder that `evidence export` wrote: no config is read and nothing else is opened.
+    #[arg(long, value_name = "FOLDER", requires = "key")]
+    pub from: Option<PathBuf>,
+}
+
+/// Handing out evidence.
+#[derive(Debug, Args)]
+pub struct ExportEvidence {
+    /// The asset.
+    pub asset: AssetName,
+    /// The folder, new or empty; with --in-toto, the file.
+    #[arg(long, value_name = "PATH")]
+    pub to: PathBuf,
+    /// Writes the in-toto statements in their DSSE envelopes, one to a line.
+    #[arg(long)]
+    pub in_toto: bool,
 }

@@ -12,7 +12,7 @@ use crate::{
 };
 use lastgood_core::{
     backup::Order,
-    catalog::Vault,
+    catalog::{Vault, evidence::PublicKey},
     config::{Asset, Copies, DrillTarget, Fleet, Source},
     domain::{
         backup::Form as BackupForm,
@@ -80,6 +80,9 @@ pub async fn doctor(env: &Env, ask: &Ask, form: Form) -> Result<Exit> {
     if env.config.decrypt_with.is_some() {
         answers.push(answer("encryption", "does the secret key open what we encrypt?", decrypts(env).await));
     }
+    if env.config.evidence.sign.is_some() {
+        answers.push(answer("evidence", "can drills sign, and do we know the key?", signs(env).await));
+    }
     for fleet in env.config.fleets.values() {
         answers.push(answer(fleet.name.as_str(), &format!("whom does {} select?", fleet.select.tag), selects(fleet)));
     }
@@ -134,6 +137,19 @@ fn places(env: &Env) -> BTreeMap<Place, &'static str> {
     }
     places.insert(env.config.vault.clone(), "the vault");
     places
+}
+
+async fn signs(env: &Env) -> Result<String> {
+    let known = PublicKey::load_all(&env.config.evidence.public_keys)?;
+    let Some(key) = env.evidence_key().await? else { return Ok("nothing signs".to_owned()) };
+    let Some(public) = known.iter().find(|public| public.id() == key.id()) else {
+        return Err(failed(format!("key {} is not among evidence.public_keys", key.id()))
+            .hint("name its .pub file there, so that its signatures are believed"));
+    };
+    match public.refuses(env.clock.now()) {
+        Some(why) => Err(failed(why).hint("make a new key: lastgood evidence keygen --out FILE")),
+        None => Ok(format!("yes, with key {}", key.id())),
+    }
 }
 
 fn selects(fleet: &Fleet) -> Result<String> {

@@ -2,12 +2,11 @@
 
 use crate::{
     output::{Form, say, say_json},
-    report::page,
+    report::evidence,
     status::people,
 };
-use freshness_checker::observe_all;
+use freshness_checker::{Looked, look, page::page};
 use lastgood_core::{
-    catalog::Status,
     domain::finding::Severity,
     env::Env,
     error::{Result, invalid},
@@ -28,8 +27,7 @@ struct Sent {
 
 /// Sends the report. One that no channel took is a failure, whatever the report says.
 pub async fn email(env: &Env, form: Form) -> Result<Exit> {
-    let status = observe_all(env, None).await?;
-    let letter = letter(&status);
+    let letter = letter(env, &look(env, None).await?);
     let mut all = Vec::new();
     for notifier in &env.notifiers {
         let Some(outcome) = notifier.mail(&letter).await else { continue };
@@ -59,7 +57,8 @@ pub async fn email(env: &Env, form: Form) -> Result<Exit> {
 }
 
 /// The report as a letter: the table as text, the findings as HTML that any mail program shows, the page to be opened.
-fn letter(status: &Status) -> Letter {
+fn letter(env: &Env, looked: &Looked) -> Letter {
+    let status = &looked.status;
     let findings = status.findings();
     let urgent = findings.iter().filter(|finding| finding.severity > Severity::Note).count();
     let headline = format!("{} of {} assets are good, {urgent} findings need somebody", status.overall.good, status.overall.assets);
@@ -70,7 +69,7 @@ fn letter(status: &Status) -> Letter {
             body {
                 h2 { (headline) }
                 p { "The page beside this letter shows everything as of " (status.checked_at) "." }
-                ul { @for finding in &findings { li { (finding.severity.word()) ": " (finding.to_string()) " — next: " code { (finding.command) } } } }
+                ul { @for finding in &findings { li { (finding.severity.as_str()) ": " (finding.to_string()) " — next: " code { (finding.command) } } } }
                 pre { (people(status)) }
             }
         }
@@ -79,6 +78,6 @@ fn letter(status: &Status) -> Letter {
         subject: format!("Lastgood report: {headline}"),
         text: format!("{headline}\n\n{}\n", people(status)),
         html: lastgood_core::redact::text(&body.into_string()),
-        page: Some(("lastgood-status.html".to_owned(), page(status).into_string())),
+        page: Some(("lastgood-status.html".to_owned(), page(looked, &evidence(&env.config.vault)))),
     }
 }

@@ -3,7 +3,9 @@
 //! The promises: a replica is always torn down, by this invocation or the next; a verdict is never rounded; a drill is
 //! finished only once its replica was seen to be gone, and then its evidence exists; nothing that is not ours is touched.
 
+mod adopt;
 mod advance;
+mod attest;
 mod checks;
 mod choose;
 mod moment;
@@ -79,15 +81,19 @@ impl Function for RestoreDrill {
         let busy = open.values().flatten().filter_map(|run| run.drill.as_ref()?.drill.replica().cloned()).collect();
         let mut entries = Vec::new();
         for asset in env.config.selected(self.asset.as_ref())? {
+            let mut tested = Vec::new();
             let outcome = match &asset.policy.drill {
-                Some(policy) => Room { env, asset, policy, request: &self, open: open.get(&asset.name).map_or(&[], Vec::as_slice) }
-                    .work(&busy)
-                    .await
-                    .unwrap_or_else(|error| Outcome::from_error(&error)),
+                Some(policy) => {
+                    let room = Room { env, asset, policy, request: &self, open: open.get(&asset.name).map_or(&[], Vec::as_slice) };
+                    // These wait for nobody: AWS Backup removes what it restored after some hours.
+                    tested = room.restore_tests().await;
+                    room.work(&busy).await.unwrap_or_else(|error| Outcome::from_error(&error))
+                }
                 None if self.asset.as_ref() == Some(&asset.name) => Outcome::from_error(&nothing_asked(&asset.name)),
                 None => continue,
             };
-            entries.push(Entry { asset: asset.name.clone(), outcome });
+            let outcomes = std::iter::once(outcome).chain(tested);
+            entries.extend(outcomes.map(|outcome| Entry { asset: asset.name.clone(), outcome }));
         }
         entries.extend(fleet::troubles(env, self.asset.as_ref(), |policy| policy.drill.is_some()));
         Ok(DrillReport::new(Report::of(Self::NAME, started_at, env.clock.now(), entries), &env.config.runbook))
@@ -239,6 +245,7 @@ impl Room<'_> {
             backup: backup.id,
             from: moment.map_or_else(|| self.env.config.vault.clone(), |held| held.place.clone()),
             point_in_time: moment.map(|_| Box::new(backup.clone())),
+            restore_test: None,
             age_seconds: age.map(|age| age.as_secs()),
             opened_at: now,
             deadline: after(now, self.policy.timeout.duration()),
@@ -254,12 +261,18 @@ impl Room<'_> {
         advance(self.env, self.asset, self.policy, lease, &**replicas).await
     }
 
+    /// Links, then keeps: what exists is either signed or says why it is not.
     async fn finish(&self, lease: Lease, evidence: Evidence, swept: usize) -> Result<Drilled> {
         lease.confirm().await?;
-        evidence.keep(&self.env.vault).await?;
+        let (evidence, link) = attest::attest(self.env, self.asset, evidence).await;
+        evidence.keep(&self.env.vault, link.as_ref()).await?;
         lease.done().await?;
+        if let Some(link) = &link {
+            let number = link.statement.predicate.chain.number;
+            tracing::info!(asset = %self.asset.name, drill = %evidence.drill, number, head = %link.sha256, "its evidence is signed and linked");
+        }
         tracing::info!(asset = %self.asset.name, drill = %evidence.drill, verdict = %evidence.verdict, "a drill is finished");
-        Ok(Drilled::of(&evidence, swept))
+        Ok(Drilled { head: link.map(|link| link.sha256), ..Drilled::of(&evidence, swept) })
     }
 
     async fn put_down(&self, lease: Lease, reason: String) -> Result<Outcome<Drilled>> {

@@ -39,6 +39,7 @@ use crate::{
     id::{AssetName, BackupId},
     ports::{Bucket, If, Version},
 };
+use bytes::Bytes;
 use std::sync::Arc;
 
 /// The most bytes that a record may have: what is larger is no record of ours.
@@ -96,12 +97,17 @@ impl Vault {
 
     /// Saves a record whatever stands there; the last writer wins. For heartbeats and other observations.
     pub async fn save<R: Record>(&self, key: &Key, record: &R) -> Result<()> {
+        self.publish(key, encode(record)?).await
+    }
+
+    /// Puts bytes under a key whatever stands there; the last writer wins. For pages that people open.
+    pub async fn publish(&self, key: &Key, bytes: Bytes) -> Result<()> {
         for _ in 0..8 {
             let condition = match self.bucket.head(&key.to_string()).await? {
                 Some(meta) => If::Is(meta.version),
                 None => If::Absent,
             };
-            match self.bucket.put(&key.to_string(), encode(record)?, condition).await {
+            match self.bucket.put(&key.to_string(), bytes.clone(), condition).await {
                 Err(error) if error.kind() == Kind::Conflict => {}
                 done => return done.map(|_| ()),
             }

@@ -6,9 +6,11 @@ mod asset;
 mod bus;
 mod convert;
 mod ebs;
+mod evidence;
 mod fault;
 mod fleet;
 mod limits;
+mod monitors;
 mod notify;
 mod policy;
 mod raw;
@@ -16,11 +18,14 @@ mod read;
 mod reference;
 mod show;
 mod topic;
+mod wal;
 
 pub use asset::{Asset, BucketExpectations, Login, SecretsProvider, Source, Volumes};
 pub use bus::{EventBus, OwnEvents};
 pub use ebs::{AnyOf, Blocks, EbsDrill, Filesystem};
+pub use evidence::{EvidencePolicy, PublicKeyFile};
 pub use fleet::{Fleet, Select, Tag};
+pub use monitors::{GatewayUrl, Monitors, Pushgateway, Textfile};
 pub use notify::{Alerts, Channel, Heartbeat, MailTls, PubsubTopic, Remind, Respond, Ses, Smtp, Way};
 pub use policy::{
     AnalyticsPolicy, Check, Copies, DrillNetwork, DrillPolicy, DrillTarget, Expect, ExportPolicy, Format, Policy, RdsDrill, Retention,
@@ -29,9 +34,10 @@ pub use policy::{
 pub use read::remarks;
 pub use reference::SecretRef;
 pub use topic::{Topic, TopicArn};
+pub use wal::{AbsolutePath, Name, PgBackRest, WalG, WalPolicy, WalRepository};
 
 use crate::{
-    domain::{place::Place, span::Span},
+    domain::{bytes::Bytes, place::Place, span::Span},
     error::{Result, invalid, not_found},
     id::AssetName,
 };
@@ -49,18 +55,27 @@ pub struct Config {
     pub decrypt_with: Option<SecretRef>,
     /// The passphrase of that key, if it has one.
     pub passphrase: Option<SecretRef>,
+    /// How the evidence of drills is signed.
+    #[serde(skip_serializing_if = "EvidencePolicy::is_empty")]
+    pub evidence: EvidencePolicy,
     /// Who is told.
     pub notify: Vec<Channel>,
     /// How often who is told, and how soon somebody should respond.
     pub alerts: Alerts,
     /// The sign of life outside our account.
     pub heartbeat: Option<Heartbeat>,
+    /// Where numbers go, besides the vault.
+    pub metrics: Monitors,
     /// Where events of our own go; none where nobody waits for them.
     pub events: Option<OwnEvents>,
     /// The AWS accounts whose events are believed, besides the one that a function runs in.
     pub accounts: Vec<String>,
     /// The base of alert links: a link is this + `#section`.
     pub runbook: String,
+    /// How many bytes all backups together may take in the vault.
+    pub quota: Option<Bytes>,
+    /// How often a schedule wakes the checker, where that is known.
+    pub check_every: Option<Span>,
     /// Everything that is protected, by name.
     pub assets: BTreeMap<AssetName, Asset>,
     /// What is protected by its tags, by name. Their members are assets once [`crate::fleet::expanded`] has looked.

@@ -1,9 +1,10 @@
 //! `lastgood.yaml` as it is written: every key that exists, each with the place where it stands.
 
+use super::EvidencePolicy;
 use super::notify::{RawAlerts, RawChannel, RawHeartbeat};
 use super::{AnalyticsPolicy, AnyOf, BucketExpectations, ExportPolicy, Filesystem, RecoverySet, Retention, SecretRef, SecretsProvider};
-use super::{DrillTarget, Expect, Login, OwnEvents, Select, SnapshotPolicy};
-use crate::domain::{backup::Form, due::Schedule, place::Place, span::Span};
+use super::{DrillTarget, Expect, Login, Monitors, OwnEvents, Select, SnapshotPolicy, WalPolicy};
+use crate::domain::{backup::Form, bytes::Bytes, due::Schedule, place::Place, span::Span};
 use crate::id::AssetName;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -23,6 +24,9 @@ pub struct RawConfig {
     pub vault: Spanned<Place>,
     /// Whom exports are encrypted to.
     pub encryption: Option<RawEncryption>,
+    /// How the evidence of drills is signed.
+    #[schemars(with = "Option<EvidencePolicy>")]
+    pub evidence: Key<EvidencePolicy>,
     /// Who is told.
     #[serde(default)]
     #[schemars(with = "Vec<RawChannel>")]
@@ -31,6 +35,9 @@ pub struct RawConfig {
     pub alerts: Option<RawAlerts>,
     /// A sign of life outside our account after each check.
     pub heartbeat: Option<RawHeartbeat>,
+    /// Where numbers go, besides the vault.
+    #[serde(default)]
+    pub metrics: Monitors,
     /// Where events of our own go.
     pub events: Option<OwnEvents>,
     /// The AWS accounts whose events are believed, besides the one that a function runs in.
@@ -39,6 +46,10 @@ pub struct RawConfig {
     pub accounts: Vec<Spanned<String>>,
     /// The base of alert links: a link is this + `#section`.
     pub runbook: Option<String>,
+    /// How many bytes all backups together may take in the vault, such as `500GiB`.
+    pub quota: Option<Bytes>,
+    /// How often a schedule wakes the checker: twice that without it is told by whatever else runs. The strictest rpo when not given.
+    pub check_every: Option<Span>,
     /// What holds for every asset that says nothing else.
     #[serde(default)]
     pub defaults: RawDefaults,
@@ -137,6 +148,13 @@ pub struct RawAsset {
     /// What is kept.
     #[schemars(with = "Option<Retention>")]
     pub retention: Key<Retention>,
+    /// How long one backup may take; three times the usual when not given.
+    pub max_duration: Option<Span>,
+    /// How many bytes its backups may take in the vault, such as `500GiB`.
+    pub quota: Option<Bytes>,
+    /// How its write-ahead log is archived (postgres).
+    #[schemars(with = "Option<WalPolicy>")]
+    pub wal: Key<WalPolicy>,
     /// Logical exports.
     #[schemars(with = "Option<ExportPolicy>")]
     pub export: Key<ExportPolicy>,
@@ -185,6 +203,10 @@ pub struct RawDrill {
     /// Restores no snapshot, but the moment this long before the drill, out of the provider's own continuous backups
     /// (`into: { rds: … }`).
     pub point_in_time: Option<Span>,
+    /// Asks the checks of every database, too, that a restore testing plan of AWS Backup restores of this asset, and tells
+    /// AWS Backup the verdict (`into: { rds: … }`).
+    #[serde(default)]
+    pub restore_tests: bool,
     /// How long a drill may take; twice the rto when not given.
     pub timeout: Option<Span>,
     /// What is checked beyond the recorded expectations.

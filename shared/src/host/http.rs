@@ -1,4 +1,5 @@
-//! HTTP: `POST /` runs the function, `GET /healthz` says that it listens. For Cloud Run and anything like it.
+//! HTTP: `POST /` runs the function, `GET /healthz` says that it listens, `GET /metrics` what the last check came to. For Cloud
+//! Run and anything like it.
 //!
 //! Senders (Cloud Scheduler, Pub/Sub, SNS) send again whatever is not answered with 2xx, so the status answers one
 //! question: would it help to send this again? What was found, and what failed for good, stands in the body and in the
@@ -10,17 +11,23 @@ use super::{
     telemetry,
 };
 use crate::{
+    catalog::{Key, RECORD_LIMIT},
     clock::{self, Clock, SystemClock},
     env::Quiet,
-    error::{Error, Kind},
+    error::{Error, Kind, not_found},
     event,
+    exposition::MEDIA_TYPE,
     function::{Exit, Function},
+    providers,
 };
 use axum::{
     Json, Router,
     body::Bytes,
     extract::{DefaultBodyLimit, State},
-    http::{HeaderMap, HeaderName, StatusCode, header::RETRY_AFTER},
+    http::{
+        HeaderMap, HeaderName, HeaderValue, StatusCode,
+        header::{CONTENT_TYPE, RETRY_AFTER},
+    },
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -62,6 +69,7 @@ pub async fn serve<F: Function>(around: Surroundings, port: u16) -> ExitCode {
     let shared = Shared { around, holder: invocation::holder(), count: AtomicU64::new(0), room: Arc::new(Semaphore::new(AT_ONCE)) };
     let app = Router::new()
         .route("/", post(answer::<F>))
+        .route("/metrics", get(numbers))
         .route("/healthz", get(|| async { Json(json!({ "function": F::NAME, "status": "ok" })) }))
         .layer(DefaultBodyLimit::max(event::LIMIT))
         .with_state(Arc::new(shared));
@@ -117,6 +125,22 @@ async fn answer<F: Function>(State(shared): State<Arc<Shared>>, headers: HeaderM
     }
 }
 
+/// What the freshness-checker saw last, for Prometheus: whichever function is asked, it says the same.
+async fn numbers(State(shared): State<Arc<Shared>>) -> Response {
+    match last_numbers(&shared.around.config).await {
+        Ok(text) => ([(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE))], text).into_response(),
+        // A scrape that fails is seen; numbers of nowhere would not be.
+        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, invocation::error_message(&error)).into_response(),
+    }
+}
+
+async fn last_numbers(config: &str) -> crate::error::Result<Bytes> {
+    let config = crate::config::Config::parse(&super::read_config(config).await?, config)?;
+    let kept = providers::open_bucket(&config.vault)?.get(&Key::Metrics.to_string(), RECORD_LIMIT).await?;
+    let (text, _) = kept.ok_or_else(|| not_found("nothing was looked at yet").hint("run the freshness-checker once"))?;
+    Ok(text)
+}
+
 /// Puts back into the envelope what a sender says in headers: Cloud Scheduler that it is a schedule, `CloudEvents` in
 /// binary mode (Eventarc) everything but the data.
 fn enveloped(headers: &HeaderMap, body: &Bytes) -> Bytes {
@@ -138,7 +162,7 @@ fn told(ended: Ended) -> Response {
     let status = if again { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     let mut response = (status, [exit_header(ended.exit)], Json(ended.report)).into_response();
     if again {
-        response.headers_mut().insert(RETRY_AFTER, axum::http::HeaderValue::from_static(AGAIN));
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(AGAIN));
     }
     response
 }
@@ -162,7 +186,7 @@ fn refused(error: &Error) -> Response {
     let body: Value = json!({ "error": invocation::error_type(error.kind()), "message": invocation::error_message(error) });
     let mut response = (status, [exit_header(Exit::from(error))], Json(body)).into_response();
     if status == StatusCode::SERVICE_UNAVAILABLE {
-        response.headers_mut().insert(RETRY_AFTER, axum::http::HeaderValue::from_static(AGAIN));
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(AGAIN));
     }
     response
 }

@@ -13,14 +13,18 @@ use crate::{
 };
 
 /// Tells every channel that does not know it yet.
-pub(super) async fn tell(env: &Env, function: &str, refusal: &Error) {
+pub async fn tell(env: &Env, function: &str, refusal: &Error) {
     tracing::warn!(function, finding = FindingKind::EventRefused.slug(), "{}", refusal.full());
     let finding = Finding::new(FindingKind::EventRefused, Severity::Warning, refusal.sentence(), "lastgood config show");
-    let (finding, now) = (finding.linked(&env.config.runbook), env.clock.now());
-    let topic = Topic::of(&finding);
+    once(env, function, &finding.linked(&env.config.runbook)).await;
+}
+
+/// Tells a finding to every channel that does not know it, and remembers who knows.
+pub(super) async fn once(env: &Env, function: &str, finding: &Finding) {
+    let (topic, now) = (Topic::of(finding), env.clock.now());
     let told = env.vault.load::<Memory>(&Key::Told).await.ok().flatten().map(|stored| stored.record).unwrap_or_default();
-    let respond_within = env.config.alerts.respond.within(&finding);
-    let alert = Alert { what: What::New, finding, since: Some(now), respond_within };
+    let respond_within = env.config.alerts.respond.within(finding);
+    let alert = Alert { what: What::New, finding: finding.clone(), since: Some(now), respond_within };
     let message = Message {
         function: function.to_owned(),
         vault: env.vault.place().to_string(),
@@ -31,7 +35,7 @@ pub(super) async fn tell(env: &Env, function: &str, refusal: &Error) {
     for notifier in &env.notifiers {
         let channel = notifier.channel();
         let knows = told.channels.get(channel).is_some_and(|known| known.topics.contains_key(&topic));
-        if knows || !notifier.filter().takes(&alert.finding, None) {
+        if knows || !notifier.filter().takes(finding, None) {
             continue;
         }
         if let Err(error) = notifier.notify(&message).await {

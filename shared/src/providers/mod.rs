@@ -3,6 +3,7 @@
 #[cfg(feature = "aws")]
 pub mod aws;
 pub mod local;
+pub mod monitor;
 pub mod notify;
 pub(crate) mod parts;
 pub mod postgres;

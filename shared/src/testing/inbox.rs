@@ -54,7 +54,7 @@ impl Inbox {
     pub fn take(&self) -> Vec<String> {
         let told = self.messages();
         let lines = told.iter().flat_map(|message| &message.alerts);
-        lines.map(|Alert { finding, .. }| format!("{} {finding}", finding.severity.word()).to_lowercase()).collect()
+        lines.map(|Alert { finding, .. }| format!("{} {finding}", finding.severity.as_str()).to_lowercase()).collect()
     }
 
     /// Takes what was told so far out, as it was told.
@@ -65,6 +65,11 @@ impl Inbox {
     /// Takes no delivery and refuses none: it never answers.
     pub fn falls_asleep(&self) {
         self.state().asleep = true;
+    }
+
+    /// Returns the last finding that was told.
+    pub fn last(&self) -> Option<Finding> {
+        self.state().told.last().and_then(|told| told.last().cloned())
     }
 
     /// Refuses every delivery from now on.

@@ -9,6 +9,7 @@ mod providers;
 mod replicas;
 mod snapshots;
 mod source;
+mod wal;
 mod world;
 
 pub use bucket::MemoryBucket;
@@ -20,4 +21,5 @@ pub use providers::MemoryProviders;
 pub use replicas::MemoryReplicas;
 pub use snapshots::{MemoryRegion, MemorySnapshots};
 pub use source::MemorySource;
+pub use wal::{MemorySchedules, MemoryWal};
 pub use world::World;

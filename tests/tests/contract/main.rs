@@ -2,8 +2,10 @@
 
 mod bucket;
 mod evidence;
+mod findings;
 mod formats;
 mod infra;
+mod monitoring;
 mod readme;
 mod records;
 mod retention_records;

@@ -9,6 +9,7 @@ mod postgres;
 mod rds;
 mod rds_aws;
 mod rds_moment;
+mod rds_restore_tests;
 mod rds_strangers;
 mod rights;
 mod store;

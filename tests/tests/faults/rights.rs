@@ -79,6 +79,7 @@ fn elsewhere(role: &str, right: &str) -> Option<&'static str> {
         }
         ("freshness-checker", "kms:Encrypt") => "stories/keys r41",
         (_, "ses:SendEmail") => "letters: stories/ses r41",
+        ("freshness-checker", "scheduler:GetSchedule") => "stories/signals r41",
         (_, "events:PutEvents") => "its host asks: stories/changes",
         ("snapshot-trigger" | "export-to-bucket" | "cross-region-copy" | "restore-drill", "sns:Publish") => {
             "its host asks: stories/notices"
@@ -204,6 +205,7 @@ assets:
         Env {
             vault,
             notifiers,
+            monitors: Vec::new(),
             config,
             clock: time,
             secrets,

@@ -114,7 +114,7 @@ fn lines(inbox: &Inbox) -> Vec<String> {
                 What::Over { .. } => "over",
                 What::Trial => "trial",
             };
-            format!("{what} {} {}", alert.finding.severity.word(), alert.finding)
+            format!("{what} {} {}", alert.finding.severity.as_str(), alert.finding)
         });
         digest.into_iter().chain(alerts).collect::<Vec<_>>()
     };

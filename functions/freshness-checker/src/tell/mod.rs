@@ -50,7 +50,9 @@ pub async fn tell(env: &Env, status: &Status, only: Option<&AssetName>) -> Vec<F
 impl Telling<'_> {
     async fn all(&mut self) -> Vec<Finding> {
         let before = self.told.clone();
-        let findings = self.status.findings();
+        // What others could not deliver is told with what is not delivered here.
+        let (elsewhere, findings): (Vec<_>, Vec<_>) =
+            self.status.findings().into_iter().partition(|finding| Topic::of(finding) == undelivered_topic());
         self.end_acks(&findings, |telling, topic| telling.looked(topic)).await;
         let cases = self.cases(&findings);
         let wave = self.first_wave(&cases);
@@ -58,7 +60,7 @@ impl Telling<'_> {
         let mut refused: BTreeSet<usize> = refusals.iter().map(|refusal| refusal.channel).collect();
 
         // What they refused goes to the next, and to whoever is next if that refuses too.
-        let mut undelivered = self.undelivered();
+        let mut undelivered = self.undelivered(&elsewhere);
         loop {
             let wave = self.second_wave(&refusals, &refused, &undelivered);
             if wave.is_empty() {
@@ -70,7 +72,7 @@ impl Telling<'_> {
             }
             refused.extend(again.iter().map(|refusal| refusal.channel));
             refusals.extend(again);
-            undelivered = self.undelivered();
+            undelivered = self.undelivered(&elsewhere);
         }
         self.end_acks(&undelivered, |_, topic| *topic == undelivered_topic()).await;
         self.note(&cases);
@@ -207,7 +209,7 @@ impl Telling<'_> {
     }
 
     /// Which channels take nothing, and whether the sign of life was taken, as findings.
-    fn undelivered(&self) -> Vec<Finding> {
+    fn undelivered(&self, elsewhere: &[Finding]) -> Vec<Finding> {
         let names: Vec<_> = self.env.notifiers.iter().map(|notifier| notifier.channel()).collect();
         let channels = names.iter().filter_map(|name| {
             let refused = self.told.channels.get(*name)?.refused.as_ref()?;
@@ -215,7 +217,7 @@ impl Telling<'_> {
         });
         let heartbeat = self.env.config.heartbeat.as_ref().and(self.told.heartbeat.as_ref());
         let heartbeat = heartbeat.map(|refused| format!("the heartbeat was not taken since {}: {}", refused.since, refused.why));
-        channels.chain(heartbeat.map(|sentence| self.not_delivered(sentence))).collect()
+        elsewhere.iter().cloned().chain(channels).chain(heartbeat.map(|sentence| self.not_delivered(sentence))).collect()
     }
 
     fn not_delivered(&self, sentence: String) -> Finding {

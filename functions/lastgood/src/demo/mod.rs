@@ -6,7 +6,7 @@ mod source;
 
 use crate::{
     by_hand,
-    command::{Demo, Verify, Wake},
+    command::{Demo, Status, Verify, Wake},
     output::{Form, remark, say},
     status, verify,
 };
@@ -73,7 +73,7 @@ pub async fn demo(ask: Demo) -> Result<Exit> {
         return Err(failed("the damage was not found: this is a fault, please report it"));
     }
     step(9, "lastgood status")?;
-    status::status(env, Form::People).await?;
+    status::status(env, &Status::default(), Form::People).await?;
 
     say(&format!(
         "\nThe damage was found, and the copy at {} is still whole and proven.\n\n\

@@ -32,7 +32,7 @@ pub struct Channel {
 }
 
 fn word<S: serde::Serializer>(severity: &crate::domain::finding::Severity, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_str(severity.word())
+    to.serialize_str(severity.as_str())
 }
 
 impl Channel {

@@ -140,7 +140,7 @@ impl Reader<'_> {
     pub(in crate::config) fn alerts(&self, raw: Option<RawAlerts>) -> Result<Alerts> {
         let RawAlerts { remind, respond, digest } = raw.unwrap_or_default();
         let mut within = BTreeMap::new();
-        let words = [Severity::Critical, Severity::Warning, Severity::Note].map(Severity::word);
+        let words = [Severity::Critical, Severity::Warning, Severity::Note].map(Severity::as_str);
         for (key, at) in respond {
             if !words.contains(&key.as_str()) && FindingKind::ALL.iter().all(|kind| kind.slug() != key) {
                 let hint = "write critical, warning, note, or a kind of finding such as drill-failed";

@@ -74,7 +74,7 @@ impl Respond {
 
     /// Within what time somebody should respond to this.
     pub fn within(&self, finding: &Finding) -> Option<Span> {
-        self.0.get(finding.kind.slug()).or_else(|| self.0.get(finding.severity.word())).copied()
+        self.0.get(finding.kind.slug()).or_else(|| self.0.get(finding.severity.as_str())).copied()
     }
 }
 

@@ -80,7 +80,7 @@ impl From<Stored> for Known {
 
 fn first(news: &str) -> Option<(Topic, Severity)> {
     let (topic, severity) = news.rsplit_once('/')?;
-    let severity = [Severity::Note, Severity::Warning, Severity::Critical].into_iter().find(|known| known.word() == severity)?;
+    let severity = [Severity::Note, Severity::Warning, Severity::Critical].into_iter().find(|known| known.as_str() == severity)?;
     Some((topic.parse().ok()?, severity))
 }
 

@@ -65,7 +65,7 @@ impl Notifier for Sns {
             .topic_arn(arn.as_str())
             .subject(letter::subject(message))
             .message(letter::text(message))
-            .message_attributes("severity", word(message.worst().word())?)
+            .message_attributes("severity", word(message.worst().as_str())?)
             .message_attributes("function", word(&message.function)?);
         if !findings.is_empty() {
             publish = publish.message_attributes("kind", words(kinds)?);

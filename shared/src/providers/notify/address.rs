@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use url::{Host, Url};
 
 /// Reads a receiver's URL. The error never repeats it: it may carry a token.
-pub(super) fn read(text: &str) -> Result<Url> {
+pub(in crate::providers) fn read(text: &str) -> Result<Url> {
     let url = Url::parse(text.trim()).map_err(|_| refuse("it is not a URL"))?;
     let loopback = match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
@@ -30,7 +30,7 @@ fn refuse(why: &str) -> Error {
 }
 
 /// Returns the addresses of a URL's host, all of them acceptable: the ones that the request then goes to, and no others.
-pub(super) async fn resolve(url: &Url) -> Result<Vec<SocketAddr>> {
+pub(in crate::providers) async fn resolve(url: &Url) -> Result<Vec<SocketAddr>> {
     let port = url.port_or_known_default().unwrap_or(443);
     match url.host() {
         Some(Host::Ipv4(address)) => acceptable(vec![(address, port).into()]),

@@ -38,12 +38,12 @@ pub fn headline(message: &Message) -> String {
 
 /// One alert in one line.
 pub fn line(alert: &Alert) -> String {
-    let (finding, now) = (&alert.finding, alert.finding.severity.word());
+    let (finding, now) = (&alert.finding, alert.finding.severity.as_str());
     match alert.what {
         What::New => format!("{now}: {finding}"),
         What::Still => format!("{now}, still: {finding}"),
-        What::Worse { was } | What::Better { was } => format!("{now}, was {}: {finding}", was.word()),
-        What::Eased { was } => format!("only a {now} now, was {}: {finding}", was.word()),
+        What::Worse { was } | What::Better { was } => format!("{now}, was {}: {finding}", was.as_str()),
+        What::Eased { was } => format!("only a {now} now, was {}: {finding}", was.as_str()),
         What::Over { .. } => format!("over: {finding}"),
         What::Trial => format!("this channel works: {finding}"),
     }

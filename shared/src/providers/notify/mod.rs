@@ -3,7 +3,7 @@
 //! A channel that cannot be opened is not left out in silence: it is a notifier that refuses every delivery and says why,
 //! so that the checker's report names it.
 
-mod address;
+pub(super) mod address;
 mod body;
 pub mod letter;
 mod pagerduty;

@@ -90,7 +90,7 @@ impl Notifier for Pubsub {
     async fn notify(&self, message: &Message) -> Result<()> {
         let (url, token) = (self.url()?, self.token().await?);
         let assets: std::collections::BTreeSet<_> = message.alerts.iter().filter_map(|alert| alert.finding.asset.as_ref()).collect();
-        let mut attributes = json!({ "severity": message.worst().word(), "function": message.function });
+        let mut attributes = json!({ "severity": message.worst().as_str(), "function": message.function });
         if let (&[asset], Some(attributes)) = (&assets.into_iter().collect::<Vec<_>>()[..], attributes.as_object_mut()) {
             attributes.insert("asset".to_owned(), asset.as_str().into());
         }

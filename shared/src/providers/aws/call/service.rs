@@ -8,6 +8,8 @@ use aws_types::service_config::ServiceConfigKey;
 pub(in crate::providers::aws) enum Service {
     /// Volumes and their snapshots.
     Ec2,
+    /// AWS Backup.
+    Backup,
     /// The blocks inside snapshots.
     Ebs,
     /// Caches and their snapshots.
@@ -18,6 +20,8 @@ pub(in crate::providers::aws) enum Service {
     Kms,
     /// Letters.
     Ses,
+    /// What wakes functions.
+    Scheduler,
 }
 
 impl Service {
@@ -25,11 +29,13 @@ impl Service {
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Ec2 => "EC2",
+            Self::Backup => "Backup",
             Self::Ebs => "EBS",
             Self::ElastiCache => "ElastiCache",
             Self::EventBridge => "EventBridge",
             Self::Kms => "KMS",
             Self::Ses => "SESv2",
+            Self::Scheduler => "Scheduler",
         }
     }
 
@@ -37,11 +43,13 @@ impl Service {
     pub(super) const fn signing_name(self) -> &'static str {
         match self {
             Self::Ec2 => "ec2",
+            Self::Backup => "backup",
             Self::Ebs => "ebs",
             Self::ElastiCache => "elasticache",
             Self::EventBridge => "events",
             Self::Kms => "kms",
             Self::Ses => "ses",
+            Self::Scheduler => "scheduler",
         }
     }
 
@@ -49,7 +57,9 @@ impl Service {
     const fn host(self) -> &'static str {
         match self {
             Self::Ses => "email",
-            Self::Ec2 | Self::Ebs | Self::ElastiCache | Self::EventBridge | Self::Kms => self.signing_name(),
+            Self::Backup | Self::Ec2 | Self::Ebs | Self::ElastiCache | Self::EventBridge | Self::Kms | Self::Scheduler => {
+                self.signing_name()
+            }
         }
     }
 
@@ -58,7 +68,7 @@ impl Service {
         match self {
             Self::Ec2 => "2016-11-15",
             Self::ElastiCache => "2015-02-02",
-            Self::Ebs | Self::EventBridge | Self::Kms | Self::Ses => "",
+            Self::Backup | Self::Ebs | Self::EventBridge | Self::Kms | Self::Scheduler | Self::Ses => "",
         }
     }
 
