@@ -97,14 +97,21 @@ locals {
   # Extracts for analysts: no backups.
   analytics = { for name, asset in local.rds : name => merge(asset.analytics, { region = asset.region }) if can(asset.analytics.schedule) }
 
+  # Who sends letters by SES: the domain of each sender, in the channel's region.
+  letters = [for channel in try(local.config.notify, []) : {
+    domain = split("@", trimsuffix(trimspace(channel.from), ">"))[1]
+    sender = regex("[^<> ]+@[^<> ]+", channel.from)
+    region = try(channel.region, local.region)
+  } if try(channel.kind, "") == "ses"]
+
   # Who reads which secret: `secret:aws:NAME[#field]`, a name or an ARN.
   references = {
     sources = [for asset in local.assets : try(asset.url, "")]
     drills  = [for drill in local.drills : try(drill.into.server, "")]
     keys    = [try(local.config.encryption.decrypt_with, ""), try(local.config.encryption.passphrase, "")]
     evidence = [try(local.config.evidence.sign, "")]
-    notify = flatten([for channel in try(local.config.notify, []) :
-    [try(channel.url, ""), try(channel.signing_key, ""), try(channel.routing_key, "")]])
+    notify = concat([try(local.config.heartbeat.url, "")], flatten([for channel in try(local.config.notify, []) :
+    [try(channel.url, ""), try(channel.signing_key, ""), try(channel.routing_key, ""), try(channel.password, "")]]))
   }
   secrets = {
     for whose, references in local.references : whose => distinct([

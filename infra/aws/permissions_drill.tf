@@ -121,7 +121,7 @@ locals {
     {
       Sid      = "Report", Effect = "Allow"
       Action   = ["s3:PutObject"]
-      Resource = ["${local.vault_below}/status/*", "${local.vault_below}/catalog/v1/told.json", "${local.vault_below}/catalog/v1/keys/*", "${local.vault_below}/catalog/v1/heartbeats/freshness-checker.json", "${local.vault_below}/catalog/v1/memory/freshness-checker/*"]
+      Resource = ["${local.vault_below}/status/*", "${local.vault_below}/catalog/v1/told.json", "${local.vault_below}/catalog/v1/acks/*", "${local.vault_below}/catalog/v1/keys/*", "${local.vault_below}/catalog/v1/heartbeats/freshness-checker.json", "${local.vault_below}/catalog/v1/memory/freshness-checker/*"]
     },
   ]
 
@@ -166,7 +166,7 @@ locals {
   ] : statement if local.bus != null]
 
   # The checker tells what it found; every function tells of an event that it does not believe.
-  tell = [
+  tell = [for statement in [
     { Sid = "TellTheTopic", Effect = "Allow", Action = ["sns:Publish"], Resource = local.topics },
     {
       Sid       = "UseVaultKeyThroughSns", Effect = "Allow"
@@ -174,7 +174,13 @@ locals {
       Resource  = [module.vault.key_arn]
       Condition = { StringEquals = { "kms:ViaService" = "sns.${local.region}.amazonaws.com" } }
     },
-  ]
+    {
+      Sid       = "SendLetters", Effect = "Allow"
+      Action    = ["ses:SendEmail"]
+      Resource  = distinct(flatten([for letter in local.letters : [for identity in [letter.domain, letter.sender] : "arn:${local.partition}:ses:${letter.region}:${local.account}:identity/${identity}"]]))
+      Condition = { StringEquals = { "ses:FromAddress" = distinct([for letter in local.letters : letter.sender]) } }
+    },
+  ] : statement if statement.Sid != "SendLetters" || length(local.letters) > 0]
   topics = distinct(concat([local.topic_arn], [for channel in try(local.config.notify, []) : channel.topic if startswith(try(channel.topic, ""), "arn:")]))
 
   # Only the secrets that the config names, and only for whom it names them.

@@ -9,6 +9,8 @@ pub mod page;
 mod plot;
 mod tell;
 
+pub use tell::tell;
+
 use futures::{StreamExt, stream};
 use lastgood_core::{
     catalog::{Key, Status},

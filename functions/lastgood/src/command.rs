@@ -32,7 +32,7 @@ pub enum Command {
     /// Shows the whole loop on this machine: throwaway Postgres, local vault, backup, copy, check, drill.
     Demo(Demo),
     /// Asks whether we can reach, read, write, decrypt and restore everything that the config names.
-    Doctor,
+    Doctor(Doctor),
     /// Shows one line per asset: newest backup, age, copies, last proven, state; or one asset in full.
     Status(Status),
     /// Lists the backups of an asset, newest first.
@@ -56,7 +56,9 @@ pub enum Command {
     Prune(Prune),
     /// Restores a backup for real, beside what is there: the plan by default, with --apply the deed.
     Restore(restore::Restore),
-    /// Prints a report of everything, for people or as a page.
+    /// Says that somebody knows of a finding: nobody is reminded of it until it gets worse, ends, or the time is up.
+    Ack(Ack),
+    /// Prints a report of everything, for people or as a page, or sends it.
     Report(Report),
     /// Lists, verifies and hands out the signed evidence of drills, and makes the keys that sign it.
     #[command(subcommand)]
@@ -141,6 +143,36 @@ pub struct Report {
     /// Writes a page to this file instead.
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
+    /// Sends it to the e-mail channels of the config, with the page beside it.
+    #[arg(long, conflicts_with = "html")]
+    pub email: bool,
+}
+
+/// Asking whether everything can be reached.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Also sends a message to every channel; it wakes nobody.
+    #[arg(long)]
+    pub tell: bool,
+}
+
+/// Acknowledging.
+#[derive(Debug, Args)]
+pub struct Ack {
+    /// The asset; `-` for a finding that is about none in particular.
+    #[arg(allow_hyphen_values = true)]
+    pub asset: String,
+    /// The kind of finding, such as backup-stale.
+    pub kind: String,
+    /// For how long, at most: 3d.
+    #[arg(long = "for", value_name = "TIME")]
+    pub span: lastgood_core::domain::span::Span,
+    /// What is being done, or why nothing is.
+    #[arg(long, value_name = "TEXT")]
+    pub why: String,
+    /// Who knows; the account's name when not given.
+    #[arg(long, value_name = "NAME", env = "USER", default_value = "somebody")]
+    pub by: String,
 }
 
 /// The demo.

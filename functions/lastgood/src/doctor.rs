@@ -3,9 +3,12 @@
 //! Each question is asked for real: an object is written, read back and removed; a connection is opened and every right
 //! probed; a private server's binaries are found. Nothing that exists is changed.
 
-use crate::output::{
-    Form, say, say_json,
-    table::{Tone, sentences, table, toned},
+use crate::{
+    command::Doctor as Ask,
+    output::{
+        Form, say, say_json,
+        table::{Tone, sentences, table, toned},
+    },
 };
 use lastgood_core::{
     backup::Order,
@@ -13,7 +16,9 @@ use lastgood_core::{
     config::{Asset, Copies, DrillTarget, Fleet, Source},
     domain::{
         backup::Form as BackupForm,
+        finding::{Finding, FindingKind, Severity},
         place::{Place, Scheme},
+        tell::{Alert, Message, What},
     },
     env::Env,
     error::{Error, Kind, Result, corrupt, denied, failed},
@@ -21,9 +26,13 @@ use lastgood_core::{
     id::Slot,
     observe,
     ports::{If, Readiness},
+    providers::notify,
 };
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
+
+/// How long a channel may take to answer.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One question and its answer.
 #[derive(Debug, Serialize)]
@@ -61,7 +70,7 @@ pub enum Health {
 }
 
 /// Asks every question.
-pub async fn doctor(env: &Env, form: Form) -> Result<Exit> {
+pub async fn doctor(env: &Env, ask: &Ask, form: Form) -> Result<Exit> {
     let mut answers = Vec::new();
     for (place, role) in places(env) {
         answers.push(answer(&place.to_string(), &format!("can we write, read and remove in {role}?"), place_works(env, &place).await));
@@ -82,7 +91,18 @@ pub async fn doctor(env: &Env, form: Form) -> Result<Exit> {
         ask_asset(env, asset, &mut answers).await;
     }
     for notifier in &env.notifiers {
-        answers.push(answer("notify", &format!("is {} configured?", notifier.channel()), Ok("yes; a test message is not sent".to_owned())));
+        let channel = notifier.channel();
+        answers.push(answer(channel, "can this channel be opened?", in_time(notifier.reach()).await));
+        if ask.tell {
+            answers.push(answer(
+                channel,
+                "does it take a message?",
+                in_time(notifier.notify(&trial(env))).await.map(|()| "yes".to_owned()),
+            ));
+        }
+    }
+    if let Some(heartbeat) = &env.config.heartbeat {
+        answers.push(answer("heartbeat", "can its receiver be found?", in_time(notify::reach(heartbeat, &*env.secrets)).await));
     }
     let bad = answers.iter().filter(|answer| matches!(answer.health, Health::No { .. })).count();
     match form {
@@ -90,6 +110,21 @@ pub async fn doctor(env: &Env, form: Form) -> Result<Exit> {
         Form::People => say(&people(&answers, bad))?,
     }
     Ok(if bad == 0 { Exit::Good } else { Exit::Failed })
+}
+
+/// A message that says that nothing is wrong.
+fn trial(env: &Env) -> Message {
+    let sentence = "lastgood doctor tried this channel, and nothing is wrong";
+    let finding = Finding::new(FindingKind::NotDelivered, Severity::Note, sentence, "lastgood status").linked(&env.config.runbook);
+    let alert = Alert { what: What::Trial, finding, since: None, respond_within: None };
+    let (vault, sent_at) = (env.vault.place().to_string(), env.clock.now());
+    Message { function: "lastgood doctor".to_owned(), vault, sent_at, alerts: vec![alert], digest: None }
+}
+
+async fn in_time<T>(asked: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::time::timeout(PATIENCE, asked)
+        .await
+        .unwrap_or_else(|_| Err(failed(format!("there was no answer within {}s", PATIENCE.as_secs()))))
 }
 
 fn places(env: &Env) -> BTreeMap<Place, &'static str> {

@@ -1,7 +1,7 @@
 //! Every object path of a vault, in one place.
 
 use crate::{
-    domain::place::Place,
+    domain::{place::Place, tell::Topic},
     id::{AssetName, BackupId, Slot},
 };
 use sha2::{Digest, Sha256};
@@ -46,6 +46,8 @@ pub enum Key {
     Metrics,
     /// Which findings were told to whom.
     Told,
+    /// That somebody knows of a finding.
+    Ack(Topic),
     /// What a key closed, and must open again.
     Opened(Place, String),
     /// A stored object of a backup, by its name.
@@ -100,6 +102,11 @@ impl Key {
         format!("catalog/v1/assets/{asset}/runs/{function}/")
     }
 
+    /// The folder of all acknowledgements.
+    pub fn acks() -> String {
+        "catalog/v1/acks/".to_owned()
+    }
+
     /// The folder of an asset's artifacts.
     pub fn exports(asset: &AssetName) -> String {
         format!("exports/{asset}/")
@@ -127,6 +134,10 @@ impl fmt::Display for Key {
             Self::StatusPage => f.write_str("status/index.html"),
             Self::Metrics => f.write_str("status/metrics.prom"),
             Self::Told => f.write_str("catalog/v1/told.json"),
+            // No asset's name has an underscore.
+            Self::Ack(Topic { asset, kind }) => {
+                write!(f, "{}{}/{}.json", Self::acks(), asset.as_ref().map_or("_", AssetName::as_str), kind.slug())
+            }
             Self::Opened(place, key) => write!(f, "catalog/v1/keys/{}/{}.json", place.slug(), hex::encode(&Sha256::digest(key)[..8])),
             Self::Artifact(asset, name) => write!(f, "{}{name}", Self::exports(asset)),
             Self::Digests(asset, name) => write!(f, "{}{name}.sha256", Self::exports(asset)),

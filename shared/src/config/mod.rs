@@ -11,6 +11,7 @@ mod fault;
 mod fleet;
 mod limits;
 mod monitors;
+mod notify;
 mod policy;
 mod raw;
 mod read;
@@ -25,6 +26,7 @@ pub use ebs::{AnyOf, Blocks, EbsDrill, Filesystem};
 pub use evidence::{EvidencePolicy, PublicKeyFile};
 pub use fleet::{Fleet, Select, Tag};
 pub use monitors::{GatewayUrl, Monitors, Pushgateway, Textfile};
+pub use notify::{Alerts, Channel, Heartbeat, MailTls, PubsubTopic, Remind, Respond, Ses, Smtp, Way};
 pub use policy::{
     AnalyticsPolicy, Check, Copies, DrillNetwork, DrillPolicy, DrillTarget, Expect, ExportPolicy, Format, Policy, RdsDrill, Retention,
     SnapshotFrom, SnapshotPolicy,
@@ -58,6 +60,10 @@ pub struct Config {
     pub evidence: EvidencePolicy,
     /// Who is told.
     pub notify: Vec<Channel>,
+    /// How often who is told, and how soon somebody should respond.
+    pub alerts: Alerts,
+    /// The sign of life outside our account.
+    pub heartbeat: Option<Heartbeat>,
     /// Where numbers go, besides the vault.
     pub metrics: Monitors,
     /// Where events of our own go; none where nobody waits for them.
@@ -126,34 +132,6 @@ fn some<'a>(names: impl Iterator<Item = &'a AssetName>) -> String {
     names.truncate(MANY);
     let more = if more > 0 { format!(", and {more} more") } else { String::new() };
     if names.is_empty() { "none".to_owned() } else { format!("{}{more}", names.join(", ")) }
-}
-
-/// Somebody to tell.
-#[derive(Debug, Clone, Serialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum Channel {
-    /// A JSON POST to a URL, signed with HMAC-SHA256 when a key is given.
-    Webhook {
-        /// The URL.
-        url: SecretRef,
-        /// The signing key.
-        signing_key: Option<SecretRef>,
-    },
-    /// A Slack incoming webhook.
-    Slack {
-        /// The webhook's URL.
-        url: SecretRef,
-    },
-    /// `PagerDuty` Events v2.
-    Pagerduty {
-        /// The integration's routing key.
-        routing_key: SecretRef,
-    },
-    /// A topic of Amazon SNS.
-    Sns {
-        /// The topic.
-        topic: Topic,
-    },
 }
 
 /// Assets that are recovered together, in order.

@@ -1,8 +1,9 @@
 //! `lastgood.yaml` as it is written: every key that exists, each with the place where it stands.
 
 use super::EvidencePolicy;
+use super::notify::{RawAlerts, RawChannel, RawHeartbeat};
 use super::{AnalyticsPolicy, AnyOf, BucketExpectations, ExportPolicy, Filesystem, RecoverySet, Retention, SecretRef, SecretsProvider};
-use super::{DrillTarget, Expect, Login, Monitors, OwnEvents, Select, SnapshotPolicy, Topic, WalPolicy};
+use super::{DrillTarget, Expect, Login, Monitors, OwnEvents, Select, SnapshotPolicy, WalPolicy};
 use crate::domain::{backup::Form, bytes::Bytes, due::Schedule, place::Place, span::Span};
 use crate::id::AssetName;
 use schemars::JsonSchema;
@@ -30,6 +31,10 @@ pub struct RawConfig {
     #[serde(default)]
     #[schemars(with = "Vec<RawChannel>")]
     pub notify: Vec<Spanned<RawChannel>>,
+    /// How often who is told, and how soon somebody should respond.
+    pub alerts: Option<RawAlerts>,
+    /// A sign of life outside our account after each check.
+    pub heartbeat: Option<RawHeartbeat>,
     /// Where numbers go, besides the vault.
     #[serde(default)]
     pub metrics: Monitors,
@@ -69,36 +74,6 @@ pub struct RawEncryption {
     pub decrypt_with: Option<SecretRef>,
     /// The passphrase of that key.
     pub passphrase: Option<SecretRef>,
-}
-
-/// Somebody to tell.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RawChannel {
-    /// What kind of channel.
-    pub kind: RawChannelKind,
-    /// The URL of a webhook or of a Slack webhook.
-    pub url: Option<SecretRef>,
-    /// The key that signs a webhook's body.
-    pub signing_key: Option<SecretRef>,
-    /// The routing key of a `PagerDuty` integration.
-    pub routing_key: Option<SecretRef>,
-    /// The ARN of an SNS topic, or a reference to it.
-    pub topic: Option<Topic>,
-}
-
-/// The kinds of channel.
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum RawChannelKind {
-    /// A signed JSON POST.
-    Webhook,
-    /// A Slack incoming webhook.
-    Slack,
-    /// `PagerDuty` Events v2.
-    Pagerduty,
-    /// A topic of Amazon SNS.
-    Sns,
 }
 
 /// What holds for every asset that says nothing else.

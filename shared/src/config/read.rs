@@ -1,9 +1,9 @@
 //! From text to a [`Config`]: strict, bounded, and with every default applied.
 
 use super::{
-    AnalyticsPolicy, Channel, Config, Copies, DrillPolicy, DrillTarget, EvidencePolicy, Policy, Retention, System,
+    AnalyticsPolicy, Config, Copies, DrillPolicy, DrillTarget, EvidencePolicy, Policy, Retention, System,
     fault::{all_of, of_yaml, told},
-    raw::{Key, RawAsset, RawChannel, RawChannelKind, RawConfig, RawCopy, RawDefaults, RawDrill, RawKind, RawSystem},
+    raw::{Key, RawAsset, RawConfig, RawCopy, RawDefaults, RawDrill, RawKind, RawSystem},
 };
 use crate::{
     domain::{
@@ -100,7 +100,7 @@ impl Reader<'_> {
         }
         all_of(wrong)?;
         let accounts = raw.accounts.iter().enumerate().map(|(n, account)| self.account(n, account)).collect::<Result<_>>()?;
-        let notify = raw.notify.iter().enumerate().map(|(n, channel)| self.channel(n, channel)).collect::<Result<_>>()?;
+        let notify = self.channels(&raw.notify, &assets.keys().chain(fleets.keys()).collect())?;
         Ok(Config {
             vault: raw.vault.value,
             openpgp,
@@ -108,6 +108,8 @@ impl Reader<'_> {
             passphrase,
             evidence,
             notify,
+            alerts: self.alerts(raw.alerts)?,
+            heartbeat: Self::heartbeat(raw.heartbeat),
             metrics: raw.metrics,
             events: raw.events,
             accounts,
@@ -146,24 +148,6 @@ impl Reader<'_> {
         }
         let hint = "write its twelve digits in quotes, such as \"123456789012\"";
         Err(self.wrong(at, &format!("accounts[{number}]"), "not an AWS account", hint))
-    }
-
-    fn channel(&self, number: usize, at: &Spanned<RawChannel>) -> Result<Channel> {
-        let path = format!("notify[{number}]");
-        let missing =
-            |key: &str| self.wrong(at, &path, &format!("missing key `{key}`"), &format!("add `{key}: env:NAME` or another reference"));
-        let RawChannel { kind, url, signing_key, routing_key, topic } = &at.value;
-        match kind {
-            RawChannelKind::Webhook => {
-                Ok(Channel::Webhook { url: url.clone().ok_or_else(|| missing("url"))?, signing_key: signing_key.clone() })
-            }
-            RawChannelKind::Slack => Ok(Channel::Slack { url: url.clone().ok_or_else(|| missing("url"))? }),
-            RawChannelKind::Sns => {
-                let hint = "add `topic: arn:aws:sns:REGION:ACCOUNT:NAME` or `topic: env:NAME`";
-                Ok(Channel::Sns { topic: topic.clone().ok_or_else(|| self.wrong(at, &path, "missing key `topic`", hint))? })
-            }
-            RawChannelKind::Pagerduty => Ok(Channel::Pagerduty { routing_key: routing_key.clone().ok_or_else(|| missing("routing_key"))? }),
-        }
     }
 
     fn system(&self, name: &AssetName, at: Spanned<RawSystem>, assets: &BTreeMap<AssetName, super::Asset>) -> Result<System> {
@@ -368,6 +352,10 @@ pub fn remarks(config: &Config, now: crate::clock::Timestamp) -> Vec<(AssetName,
         }
         if policy.drill.is_none() && !schedules.is_empty() {
             remark("nothing proves that its backups restore: give it a `drill`".to_owned());
+        }
+        let fleet = config.assets.get(name).and_then(|asset| asset.member.as_ref()).map(|member| &member.fleet);
+        if !config.notify.is_empty() && config.notify.iter().all(|channel| !channel.filter().concerns(Some(name), fleet)) {
+            remark("no channel of `notify` hears of it: leave `assets` out of one of them".to_owned());
         }
     }
     remarks

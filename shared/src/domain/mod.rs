@@ -22,4 +22,5 @@ pub mod restore_test;
 pub mod retention;
 pub mod run;
 pub mod span;
+pub mod tell;
 pub mod wal;

@@ -22,7 +22,7 @@ mod world;
 pub use checker::watch;
 pub use invocation::{Call, Ended, Woken, holder, run};
 pub use metrics::Outlet;
-pub use pulse::beat;
+pub use pulse::{beat, sign_of_life};
 pub use scratch::Scratch;
 pub use stranger::tell as refused;
 pub use surroundings::Surroundings;

@@ -26,7 +26,7 @@ pub use extracts::{ExtractSeen, ExtractState, Extracts};
 pub use keys::Keys;
 pub use monitor::{Monitor, Numbers};
 pub use names::{RESERVED, check_key, check_prefix};
-pub use notify::Notifier;
+pub use notify::{Letter, Notifier};
 pub use providers::Providers;
 pub use replica::{Replica, ReplicaName, Replicas, Rows, Sighting};
 pub use restore_tests::RestoreTests;

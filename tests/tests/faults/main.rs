@@ -4,6 +4,7 @@ mod bytes;
 mod drill;
 mod hostile;
 mod kills;
+mod notify;
 mod postgres;
 mod rds;
 mod rds_aws;

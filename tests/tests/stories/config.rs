@@ -95,6 +95,42 @@ const WRONG: &[(&str, &str, &str)] = &[
         "1 to 19",
     ),
     ("assets:\n=>notify: [ { kind: webhook } ]\nassets:\n", "missing key `url` in `notify[0]`", "env:NAME"),
+    (
+        "assets:\n=>notify: [ { kind: slack, url: \"https://hooks.slack.com/services/hunter2\" } ]\nassets:\n",
+        "a secret must be a reference",
+        "env:NAME",
+    ),
+    (
+        "assets:\n=>notify: [ { kind: slack, url: env:A, routing_key: env:B } ]\nassets:\n",
+        "`routing_key` is no key of a channel of kind slack",
+        "url",
+    ),
+    ("assets:\n=>notify: [ { kind: slack, url: env:A, assets: [nobody] } ]\nassets:\n", "no asset is named `nobody`", "of this config"),
+    (
+        "assets:\n=>notify: [ { kind: slack, url: env:A, name: x }, { kind: slack, url: env:B, name: x } ]\nassets:\n",
+        "two channels are called `x`",
+        "of its own",
+    ),
+    (
+        "assets:\n=>notify: [ { kind: smtp, host: mail.example.com, tls: none, from: a@example.com, to: [b@example.com] } ]\nassets:\n",
+        "unencrypted to this machine only",
+        "starttls",
+    ),
+    (
+        "assets:\n=>notify: [ { kind: smtp, host: mail.example.com, user: a, from: a@example.com, to: [b@example.com] } ]\nassets:\n",
+        "belong together",
+        "both",
+    ),
+    (
+        "assets:\n=>notify: [ { kind: ses, from: nobody, to: [b@example.com] } ]\nassets:\n",
+        "not an e-mail address in `notify[0].from`",
+        "lastgood@example.com",
+    ),
+    ("assets:\n=>notify: [ { kind: pubsub, topic: alerts } ]\nassets:\n", "not the name of a Pub/Sub topic", "projects/PROJECT"),
+    ("assets:\n=>alerts: { respond: { urgent: 5m } }\nassets:\n", "`urgent` is no severity and no finding", "drill-failed"),
+    ("assets:\n=>alerts: { remind: sometimes }\nassets:\n", "alerts", ""),
+    ("assets:\n=>alerts: { digest: weekly }\nassets:\n", "is not a schedule", "five cron fields"),
+    ("assets:\n=>heartbeat: { url: \"https://hc-ping.com/hunter2\" }\nassets:\n", "a secret must be a reference", "env:NAME"),
     ("assets:\n=>systems: { x: { restore_order: [nobody] } }\nassets:\n", "no asset is named `nobody`", "only assets of this config"),
     ("vault:=>vault: [", "lastgood.yaml:", ""),
 ];
@@ -200,4 +236,28 @@ assets:
         );
         assert!(error.advice().unwrap().contains(hint), "{drill}: {:?}", error.advice());
     }
+}
+
+#[test]
+fn channels_and_rules_are_read_with_their_defaults_and_shown_so_that_they_can_be_read_again() {
+    let notify = "notify:
+  - { kind: slack, url: env:A }
+  - { kind: slack, url: env:B, severity: critical, assets: [orders-db] }
+  - { kind: smtp, host: mail.example.com, user: u, password: env:P, from: \"Lastgood <a@example.com>\", to: [b@example.com] }
+  - { kind: pubsub, topic: projects/acme/topics/alerts, name: events }
+alerts: { remind: { warning: off }, respond: { critical: 15m, drill-failed: 1h } }
+heartbeat: { url: env:BEAT }
+";
+    let config = Config::parse(&format!("{notify}{SMALL}"), "lastgood.yaml").unwrap();
+    let names: Vec<_> = config.notify.iter().map(|channel| channel.name.as_str()).collect();
+    assert_eq!(names, ["slack", "slack-2", "smtp", "events"]);
+    assert!(matches!(&config.notify[2].way, lastgood_core::config::Way::Smtp(smtp) if smtp.port == 587));
+    let remind = config.alerts.remind;
+    assert_eq!((remind.critical.unwrap().to_string(), remind.warning), ("4h".to_owned(), None));
+    assert_eq!(config.alerts.digest.as_ref().unwrap().as_str(), "0 8 * * 1");
+    let shown = config.show().unwrap();
+    let again = Config::parse(&shown, "lastgood.yaml").unwrap_or_else(|error| panic!("{}: {shown}", error.full()));
+    assert_eq!(again.show().unwrap(), shown);
+    let all = Config::parse(&format!("alerts: {{ remind: off, digest: off }}\n{SMALL}"), "lastgood.yaml").unwrap().alerts;
+    assert_eq!((all.remind.critical, all.remind.warning, all.digest.is_none()), (None, None, true));
 }

@@ -1,5 +1,6 @@
 //! What a team sees Lastgood do: whole stories over real Postgres, real archives and real vaults.
 
+mod alerts;
 mod analytics;
 mod aws;
 mod aws_moments;
@@ -29,6 +30,7 @@ mod rds;
 mod restore;
 mod scale;
 mod secrets;
+mod ses;
 mod signals;
 mod simulate;
 mod snapshot;

@@ -24,6 +24,7 @@ pub mod rds;
 mod read;
 mod scheduler;
 mod secrets;
+mod ses;
 mod shared;
 mod sns;
 mod sweep;
@@ -36,6 +37,7 @@ pub use keys::AwsKeys;
 pub use login::IamLogin;
 pub use scheduler::Scheduler;
 pub use secrets::AwsSecrets;
+pub use ses::Ses;
 pub use shared::{Access, Aws, https};
 pub use sns::Sns;
 
