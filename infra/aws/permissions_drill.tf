@@ -150,19 +150,7 @@ locals {
   ] : statement if local.bus != null]
 
   # The checker tells what it found; every function tells of an event that it does not believe.
-  tell = concat(local.tell_topics, local.tell_by_letter)
-  tell_by_letter = [for statement in [
-    {
-      Sid    = "SendLetters", Effect = "Allow"
-      Action = ["ses:SendEmail"]
-      Resource = distinct(flatten([for letter in local.letters : [
-        "arn:${local.partition}:ses:${letter.region}:${local.account}:identity/${letter.domain}",
-        "arn:${local.partition}:ses:${letter.region}:${local.account}:identity/${letter.sender}",
-      ]]))
-      Condition = { StringEquals = { "ses:FromAddress" = distinct([for letter in local.letters : letter.sender]) } }
-    },
-  ] : statement if length(local.letters) > 0]
-  tell_topics = [
+  tell = [for statement in [
     { Sid = "TellTheTopic", Effect = "Allow", Action = ["sns:Publish"], Resource = local.topics },
     {
       Sid       = "UseVaultKeyThroughSns", Effect = "Allow"
@@ -170,7 +158,13 @@ locals {
       Resource  = [module.vault.key_arn]
       Condition = { StringEquals = { "kms:ViaService" = "sns.${local.region}.amazonaws.com" } }
     },
-  ]
+    {
+      Sid       = "SendLetters", Effect = "Allow"
+      Action    = ["ses:SendEmail"]
+      Resource  = distinct(flatten([for letter in local.letters : [for identity in [letter.domain, letter.sender] : "arn:${local.partition}:ses:${letter.region}:${local.account}:identity/${identity}"]]))
+      Condition = { StringEquals = { "ses:FromAddress" = distinct([for letter in local.letters : letter.sender]) } }
+    },
+  ] : statement if statement.Sid != "SendLetters" || length(local.letters) > 0]
   topics = distinct(concat([local.topic_arn], [for channel in try(local.config.notify, []) : channel.topic if startswith(try(channel.topic, ""), "arn:")]))
 
   # Only the secrets that the config names, and only for whom it names them.
