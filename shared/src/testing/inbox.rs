@@ -2,7 +2,10 @@
 
 use crate::{
     config::SecretRef,
-    domain::tell::{Alert, Filter, Message},
+    domain::{
+        finding::Finding,
+        tell::{Alert, Filter, Message},
+    },
     error::{Result, not_found, retry},
     ports::{Notifier, Secret, Secrets},
 };
@@ -69,7 +72,7 @@ impl Inbox {
 
     /// Returns the last finding that was told.
     pub fn last(&self) -> Option<Finding> {
-        self.state().told.last().and_then(|told| told.last().cloned())
+        self.state().told.last().and_then(|told| told.alerts.last()).map(|alert| alert.finding.clone())
     }
 
     /// Refuses every delivery from now on.

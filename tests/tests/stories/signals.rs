@@ -15,6 +15,7 @@ use lastgood_core::{
         freshness::ScheduleSeen,
         posture::{BucketPosture, Exposure, KeySeen, Posture, Quota},
         run::RunState,
+        tell::{Alert, Message, What},
     },
     error::denied,
     providers::notify::letter,
@@ -28,6 +29,13 @@ async fn story(kind: FindingKind) -> Played {
     use FindingKind as F;
     let orders = |world: &World, when: &str| copied(world, world.asset("orders-db").backed_up(when).unwrap());
     match kind {
+        F::EvidenceUnsigned => {
+            let drilled = async |world: &mut World| {
+                let id = newest(world).id;
+                world.asset("orders-db").drilled(id, "1m ago", Verdict::Proven, 60.0).unwrap();
+            };
+            play(kind, healthy(), async |world| stage::unsigned(world), drilled).await
+        }
         F::BackupStale => play(kind, healthy(), async |world| world.passes("26h"), async |world| orders(world, "2m ago")).await,
         F::NeverSucceeded => {
             let second = format!("{CONFIG}  users-db: {{ kind: postgres, url: env:U, export: {{ schedule: \"0 10 * * *\" }} }}\n");
@@ -283,12 +291,15 @@ async fn every_alert_says_in_every_channel_how_bad_it_is_what_it_means_and_what_
         assert!(!fired.sentence.is_empty() && !fired.sentence.ends_with('.') && !fired.sentence.contains('\n'), "{fired:?}");
         assert_eq!(fired.runbook, format!("https://example.com/runbook#{}", kind.slug()));
         lastgood::command::Cli::try_parse_from(fired.command.split_whitespace()).unwrap_or_else(|error| panic!("{kind:?}: {error}"));
-        let (text, subject) =
-            (letter::text("freshness-checker", std::slice::from_ref(&fired)), letter::subject(std::slice::from_ref(&fired)));
-        for part in [letter::word(fired.severity), &fired.sentence, &fired.command, &fired.runbook] {
+        let alert = Alert { what: What::New, finding: fired.clone(), since: None, respond_within: None };
+        let sent_at = stage::NOW.parse().unwrap();
+        let (function, vault) = ("freshness-checker".to_owned(), "file:///vault".to_owned());
+        let message = Message { function, vault, sent_at, alerts: vec![alert], digest: None };
+        let (text, subject) = (letter::text(&message), letter::subject(&message));
+        for part in [fired.severity.as_str(), &fired.sentence, &fired.command, &fired.runbook] {
             assert!(text.contains(part), "{kind:?} lacks {part:?}: {text}");
         }
-        assert!(subject.starts_with(&format!("Lastgood {}: ", letter::word(fired.severity))), "{subject}");
+        assert!(subject.contains(fired.severity.as_str()), "{subject}");
         let written = serde_json::to_value(&fired).unwrap();
         for key in ["kind", "severity", "sentence", "runbook", "command"] {
             assert!(written[key].as_str().is_some_and(|text| !text.is_empty()), "{kind:?} lacks {key}: {written}");

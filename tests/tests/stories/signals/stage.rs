@@ -2,7 +2,7 @@
 
 use freshness_checker::FreshnessChecker;
 use lastgood_core::{
-    catalog::{Key, Status},
+    catalog::{Key, Status, decode, encode, evidence::Evidence},
     config::Config,
     domain::{
         backup::Manifest,
@@ -96,6 +96,15 @@ pub async fn told_by_a_host(
     mends(&mut world).await;
     let after = findings(&world).await;
     Played { before, fired, heard, after, heard_after: told.take() }
+}
+
+/// The last drill's evidence could not be signed.
+pub fn unsigned(world: &World) {
+    let folder = Key::drills(&"orders-db".parse().unwrap());
+    let key = world.vault.keys().into_iter().rfind(|key| key.starts_with(&folder) && key.ends_with(".json")).unwrap();
+    let mut evidence: Evidence = decode(&world.vault.bytes(&key).unwrap()).unwrap();
+    evidence.unsigned = Some("env:EVIDENCE_KEY is not set".to_owned());
+    world.vault.overwrite(&key, encode(&evidence).unwrap());
 }
 
 /// A world as it should be: five nights, copied, proven, functions alive.

@@ -64,6 +64,7 @@ fn drill(of: &Candidate, age: u64, verdict: Verdict, took: u64) -> DrillSeen {
         verdict,
         why: None,
         took: Some(Duration::from_secs(took)),
+        unsigned: None,
     }
 }
 
