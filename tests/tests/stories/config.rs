@@ -261,3 +261,35 @@ heartbeat: { url: env:BEAT }
     let all = Config::parse(&format!("alerts: {{ remind: off, digest: off }}\n{SMALL}"), "lastgood.yaml").unwrap().alerts;
     assert_eq!((all.remind.critical, all.remind.warning, all.digest.is_none()), (None, None, true));
 }
+
+#[test]
+fn restore_tests_are_asked_of_rds_alone_and_only_with_a_question_about_data() {
+    let read = |drill: &str| {
+        let text = format!(
+            "vault: file:///v
+assets:
+  orders:
+    kind: rds
+    instance: orders-prod
+    region: eu-west-1
+    snapshot: {{ schedule: \"0 3 * * *\" }}
+    drill: {{ schedule: \"0 6 * * 0\", {drill} }}
+"
+        );
+        Config::parse(&text, "lastgood.yaml")
+    };
+    let into = "into: { rds: { subnet_group: drill, security_groups: [sg-1] } }";
+    let checks = "checks: [{ table: orders, rows: \">= 1\" }]";
+    let policy = |config: Config| config.assets.into_values().next().unwrap().policy.drill.unwrap();
+    assert!(policy(read(&format!("restore_tests: true, {into}, {checks}")).unwrap()).restore_tests);
+    assert!(!policy(read(&format!("{into}, {checks}")).unwrap()).restore_tests, "nobody is woken who did not ask");
+    for (drill, hint) in [
+        (format!("restore_tests: true, into: scratch, {checks}"), "into: { rds"),
+        (format!("restore_tests: true, {into}"), "add one to `checks`"),
+        (format!("restore_tests: true, {into}, checks: [{{ amcheck: true }}]"), "add one to `checks`"),
+    ] {
+        let error = read(&drill).unwrap_err();
+        assert!(error.full().contains("assets.orders.drill.restore_tests"), "{}", error.full());
+        assert!(error.advice().is_some_and(|advice| advice.contains(hint)), "{:?}", error.advice());
+    }
+}

@@ -28,7 +28,10 @@ const SERVES: Duration = Duration::from_mins(1);
 
 /// The restore jobs that were seen, by place.
 #[derive(Debug, Default)]
-pub struct Looks(Mutex<HashMap<Place, (Timestamp, Arc<Vec<Job>>)>>);
+pub struct Looks(Mutex<HashMap<Place, Look>>);
+
+/// When it was looked, and what was seen.
+type Look = (Timestamp, Arc<Vec<Job>>);
 
 impl Looks {
     /// Returns what a region showed lately, or looks.

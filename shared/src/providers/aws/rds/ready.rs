@@ -25,7 +25,7 @@ impl RdsReplicas {
         for _ in 0..LOOKS {
             let body = self.up(region, name, None).await?;
             // A cluster always keeps backups, for a day at least; they go with it.
-            let retention = if matches!(body, Body::Instance(_)) { 0 } else { 1 };
+            let retention = i32::from(matches!(body, Body::Cluster(..)));
             if order(region, &body, &password, Some(retention)).await? {
                 let body = self.in_force(region, name).await?;
                 self.answers(&body, name, &password).await?;
