@@ -6,6 +6,7 @@ pub mod deployed;
 pub mod desk;
 pub mod drills;
 pub mod fault_proxy;
+pub mod gcs;
 pub mod hosts;
 pub mod house;
 pub mod moto;
