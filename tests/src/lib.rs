@@ -1,6 +1,7 @@
 //! What the tests share: real servers started for a test and stopped with it, and lifelike data.
 
 pub mod aws;
+pub mod azurite;
 pub mod bench;
 pub mod deployed;
 pub mod desk;

@@ -1,5 +1,5 @@
-//! What every bucket promises, whichever adapter is behind it: one suite, run over memory, a folder, two S3 servers and Cloud
-//! Storage.
+//! What every bucket promises, whichever adapter is behind it: one suite, run over memory, a folder, two S3 servers, Cloud
+//! Storage and Blob Storage.
 
 mod copies;
 mod listings;
@@ -14,7 +14,7 @@ use lastgood_core::{
     providers::local::Folder,
     testing::{ManualClock, MemoryBucket},
 };
-use lastgood_tests::s3::S3Server;
+use lastgood_tests::{azurite::Azurite, s3::S3Server};
 use std::sync::Arc;
 use tokio::io::AsyncReadExt;
 
@@ -91,6 +91,16 @@ promises![
 async fn s3_on_moto_keeps_every_promise() {
     let Some(server) = S3Server::moto("s3_on_moto_keeps_every_promise").await else { return };
     for (name, promise) in PROMISES {
+        eprintln!("{name}");
+        promise(Arc::new(server.open(name))).await;
+    }
+}
+
+/// The suite over Microsoft's own double of Blob Storage.
+#[tokio::test]
+async fn az_on_azurite_keeps_every_promise() {
+    let Some(server) = Azurite::start("az_on_azurite_keeps_every_promise").await else { return };
+    for (name, promise) in PROMISES.iter().filter(|(name, _)| !name.contains("sweep")) {
         eprintln!("{name}");
         promise(Arc::new(server.open(name))).await;
     }
