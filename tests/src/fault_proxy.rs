@@ -1,4 +1,4 @@
-//! A proxy in front of an S3 server that breaks what a test tells it to: refused requests, lost replies, cut bodies.
+//! A proxy in front of a store that breaks what a test tells it to: refused requests, lost replies, cut bodies.
 
 use axum::body::{Body, to_bytes};
 use bytes::Bytes;
@@ -21,6 +21,8 @@ pub enum Fault {
     LoseReply,
     /// The server never hears of it; this is the reply.
     Refuse(u16, &'static str),
+    /// As before, and it asks for so many seconds of patience.
+    RefuseFor(u16, &'static str, u64),
     /// The server does it; this is the reply all the same.
     Misreport(u16, &'static str),
     /// The reply's body ends after so many bytes, in a broken connection.
@@ -111,6 +113,11 @@ async fn pass(state: Arc<Mutex<State>>, server: SocketAddr, request: Request<Inc
             broken()
         }
         Some(Fault::Refuse(status, text)) => reply(status, text),
+        Some(Fault::RefuseFor(status, text, seconds)) => {
+            let mut refusal = reply(status, text)?;
+            refusal.headers_mut().insert("retry-after", seconds.into());
+            Ok(refusal)
+        }
         Some(Fault::Misreport(status, text)) => {
             forward(server, Request::from_parts(head, Body::from(body))).await?;
             reply(status, text)

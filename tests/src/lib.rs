@@ -1,12 +1,14 @@
 //! What the tests share: real servers started for a test and stopped with it, and lifelike data.
 
 pub mod aws;
+pub mod azurite;
 pub mod bench;
 pub mod browser;
 pub mod deployed;
 pub mod desk;
 pub mod drills;
 pub mod fault_proxy;
+pub mod gcs;
 pub mod hosts;
 pub mod house;
 pub mod moto;

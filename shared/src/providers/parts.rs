@@ -28,6 +28,13 @@ impl<T: Clone> Parts<T> {
         Ok(())
     }
 
+    /// Returns the receipt of a part that was stored.
+    #[cfg(feature = "gcp")]
+    pub fn receipt(&self, number: u32) -> Result<Option<T>> {
+        let parts = self.0.lock().map_err(|_| failed("a part of this upload ended in a panic"))?;
+        Ok(parts.get(&number).map(|part| part.receipt.clone()))
+    }
+
     /// Returns the receipts in order, if the parts cover exactly `size` bytes without a gap or an overlap.
     pub fn tiling(&self, size: u64) -> Result<Vec<T>> {
         let parts = self.0.lock().map_err(|_| failed("a part of this upload ended in a panic"))?;

@@ -38,6 +38,12 @@ pub struct Real {
     /// The way to AWS.
     #[cfg(feature = "aws")]
     pub aws: Arc<super::aws::Aws>,
+    /// The way to Google.
+    #[cfg(feature = "gcp")]
+    pub google: Arc<super::gcp::Google>,
+    /// The way to Azure.
+    #[cfg(feature = "azure")]
+    pub azure: Arc<super::azure::Azure>,
     buckets: Mutex<HashMap<Place, Arc<dyn Bucket>>>,
 }
 
@@ -59,23 +65,28 @@ impl Real {
             tools: Tools::of_this_machine(),
             #[cfg(feature = "aws")]
             aws: Arc::default(),
+            #[cfg(feature = "gcp")]
+            google: Arc::default(),
+            #[cfg(feature = "azure")]
+            azure: Arc::default(),
             buckets: Mutex::default(),
         }
     }
 
-    #[cfg(feature = "aws")]
     fn open(&self, place: &Place) -> Result<Arc<dyn Bucket>> {
-        if place.scheme() == crate::domain::place::Scheme::S3 {
-            let super::aws::Access { endpoint, credentials } = self.aws.access().clone();
-            let settings = super::aws::Settings { endpoint, credentials, ..super::aws::Settings::default() };
-            return Ok(Arc::new(super::aws::S3::new(place.clone(), settings)?));
+        match place.scheme() {
+            #[cfg(feature = "aws")]
+            crate::domain::place::Scheme::S3 => {
+                let super::aws::Access { endpoint, credentials } = self.aws.access().clone();
+                let settings = super::aws::Settings { endpoint, credentials, ..super::aws::Settings::default() };
+                Ok(Arc::new(super::aws::S3::new(place.clone(), settings)?))
+            }
+            #[cfg(feature = "gcp")]
+            crate::domain::place::Scheme::Gs => Ok(Arc::new(super::gcp::Gcs::new(place.clone(), self.google.clone())?)),
+            #[cfg(feature = "azure")]
+            crate::domain::place::Scheme::Az => Ok(Arc::new(super::azure::Blobs::new(place.clone(), self.azure.clone())?)),
+            _ => super::open_bucket(place),
         }
-        super::open_bucket(place)
-    }
-
-    #[cfg(not(feature = "aws"))]
-    fn open(&self, place: &Place) -> Result<Arc<dyn Bucket>> {
-        super::open_bucket(place)
     }
 
     /// The same adapters, told more of what is protected.

@@ -1,6 +1,7 @@
 //! What happens when things break: kills, lost replies, flipped bytes, full disks, hostile input.
 
 mod bytes;
+mod clouds;
 mod drill;
 mod hostile;
 mod kills;

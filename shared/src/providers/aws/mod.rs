@@ -41,18 +41,4 @@ pub use ses::Ses;
 pub use shared::{Access, Aws, https};
 pub use sns::Sns;
 
-use std::{
-    hash::{BuildHasher, Hasher, RandomState},
-    time::Duration,
-};
-
-/// A number that no other process is likely to have, for jitter and for telling our own writes from others'.
-fn chance() -> u64 {
-    RandomState::new().build_hasher().finish()
-}
-
-/// Waits before try `number` (from 1): 0.2 s, doubled each time, half of it by chance, so that many do not come at once.
-async fn pause(number: u32) {
-    let most = 200_u64 << number.min(6);
-    tokio::time::sleep(Duration::from_millis(most / 2 + chance() % (most / 2))).await;
-}
+use super::again::{chance, pause};

@@ -1,0 +1,171 @@
+//! Who we are to Google, and where its services are reached.
+
+use super::{call::Service, refused::Refused};
+use crate::{
+    error::{Error, Kind, Result, failed, invalid},
+    ports::Secret,
+};
+use google_cloud_auth::credentials::{self, AccessTokenCredentials, CacheableResource, CredentialsProvider};
+use reqwest::header::HeaderMap;
+use std::time::Duration;
+use tokio::sync::Mutex;
+
+/// Where Google is reached, where that is not as the environment says.
+///
+/// What is none here is taken from where every tool of Google's takes it: `GOOGLE_APPLICATION_CREDENTIALS` (the key of a
+/// service account, or a workload identity federation's file), what `gcloud auth application-default login` left, the
+/// service account of Cloud Run, GKE and Compute Engine; `GOOGLE_CLOUD_QUOTA_PROJECT` for who pays;
+/// `STORAGE_EMULATOR_HOST` for a double of Cloud Storage, which is called by nobody in particular.
+#[derive(Debug, Clone, Default)]
+pub struct Access {
+    /// The address of every service.
+    pub endpoint: Option<String>,
+    /// Who we are.
+    pub account: Account,
+}
+
+/// Who we are to Google.
+#[derive(Debug, Clone, Default)]
+pub enum Account {
+    /// Whoever the environment says.
+    #[default]
+    Environment,
+    /// Nobody in particular.
+    Nobody,
+    /// Whoever this credentials file (its JSON text) says.
+    File(Secret),
+}
+
+/// What a credential may be used for; what it really may, IAM decides.
+const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
+
+/// Google, as one invocation reaches it: one pool of connections and one token for all services.
+#[derive(Debug, Default)]
+pub struct Google {
+    access: Access,
+    client: Mutex<Option<reqwest::Client>>,
+    credentials: Mutex<Option<AccessTokenCredentials>>,
+}
+
+impl Google {
+    /// Reaches nothing yet.
+    pub fn new(access: Access) -> Self {
+        Self { access, ..Self::default() }
+    }
+
+    /// The address of a service, without a slash at its end.
+    pub(super) fn address(&self, service: Service) -> String {
+        let address = match (&self.access.endpoint, self.emulator(service)) {
+            (Some(endpoint), _) => endpoint.clone(),
+            (None, Some(emulator)) if emulator.contains("://") => emulator,
+            (None, Some(emulator)) => format!("http://{emulator}"),
+            (None, None) => return format!("https://{}", service.host()),
+        };
+        address.trim_end_matches('/').to_owned()
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "every tool of Google's looks for its emulator there")]
+    fn emulator(&self, service: Service) -> Option<String> {
+        let named = matches!(self.access.account, Account::Environment).then(|| std::env::var(service.emulator()).ok());
+        named.flatten().filter(|address| !address.is_empty())
+    }
+
+    /// The one client. Redirects are never followed: they would carry the token elsewhere.
+    pub(super) async fn client(&self) -> Result<reqwest::Client> {
+        let mut client = self.client.lock().await;
+        if let Some(client) = &*client {
+            return Ok(client.clone());
+        }
+        crate::providers::tls::settle();
+        let mut builder = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(Duration::from_secs(5))
+            .read_timeout(Duration::from_mins(2))
+            .user_agent(concat!("lastgood/", env!("CARGO_PKG_VERSION")));
+        if self.access.endpoint.is_some() {
+            builder = builder.no_proxy();
+        }
+        let made = builder.build().map_err(|error| failed("making a client for Google").because(error))?;
+        *client = Some(made.clone());
+        Ok(made)
+    }
+
+    /// The headers that say who we are and who pays. A token is renewed before it expires.
+    pub(super) async fn identity(&self, service: Service) -> Result<HeaderMap, Refused> {
+        if matches!(self.access.account, Account::Nobody) || self.emulator(service).is_some() {
+            return Ok(HeaderMap::new());
+        }
+        let mut credentials = self.credentials.lock().await;
+        let ours = match &*credentials {
+            Some(ours) => ours.clone(),
+            None => credentials.insert(self.open().map_err(Refused::Nobody)?).clone(),
+        };
+        drop(credentials);
+        match ours.headers(axum::http::Extensions::new()).await {
+            Ok(CacheableResource::New { data, .. }) => Ok(data),
+            Ok(CacheableResource::NotModified) => Ok(HeaderMap::new()),
+            Err(error) => {
+                // What has once failed for good would fail for ever.
+                self.forget().await;
+                let kind = if error.is_transient() { Kind::Retry } else { Kind::Denied };
+                let error = Error::new(kind, "no token was got from Google").because(error);
+                Err(Refused::Nobody(error.hint("check the account, key or service account that this runs with")))
+            }
+        }
+    }
+
+    /// Forgets the token: it was refused, though it looked good.
+    pub(super) async fn forget(&self) {
+        *self.credentials.lock().await = None;
+    }
+
+    fn open(&self) -> Result<AccessTokenCredentials> {
+        crate::providers::tls::settle();
+        let built = match &self.access.account {
+            Account::Environment | Account::Nobody => credentials::Builder::default().with_scopes([SCOPE]).build_access_token_credentials(),
+            Account::File(text) => {
+                let file = serde_json::from_str::<serde_json::Value>(text.expose())
+                    .map_err(|_| invalid("Google's credentials file is not JSON").hint("take the file as Google gave it"))?;
+                match file["type"].as_str() {
+                    Some("authorized_user") => credentials::user_account::Builder::new(file).build_access_token_credentials(),
+                    Some("service_account") => credentials::service_account::Builder::new(file)
+                        .with_access_specifier(credentials::service_account::AccessSpecifier::from_scopes([SCOPE]))
+                        .build_access_token_credentials(),
+                    Some("external_account") => {
+                        credentials::external_account::Builder::new(file).with_scopes([SCOPE]).build_access_token_credentials()
+                    }
+                    _ => return Err(invalid("Google's credentials file is of a type that this build does not know")),
+                }
+            }
+        };
+        built.map_err(|error| {
+            Error::new(Kind::Denied, "no credentials for Google were found").because(error).hint(
+                "set GOOGLE_APPLICATION_CREDENTIALS to a credentials file, run `gcloud auth application-default login`, or run it \
+                 under a service account",
+            )
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_is_reached_at_googles_address_or_where_a_test_says() {
+        let google = Google::default();
+        assert_eq!(google.address(Service::Storage), "https://storage.googleapis.com");
+        let double = Google::new(Access { endpoint: Some("http://127.0.0.1:1/".into()), account: Account::Nobody });
+        assert_eq!(double.address(Service::Storage), "http://127.0.0.1:1");
+    }
+
+    #[test]
+    fn a_credentials_file_that_is_none_is_refused_without_showing_it() {
+        for text in ["{", "{}", r#"{"type":"gdch","private_key":"very-private"}"#] {
+            let google = Google::new(Access { endpoint: None, account: Account::File(Secret::new(text)) });
+            let error = google.open().unwrap_err();
+            assert_eq!(error.kind(), Kind::Invalid);
+            assert!(!error.full().contains("very-private"));
+        }
+    }
+}

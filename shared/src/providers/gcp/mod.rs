@@ -1,0 +1,18 @@
+//! Google's services: Cloud Storage.
+//!
+//! We need little of each, so they are called by their JSON interfaces with a thin client of ours ([`Google`]); the official
+//! crate only says who we are. Nothing is asked of Google before the first call.
+
+mod access;
+mod bucket;
+mod call;
+mod copy;
+mod kept;
+mod object;
+mod read;
+mod refused;
+mod upload;
+mod write;
+
+pub use access::{Access, Account, Google};
+pub use bucket::Gcs;

@@ -1,0 +1,137 @@
+//! A double of Cloud Storage in this process, harsher than the cloud and as strict as it.
+//!
+//! It refuses what the real one refuses: a call without a good token, an unknown query parameter, a part that is no multiple
+//! of 256 KiB, bytes with another checksum than they came with, a condition that does not hold (at the beginning of an upload
+//! and at its end). It never gives more than three objects in a page, and an empty page now and then; it takes only half of every
+//! third part of an upload; it copies at most 5 MiB in one round. What breaks on the way is the work of a
+//! [`FaultProxy`](crate::fault_proxy::FaultProxy) before it.
+
+mod answer;
+mod objects;
+mod sessions;
+mod tokens;
+mod world;
+
+use lastgood_core::{
+    domain::place::Place,
+    ports::Secret,
+    providers::gcp::{Access, Account, Gcs, Google},
+};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
+use tokio::net::TcpListener;
+use world::World;
+
+/// The refresh token that the double knows.
+const REFRESH: &str = "a-refresh-token-for-tests-only";
+
+/// A running double with one bucket, `vault-test`.
+pub struct GcsServer {
+    address: SocketAddr,
+    world: Arc<Mutex<World>>,
+}
+
+impl GcsServer {
+    /// Starts it.
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port for the double of Cloud Storage");
+        let address = listener.local_addr().expect("its address");
+        let world = Arc::new(Mutex::new(World::default()));
+        let router = axum::Router::new().fallback(answer::answer).with_state(world.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let server = Self { address, world };
+        server.create_bucket("vault-test");
+        server
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Creates another bucket.
+    pub fn create_bucket(&self, name: &str) {
+        self.world().buckets.entry(name.to_owned()).or_default();
+    }
+
+    /// The way to it as a user whose tokens it gives.
+    pub fn google(&self) -> Arc<Google> {
+        google_at(self.address)
+    }
+
+    /// Opens a place below its bucket with our adapter.
+    pub fn open(&self, below: &str) -> Gcs {
+        Gcs::new(place(below), self.google()).expect("a place in Cloud Storage")
+    }
+
+    /// Every token from now on is good for so many requests.
+    pub fn tokens_last(&self, requests: usize) {
+        self.world().tokens.last_for(requests);
+    }
+
+    /// How many tokens it gave.
+    pub fn tokens_given(&self) -> usize {
+        self.world().tokens.given()
+    }
+
+    /// Takes the half-done uploads away, as Google does after a week.
+    pub fn forget_uploads(&self) {
+        self.world().sessions.clear();
+    }
+
+    /// How many uploads are begun and neither finished nor given up.
+    pub fn uploads(&self) -> usize {
+        self.world().sessions.values().filter(|session| session.finished.is_none()).count()
+    }
+
+    /// Puts an object there past our own code.
+    pub fn plant(&self, name: &str, bytes: impl Into<bytes::Bytes>) {
+        let mut world = self.world();
+        let generation = world.tick();
+        let object = world::Object::new(name, bytes.into(), generation, serde_json::Value::Null);
+        world.buckets.get_mut("vault-test").expect("the bucket").objects.insert(name.to_owned(), object);
+    }
+
+    /// Flips one bit of an object, and leaves its checksum as it was.
+    pub fn damage(&self, name: &str, at: usize) {
+        self.world().buckets.get_mut("vault-test").expect("the bucket").objects.get_mut(name).expect("the object").damage(at);
+    }
+
+    /// The names of all objects in the bucket.
+    pub fn names(&self) -> Vec<String> {
+        self.world().buckets["vault-test"].objects.keys().cloned().collect()
+    }
+
+    /// How the bucket describes itself, its policy and its access list.
+    pub fn describe(&self, description: serde_json::Value, policy: serde_json::Value) {
+        let mut world = self.world();
+        let bucket = world.buckets.get_mut("vault-test").expect("the bucket");
+        (bucket.description, bucket.policy) = (description, policy);
+    }
+
+    /// Refuses to delete or replace anything, as a retention policy does.
+    pub fn retain(&self) {
+        self.world().buckets.get_mut("vault-test").expect("the bucket").retained = true;
+    }
+
+    fn world(&self) -> std::sync::MutexGuard<'_, World> {
+        self.world.lock().expect("the double")
+    }
+}
+
+/// The way to a double, or to a proxy before it.
+pub fn google_at(address: SocketAddr) -> Arc<Google> {
+    let file = serde_json::json!({
+        "type": "authorized_user", "client_id": "tests", "client_secret": "tests-secret",
+        "refresh_token": REFRESH, "token_uri": format!("http://{address}/token"),
+    });
+    let account = Account::File(Secret::new(file.to_string()));
+    Arc::new(Google::new(Access { endpoint: Some(format!("http://{address}")), account }))
+}
+
+/// A place below the double's bucket.
+pub fn place(below: &str) -> Place {
+    format!("gs://vault-test/{below}").parse().expect("a place")
+}

@@ -1,0 +1,131 @@
+//! What is asked of the double, and which part of it answers.
+
+use super::{
+    objects, sessions,
+    world::{NO_BUCKET, Refusal, World},
+};
+use axum::{
+    body::{Body, to_bytes},
+    extract::State,
+    http::{HeaderMap, Request, Response},
+};
+use bytes::Bytes;
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex};
+
+/// A request, read whole.
+pub(super) struct Asked {
+    method: String,
+    path: Vec<String>,
+    query: Vec<(String, String)>,
+    headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+impl Asked {
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    pub(super) fn query(&self, name: &str) -> Option<&str> {
+        self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    pub(super) fn number(&self, name: &str) -> Result<Option<u64>, Refusal> {
+        let number = |value: &str| value.parse().map_err(|_| Refusal(400, "invalid", "Not a number."));
+        self.query(name).map(number).transpose()
+    }
+
+    /// Refuses what the real one does not know.
+    fn knows(&self, names: &[&str]) -> Result<(), Refusal> {
+        let known = |(name, _): &(String, String)| names.contains(&name.as_str()) || name == "fields" || name == "alt";
+        if self.query.iter().all(known) { Ok(()) } else { Err(Refusal(400, "invalidParameter", "Unknown query parameter.")) }
+    }
+}
+
+/// An answer.
+pub(super) struct Reply {
+    pub(super) status: u16,
+    pub(super) headers: Vec<(&'static str, String)>,
+    pub(super) body: Bytes,
+}
+
+impl Default for Reply {
+    fn default() -> Self {
+        Self { status: 200, headers: Vec::new(), body: Bytes::new() }
+    }
+}
+
+impl Reply {
+    pub(super) fn json(body: Value) -> Self {
+        Self { status: 200, headers: vec![("content-type", "application/json; charset=UTF-8".into())], body: body.to_string().into() }
+    }
+}
+
+pub(super) async fn answer(State(world): State<Arc<Mutex<World>>>, request: Request<Body>) -> Response<Body> {
+    let (head, body) = request.into_parts();
+    let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
+    let decoded = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let asked = Asked {
+        method: head.method.to_string(),
+        path: head.uri.path().split('/').skip(1).map(decoded).collect(),
+        query: url::form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes()).into_owned().collect(),
+        headers: head.headers,
+        body,
+    };
+    let reply = route(&mut world.lock().expect("the double"), &asked).unwrap_or_else(|Refusal(status, reason, message)| {
+        let error = json!({ "error": { "code": status, "message": message, "errors": [{ "reason": reason, "message": message, "domain": "global" }] } });
+        Reply { status, ..Reply::json(error) }
+    });
+    let mut response = Response::builder().status(reply.status).header("content-length", reply.body.len());
+    for (name, value) in reply.headers {
+        response = response.header(name, value);
+    }
+    response.body(Body::from(reply.body)).expect("an answer")
+}
+
+fn route(world: &mut World, asked: &Asked) -> Result<Reply, Refusal> {
+    let path: Vec<&str> = asked.path.iter().map(String::as_str).collect();
+    if path == ["token"] {
+        return world.tokens.give(&asked.body).map(Reply::json);
+    }
+    world.tokens.check(asked.header("authorization"))?;
+    match (asked.method.as_str(), &path[..]) {
+        ("GET", ["storage", "v1", "b", bucket]) => {
+            asked.knows(&[])?;
+            Ok(Reply::json(world.buckets.get(*bucket).ok_or(NO_BUCKET)?.description.clone()))
+        }
+        ("GET", ["storage", "v1", "b", bucket, "iam"]) => Ok(Reply::json(world.buckets.get(*bucket).ok_or(NO_BUCKET)?.policy.clone())),
+        ("GET", ["storage", "v1", "b", _, "defaultObjectAcl"]) => Ok(Reply::json(json!({ "items": [{ "entity": "project-owners-1" }] }))),
+        ("GET", ["storage", "v1", "b", bucket, "o"]) => {
+            asked.knows(&["prefix", "startOffset", "pageToken", "maxResults"])?;
+            objects::list(world, bucket, asked)
+        }
+        ("GET", ["storage", "v1", "b", bucket, "o", name]) => {
+            asked.knows(&["generation"])?;
+            objects::get(world, bucket, name, asked)
+        }
+        ("DELETE", ["storage", "v1", "b", bucket, "o", name]) => {
+            asked.knows(&["ifGenerationMatch"])?;
+            objects::delete(world, bucket, name, asked)
+        }
+        ("POST", ["storage", "v1", "b", from, "o", source, "rewriteTo", "b", to, "o", name]) => {
+            asked.knows(&["ifGenerationMatch", "ifSourceGenerationMatch", "rewriteToken"])?;
+            objects::rewrite(world, (from, source), (to, name), asked)
+        }
+        ("POST", ["upload", "storage", "v1", "b", bucket, "o"]) => {
+            asked.knows(&["uploadType", "ifGenerationMatch"])?;
+            match asked.query("uploadType") {
+                Some("multipart") => objects::put(world, bucket, asked),
+                Some("resumable") => sessions::begin(world, bucket, asked),
+                _ => Err(Refusal(400, "invalid", "uploadType")),
+            }
+        }
+        ("PUT", ["upload", "storage", "v1", "b", _, "o"]) => {
+            asked.knows(&["uploadType", "upload_id"])?;
+            sessions::put(world, asked)
+        }
+        ("DELETE", ["upload", "storage", "v1", "b", _, "o"]) => sessions::end(world, asked),
+        _ => Err(Refusal(404, "notFound", "Not Found")),
+    }
+}
