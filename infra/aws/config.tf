@@ -106,12 +106,15 @@ locals {
 
   # Who reads which secret: `secret:aws:NAME[#field]`, a name or an ARN.
   references = {
-    sources = [for asset in local.assets : try(asset.url, "")]
-    drills  = [for drill in local.drills : try(drill.into.server, "")]
-    keys    = [try(local.config.encryption.decrypt_with, ""), try(local.config.encryption.passphrase, "")]
+    sources  = [for asset in local.assets : try(asset.url, "")]
+    drills   = [for drill in local.drills : try(drill.into.server, "")]
+    keys     = [try(local.config.encryption.decrypt_with, ""), try(local.config.encryption.passphrase, "")]
     evidence = [try(local.config.evidence.sign, "")]
-    notify = concat([try(local.config.heartbeat.url, "")], flatten([for channel in try(local.config.notify, []) :
-    [try(channel.url, ""), try(channel.signing_key, ""), try(channel.routing_key, ""), try(channel.password, "")]]))
+    # The checker alone asks a server about its WAL, and alone gives the sign of life outside.
+    wal       = [for asset in local.assets : try(asset.url, "") if can(asset.wal)]
+    heartbeat = [try(local.config.heartbeat.url, "")]
+    notify = flatten([for channel in try(local.config.notify, []) :
+    [try(channel.url, ""), try(channel.signing_key, ""), try(channel.routing_key, ""), try(channel.password, "")]])
   }
   secrets = {
     for whose, references in local.references : whose => distinct([

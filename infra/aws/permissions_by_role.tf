@@ -28,7 +28,7 @@ locals {
       local.read_records, local.use_vault_key, local.read_copies, local.use_copy_keys,
       local.report, local.act_in_other_accounts, local.look_at_databases, local.look_at_posture, local.look_at_buckets, local.look_at_schedules, local.prove_keys,
       local.look_at_volumes, local.look_at_caches, local.look_at_other_keys,
-      local.tell, local.read_secrets.notify, local.never, local.never_write_backups, local.never_delete_databases, local.run.freshness-checker,
+      local.tell, local.read_secrets.notify, local.read_secrets.heartbeat, local.read_secrets.wal, local.never, local.never_write_backups, local.never_delete_databases, local.run.freshness-checker,
     )
     # The drill, which is its own janitor: every run sweeps replicas that have expired.
     restore-drill = concat(

@@ -186,7 +186,7 @@ run "roles" {
       export-to-bucket  = ["arn:aws:secretsmanager:eu-west-1:123456789012:secret:archive-AbCdEf", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:lastgood/billing-??????", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:ops/webhook-??????"]
       recover           = ["arn:aws:secretsmanager:eu-west-1:123456789012:secret:archive-AbCdEf", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:lastgood/billing-??????"]
       cross-region-copy = ["arn:aws:secretsmanager:eu-west-1:123456789012:secret:ops/webhook-??????"]
-      freshness-checker = ["arn:aws:secretsmanager:eu-west-1:123456789012:secret:ops/webhook-??????"]
+      freshness-checker = ["arn:aws:secretsmanager:eu-west-1:123456789012:secret:ops/webhook-??????", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:ops/heartbeat-??????", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:lastgood/billing-??????"]
       restore-drill     = ["arn:aws:secretsmanager:eu-west-1:123456789012:secret:ops/webhook-??????"]
     })
     error_message = "each role reads the secrets that the config names for it, and no other"

@@ -13,6 +13,7 @@ mod limits;
 mod monitors;
 mod notify;
 mod policy;
+mod project;
 mod raw;
 mod read;
 mod reference;
@@ -25,12 +26,13 @@ pub use bus::{EventBus, OwnEvents};
 pub use ebs::{AnyOf, Blocks, EbsDrill, Filesystem};
 pub use evidence::{EvidencePolicy, PublicKeyFile};
 pub use fleet::{Fleet, Select, Tag};
-pub use monitors::{GatewayUrl, Monitors, Pushgateway, Textfile};
+pub use monitors::{CloudMonitoring, GatewayUrl, Monitors, Pushgateway, Textfile};
 pub use notify::{Alerts, Channel, Heartbeat, MailTls, PubsubTopic, Remind, Respond, Ses, Smtp, Way};
 pub use policy::{
     AnalyticsPolicy, Check, Copies, DrillNetwork, DrillPolicy, DrillTarget, Expect, ExportPolicy, Format, Policy, RdsDrill, Retention,
     SnapshotFrom, SnapshotPolicy,
 };
+pub use project::ProjectId;
 pub use read::remarks;
 pub use reference::SecretRef;
 pub use topic::{Topic, TopicArn};

@@ -1,6 +1,6 @@
 //! `metrics`: the monitors that numbers go to, besides the vault, where `status/metrics.prom` always is.
 
-use super::SecretRef;
+use super::{ProjectId, SecretRef};
 use crate::error::{Error, invalid};
 use serde::{Deserialize, Serialize};
 use std::{fmt, path::PathBuf, str::FromStr};
@@ -16,6 +16,17 @@ pub struct Monitors {
     /// A Pushgateway of Prometheus.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pushgateway: Option<Pushgateway>,
+    /// Google's Cloud Monitoring.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cloud_monitoring: Option<CloudMonitoring>,
+}
+
+/// Google's Cloud Monitoring.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CloudMonitoring {
+    /// The project whose metrics they are.
+    pub project: ProjectId,
 }
 
 /// A Pushgateway of Prometheus.

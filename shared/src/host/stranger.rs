@@ -34,8 +34,8 @@ pub(super) async fn once(env: &Env, function: &str, finding: &Finding) {
     };
     for notifier in &env.notifiers {
         let channel = notifier.channel();
-        let knows = told.channels.get(channel).is_some_and(|known| known.topics.contains_key(&topic));
-        if knows || !notifier.filter().takes(finding, None) {
+        let told_before = told.channels.get(channel).is_some_and(|known| known.topics.contains_key(&topic));
+        if told_before || !notifier.filter().takes(finding, None) {
             continue;
         }
         if let Err(error) = notifier.notify(&message).await {

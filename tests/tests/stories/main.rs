@@ -6,6 +6,7 @@ mod aws;
 mod aws_moments;
 mod buckets;
 mod changes;
+mod cloud_monitoring;
 mod clouds;
 mod command;
 mod config;

@@ -53,7 +53,7 @@ impl Telling<'_> {
         // What others could not deliver is told with what is not delivered here.
         let (elsewhere, findings): (Vec<_>, Vec<_>) =
             self.status.findings().into_iter().partition(|finding| Topic::of(finding) == undelivered_topic());
-        self.end_acks(&findings, |telling, topic| telling.looked(topic)).await;
+        self.end_acks(&findings, Self::looked).await;
         let cases = self.cases(&findings);
         let wave = self.first_wave(&cases);
         let mut refusals = self.wave(wave, Instead::OfNobody).await;

@@ -31,6 +31,7 @@ pub struct Channel {
     pub way: Way,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "it is how serde calls it")]
 fn word<S: serde::Serializer>(severity: &crate::domain::finding::Severity, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(severity.as_str())
 }

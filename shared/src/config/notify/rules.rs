@@ -87,6 +87,7 @@ pub struct Heartbeat {
     pub fail: bool,
 }
 
+#[expect(clippy::ref_option, reason = "it is how serde calls it")]
 fn or_off<T: ToString, S: Serializer>(value: &Option<T>, to: S) -> Result<S::Ok, S::Error> {
     match value {
         Some(value) => to.serialize_str(&value.to_string()),

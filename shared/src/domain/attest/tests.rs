@@ -112,10 +112,10 @@ fn a_second_link_for_the_same_drill_takes_the_place_of_the_first() {
 
 #[test]
 fn claims_are_met_by_proof_only() {
+    use Shown::{Met, NotMet, Unknown};
     let facts = |verdict, rto_met, from_copy| Facts { verdict, rto_met, rpo_met: None, from_copy };
     let mapped = Claim::ALL.into_iter().map(|claim| (claim, vec!["A1.3".to_owned()])).collect();
     let shown = |facts: &Facts| controls(facts, &mapped).into_iter().map(|control| control.shown).collect::<Vec<_>>();
-    use Shown::{Met, NotMet, Unknown};
     assert_eq!(shown(&facts(Verdict::Proven, Some(true), Some(true))), [Met, Met, Unknown, Met]);
     assert_eq!(shown(&facts(Verdict::Failed, Some(true), Some(false))), [NotMet, Unknown, Unknown, Unknown]);
     assert_eq!(shown(&facts(Verdict::CouldNotVerify, None, None)), [Unknown, Unknown, Unknown, Unknown]);

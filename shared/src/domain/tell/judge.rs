@@ -101,9 +101,9 @@ pub fn owed(filter: &Filter, known: &Known, round: &Round<'_>) -> Vec<(Topic, Al
 /// What is to be said of something that stands.
 fn of_standing(filter: &Filter, known: &Known, topic: &Topic, case: &Case, round: &Round<'_>) -> Option<What> {
     let (severity, takes) = (case.finding.severity, filter.takes(&case.finding, case.fleet.as_ref()));
-    let Some(knows) = known.topics.get(topic) else { return (takes && !case.quiet).then_some(What::New) };
-    let was = knows.severity;
-    if severity < was && !takes && !knows.instead {
+    let Some(last) = known.topics.get(topic) else { return (takes && !case.quiet).then_some(What::New) };
+    let was = last.severity;
+    if severity < was && !takes && !last.instead {
         return Some(What::Eased { was });
     }
     if !takes || case.quiet {
@@ -116,8 +116,8 @@ fn of_standing(filter: &Filter, known: &Known, topic: &Topic, case: &Case, round
             let interval = round.rules.remind.of(severity)?.duration();
             // What was told at an hour is told again at that hour: a check that comes a little early counts.
             let slack = Duration::from_mins(5).min(interval / 10);
-            let due = after(knows.told_at?, interval.saturating_sub(slack)) <= round.now;
-            (due && !knows.instead).then_some(What::Still)
+            let due = after(last.told_at?, interval.saturating_sub(slack)) <= round.now;
+            (due && !last.instead).then_some(What::Still)
         }
     }
 }

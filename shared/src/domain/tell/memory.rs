@@ -69,8 +69,8 @@ impl From<Stored> for Known {
             Stored::First(news) => {
                 let mut known = Self::default();
                 for (topic, severity) in news.iter().filter_map(|news| first(news)) {
-                    let knows = known.topics.entry(topic).or_insert(Knows { severity, told_at: None, instead: false });
-                    knows.severity = knows.severity.max(severity);
+                    let last = known.topics.entry(topic).or_insert(Knows { severity, told_at: None, instead: false });
+                    last.severity = last.severity.max(severity);
                 }
                 known
             }

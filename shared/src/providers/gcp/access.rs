@@ -66,8 +66,8 @@ impl Google {
 
     #[expect(clippy::disallowed_methods, reason = "every tool of Google's looks for its emulator there")]
     fn emulator(&self, service: Service) -> Option<String> {
-        let named = matches!(self.access.account, Account::Environment).then(|| std::env::var(service.emulator()).ok());
-        named.flatten().filter(|address| !address.is_empty())
+        let name = service.emulator().filter(|_| matches!(self.access.account, Account::Environment))?;
+        std::env::var(name).ok().filter(|address| !address.is_empty())
     }
 
     /// The one client. Redirects are never followed: they would carry the token elsewhere.

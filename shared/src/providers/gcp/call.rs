@@ -23,6 +23,8 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 pub(super) enum Service {
     /// Cloud Storage.
     Storage,
+    /// Cloud Monitoring.
+    Monitoring,
 }
 
 impl Service {
@@ -30,13 +32,15 @@ impl Service {
     pub(super) const fn host(self) -> &'static str {
         match self {
             Self::Storage => "storage.googleapis.com",
+            Self::Monitoring => "monitoring.googleapis.com",
         }
     }
 
-    /// The variable that every tool looks for the address of its emulator in.
-    pub(super) const fn emulator(self) -> &'static str {
+    /// The variable that every tool looks for the address of its emulator in, where it has one.
+    pub(super) const fn emulator(self) -> Option<&'static str> {
         match self {
-            Self::Storage => "STORAGE_EMULATOR_HOST",
+            Self::Storage => Some("STORAGE_EMULATOR_HOST"),
+            Self::Monitoring => None,
         }
     }
 }

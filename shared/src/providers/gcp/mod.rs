@@ -1,4 +1,4 @@
-//! Google's services: Cloud Storage.
+//! Google's services: Cloud Storage, Cloud Monitoring.
 //!
 //! We need little of each, so they are called by their JSON interfaces with a thin client of ours ([`Google`]); the official
 //! crate only says who we are. Nothing is asked of Google before the first call.
@@ -8,6 +8,7 @@ mod bucket;
 mod call;
 mod copy;
 mod kept;
+mod monitoring;
 mod object;
 mod read;
 mod refused;
@@ -16,3 +17,4 @@ mod write;
 
 pub use access::{Access, Account, Google};
 pub use bucket::Gcs;
+pub use monitoring::CloudMonitoring;

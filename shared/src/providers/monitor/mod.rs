@@ -7,7 +7,7 @@ pub use pushgateway::Gateway;
 pub use textfile::Collected;
 
 use crate::{
-    config::Config,
+    config::{Config, ProjectId},
     ports::{Monitor, Secrets},
 };
 use std::sync::Arc;
@@ -21,5 +21,36 @@ pub fn monitors(config: &Config, secrets: &Arc<dyn Secrets>) -> Vec<Arc<dyn Moni
     if let Some(gateway) = &config.metrics.pushgateway {
         monitors.push(Arc::new(Gateway::new(gateway.clone(), secrets.clone())));
     }
+    if let Some(settings) = &config.metrics.cloud_monitoring {
+        monitors.push(cloud_monitoring(&settings.project));
+    }
     monitors
+}
+
+#[cfg(feature = "gcp")]
+fn cloud_monitoring(project: &ProjectId) -> Arc<dyn Monitor> {
+    use crate::providers::gcp;
+    Arc::new(gcp::CloudMonitoring::new(project.clone(), Arc::new(gcp::Google::default())))
+}
+
+#[cfg(not(feature = "gcp"))]
+fn cloud_monitoring(_: &ProjectId) -> Arc<dyn Monitor> {
+    Arc::new(Unopened("Cloud Monitoring"))
+}
+
+/// A monitor that this build has no adapter for: it takes nothing, and says so.
+#[cfg(not(feature = "gcp"))]
+#[derive(Debug)]
+struct Unopened(&'static str);
+
+#[cfg(not(feature = "gcp"))]
+#[async_trait::async_trait]
+impl Monitor for Unopened {
+    fn name(&self) -> &str {
+        self.0
+    }
+
+    async fn take(&self, _: &crate::ports::Numbers) -> crate::error::Result<()> {
+        Err(crate::error::unsupported("this build cannot open this monitor").hint("use a build with the feature `gcp`"))
+    }
 }

@@ -78,18 +78,18 @@ impl Smtp {
         let at_once = (*tls == MailTls::Tls).then(|| parameters.clone());
         let hello = ClientId::Domain("lastgood".to_owned());
         let connected = AsyncSmtpConnection::connect_tokio1(&addresses[..], Some(self.timeout), &hello, at_once, None).await;
-        let mut connection = connected.map_err(|error| told("connecting", error))?;
+        let mut connection = connected.map_err(|error| told("connecting", &error))?;
         if *tls == MailTls::Starttls {
             if !connection.can_starttls() {
                 connection.abort().await;
                 return Err(refused("the mail server does not offer STARTTLS").hint("write `tls: tls` for port 465, or mend the server"));
             }
-            connection.starttls(parameters, &hello).await.map_err(|error| told("starting TLS", error))?;
+            connection.starttls(parameters, &hello).await.map_err(|error| told("starting TLS", &error))?;
         }
         if let (Some(user), Some(password)) = (user, password) {
             let password = self.secrets.resolve(password).await?;
             let credentials = Credentials::new(user.clone(), password.expose().to_owned());
-            connection.auth(&[Mechanism::Plain, Mechanism::Login], &credentials).await.map_err(|error| told("logging in", error))?;
+            connection.auth(&[Mechanism::Plain, Mechanism::Login], &credentials).await.map_err(|error| told("logging in", &error))?;
         }
         Ok(connection)
     }
@@ -98,7 +98,7 @@ impl Smtp {
         let message = message(&self.settings, letter)?;
         let sending = async {
             let mut connection = self.open().await?;
-            let sent = connection.send(message.envelope(), &message.formatted()).await.map_err(|error| told("sending", error));
+            let sent = connection.send(message.envelope(), &message.formatted()).await.map_err(|error| told("sending", &error));
             // The server has taken it, or not: how it says goodbye changes nothing.
             let _ = connection.quit().await;
             sent.map(|_| ())
@@ -180,7 +180,7 @@ impl lettre::message::header::Header for AutoSubmitted {
 }
 
 /// What the server said, as what the caller does next.
-fn told(doing: &str, error: lettre::transport::smtp::Error) -> Error {
+fn told(doing: &str, error: &lettre::transport::smtp::Error) -> Error {
     let status = error.status().map(u16::from);
     let said = redact::clip(&redact::text(&error.to_string()), 300);
     let untrusted = status.is_none() && said.contains("certificate");

@@ -77,7 +77,7 @@ fn a_segment_that_nothing_hands_over_is_lost_with_the_server() {
         "1 MiB of WAL are on the server alone, for up to 2h: archive_timeout is 0, so it stays until it is full, policy allows 15m"
     );
     assert_eq!(said(&ArchiverSeen { timeout: Duration::from_mins(5), ..busy.clone() }), None, "five minutes after a change it goes");
-    assert!(said(&ArchiverSeen { timeout: Duration::from_mins(60), ..busy }).unwrap().1.contains("for up to 1h"));
+    assert!(said(&ArchiverSeen { timeout: Duration::from_hours(1), ..busy }).unwrap().1.contains("for up to 1h"));
 }
 
 #[test]
