@@ -84,6 +84,23 @@ async fn r37_gs_what_fails_on_the_way_is_sent_again_from_where_the_store_is() {
 }
 
 #[tokio::test]
+async fn r37_gs_a_page_that_is_lost_is_asked_for_again_or_is_an_error_and_never_the_end() {
+    let broken = Broken::new().await;
+    let wanted: Vec<_> = (0..20).map(|number| format!("n/{number:02}")).collect();
+    wanted.iter().for_each(|key| broken.server.plant(&format!("lastgood/{key}"), "x"));
+    let keys = async || {
+        let listed = (&broken.bucket as &dyn Bucket).list_all("n/").await?;
+        Ok::<Vec<String>, lastgood_core::error::Error>(listed.into_iter().map(|meta| meta.key).collect())
+    };
+    for fault in [Fault::LoseReply, Fault::CutBody(100), Fault::Refuse(200, BUSY), Fault::Refuse(429, "slower")] {
+        broken.proxy.breaks("GET", "startOffset", 2, fault.clone());
+        assert_eq!(keys().await.unwrap(), wanted, "{fault:?}");
+    }
+    broken.proxy.breaks("GET", "startOffset", usize::MAX, Fault::Refuse(503, BUSY));
+    assert_eq!(keys().await.unwrap_err().kind(), Kind::Retry);
+}
+
+#[tokio::test]
 async fn r37_gs_a_service_that_asks_for_patience_gets_it() {
     let broken = Broken::new().await;
     broken.proxy.breaks("GET", "/o/", 1, Fault::RefuseFor(429, "Too Many Requests", 2));

@@ -63,8 +63,11 @@ impl BlobUpload {
     }
 
     async fn join(&self, numbers: &[u32]) -> Result<()> {
-        let blocks: String = numbers.iter().map(|number| format!("<Uncommitted>{}</Uncommitted>", self.block(*number))).collect();
-        let list = format!("<?xml version=\"1.0\" encoding=\"utf-8\"?><BlockList>{blocks}</BlockList>");
+        let mut list = String::from("<?xml version=\"1.0\" encoding=\"utf-8\"?><BlockList>");
+        for number in numbers {
+            list.push_str(&format!("<Uncommitted>{}</Uncommitted>", self.block(*number)));
+        }
+        list.push_str("</BlockList>");
         let ask = Ask::new(Method::PUT, &self.path)
             .query("comp", "blocklist")
             .header("if-none-match", "*")
