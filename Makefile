@@ -27,10 +27,10 @@ bench: ## ratios against the tools everybody has, side by side in one run
 	cargo build --release -p lastgood --bins
 	@# By itself: built beside the command it would link the clouds that only that needs.
 	cargo build --release -p freshness-checker --bins
-	@cargo build --quiet -p lastgood-tests --bin bench --bin cold-start
+	@cargo build --quiet -p lastgood-tests --bin bench --bin cold-start --bin page
 	@cargo build --release --quiet -p lastgood-tests --bin tick
 	@target/debug/bench target/release/lastgood; met=$$?; \
-	  echo; target/debug/cold-start target/release/freshness-checker && echo && target/release/tick && exit $$met
+	  echo; target/debug/cold-start target/release/freshness-checker && echo && target/release/tick && echo && target/debug/page && exit $$met
 
 clean: ## removes what was built and what a demo left
 	rm -rf target lastgood-demo

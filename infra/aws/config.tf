@@ -71,6 +71,8 @@ locals {
   drills = { for name, asset in local.assets : name => asset.drill if can(asset.drill) }
   # Drills of a moment out of RDS's own continuous backups.
   moment_drills = { for name, drill in local.drills : name => drill.point_in_time if can(drill.point_in_time) }
+  # Drills that ask what AWS Backup restores to be tested, too.
+  restore_tests = [for name, drill in local.drills : name if try(drill.restore_tests, false)]
   rds_drills    = { for name, drill in local.drills : name => drill.into.rds if can(drill.into.rds.subnet_group) }
 
   # Buckets that are assets themselves.
@@ -95,13 +97,21 @@ locals {
   # Extracts for analysts: no backups.
   analytics = { for name, asset in local.rds : name => merge(asset.analytics, { region = asset.region }) if can(asset.analytics.schedule) }
 
+  # Who sends letters by SES: the domain of each sender, in the channel's region.
+  letters = [for channel in try(local.config.notify, []) : {
+    domain = split("@", trimsuffix(trimspace(channel.from), ">"))[1]
+    sender = regex("[^<> ]+@[^<> ]+", channel.from)
+    region = try(channel.region, local.region)
+  } if try(channel.kind, "") == "ses"]
+
   # Who reads which secret: `secret:aws:NAME[#field]`, a name or an ARN.
   references = {
     sources = [for asset in local.assets : try(asset.url, "")]
     drills  = [for drill in local.drills : try(drill.into.server, "")]
     keys    = [try(local.config.encryption.decrypt_with, ""), try(local.config.encryption.passphrase, "")]
-    notify = flatten([for channel in try(local.config.notify, []) :
-    [try(channel.url, ""), try(channel.signing_key, ""), try(channel.routing_key, "")]])
+    evidence = [try(local.config.evidence.sign, "")]
+    notify = concat([try(local.config.heartbeat.url, "")], flatten([for channel in try(local.config.notify, []) :
+    [try(channel.url, ""), try(channel.signing_key, ""), try(channel.routing_key, ""), try(channel.password, "")]]))
   }
   secrets = {
     for whose, references in local.references : whose => distinct([

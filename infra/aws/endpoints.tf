@@ -1,5 +1,5 @@
 # The drill network's only ways out: the vault's bucket in S3, the RDS API and, where a
-# drill needs them, Secrets Manager and EventBridge.
+# drill needs them, Secrets Manager, EventBridge and AWS Backup.
 
 resource "aws_vpc_endpoint" "s3" {
   count             = local.own_network ? 1 : 0

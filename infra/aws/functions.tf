@@ -39,8 +39,9 @@ resource "aws_lambda_function" "function" {
   reserved_concurrent_executions = contains(local.alone, each.key) ? 1 : -1
 
   environment {
-    # ALERT_TOPIC is for `notify: [{ kind: sns, topic: env:ALERT_TOPIC }]`.
-    variables = merge(var.environment, { LASTGOOD_CONFIG = "s3://${local.vault.bucket}/${local.config_key}", ALERT_TOPIC = local.topic_arn })
+    # ALERT_TOPIC is for `notify: [{ kind: sns, topic: env:ALERT_TOPIC }]`; by LASTGOOD_SCHEDULES the checker sees one that is switched off.
+    variables = merge(var.environment, { LASTGOOD_CONFIG = "s3://${local.vault.bucket}/${local.config_key}", ALERT_TOPIC = local.topic_arn },
+    each.key == "freshness-checker" ? { LASTGOOD_SCHEDULES = aws_scheduler_schedule_group.lastgood.name } : {})
   }
   ephemeral_storage {
     size = each.value.disk

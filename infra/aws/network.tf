@@ -14,12 +14,13 @@ locals {
   drill_subnet_ids       = !local.drills_on_rds ? [] : local.own_network ? values(aws_subnet.drill)[*].id : var.given_drill_network.subnet_ids
   drill_function_network = local.drills_on_rds ? { subnet_ids = local.drill_subnet_ids, security_group_ids = [aws_security_group.drill_function[0].id] } : null
 
-  # Secrets Manager only where a drill needs a secret, EventBridge only where it tells of its verdict; an endpoint costs by the hour.
+  # Secrets Manager only where a drill needs a secret, EventBridge and AWS Backup only where they are told of its verdict; an endpoint costs by the hour.
   drill_endpoints = !local.own_network ? [] : concat(
     ["rds"],
     length(local.ebs_drills) > 0 ? ["ebs", "ec2"] : [],
     length(local.secrets.drills) + length(local.secrets.keys) > 0 ? ["secretsmanager"] : [],
     local.bus == null ? [] : ["events"],
+    length(local.restore_tests) > 0 ? ["backup"] : [],
   )
 }
 

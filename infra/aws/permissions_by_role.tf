@@ -26,7 +26,7 @@ locals {
     # The checker: it lists and reads, and writes nothing but its report and what it told to whom.
     freshness-checker = concat(
       local.read_records, local.use_vault_key, local.read_copies, local.use_copy_keys,
-      local.report, local.act_in_other_accounts, local.look_at_databases, local.look_at_posture, local.look_at_buckets, local.prove_keys,
+      local.report, local.act_in_other_accounts, local.look_at_databases, local.look_at_posture, local.look_at_buckets, local.look_at_schedules, local.prove_keys,
       local.look_at_volumes, local.look_at_caches, local.look_at_other_keys,
       local.tell, local.read_secrets.notify, local.never, local.never_write_backups, local.never_delete_databases, local.run.freshness-checker,
     )
@@ -34,9 +34,9 @@ locals {
     restore-drill = concat(
       local.read_records, local.keep_records, local.read_exports, local.use_vault_key, local.read_copies, local.read_copied_exports, local.use_copy_keys,
       local.look_at_databases, local.make_replicas, local.use_database_keys, local.look_at_volumes, local.make_volumes, local.use_volume_keys,
-      local.make_replicas_of_moments, local.make_replicas_of_fleets, [for statement in local.look_at_continuous_backups : statement if length(local.moment_drills) > 0],
-      local.read_secrets.drills, local.read_secrets.keys,
-      local.tell, local.announce, local.read_secrets.notify, local.never, local.never_write_backups, local.never_touch_production, local.never_touch_fleets, local.never_touch_volumes, local.run.restore-drill,
+      local.make_replicas_of_moments, local.make_replicas_of_fleets, local.test_restores, [for statement in local.look_at_continuous_backups : statement if length(local.moment_drills) > 0],
+      local.read_secrets.drills, local.read_secrets.keys, local.read_secrets.evidence,
+      local.tell, local.announce, local.read_secrets.notify, local.never, local.never_write_backups, local.never_touch_production, local.never_change_others, local.never_touch_fleets, local.never_touch_volumes, local.run.restore-drill,
     )
     # EventBridge Scheduler.
     scheduler = concat(

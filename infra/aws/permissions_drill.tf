@@ -38,6 +38,17 @@ locals {
     },
   ] : statement if length(local.drill_regions) > 0]
 
+  # What AWS Backup restored to be tested: it is looked up, given a password, asked, and AWS Backup is told. Nothing of it is removed.
+  tested = flatten([for region in distinct([for name in local.restore_tests : local.assets[name].region]) : [
+    "arn:${local.partition}:rds:${region}:${local.account}:db:awsbackup-restore-test-*",
+    "arn:${local.partition}:rds:${region}:${local.account}:cluster:awsbackup-restore-test-*",
+  ]])
+  test_restores = [for statement in [
+    { Sid = "SeeRestoreTests", Effect = "Allow", Action = ["backup:DescribeRestoreJob", "backup:ListRestoreJobs"], Resource = ["*"] },
+    { Sid = "JudgeRestoreTests", Effect = "Allow", Action = ["backup:PutRestoreValidationResult"], Resource = ["*"] },
+    { Sid = "OpenRestoreTests", Effect = "Allow", Action = ["rds:ModifyDBCluster", "rds:ModifyDBInstance"], Resource = local.tested },
+  ] : statement if length(local.restore_tests) > 0]
+
   # A restore to a moment names its source, and reads it: what is made must be a replica.
   make_replicas_of_moments = [for statement in [
     {
@@ -110,7 +121,7 @@ locals {
     {
       Sid      = "Report", Effect = "Allow"
       Action   = ["s3:PutObject"]
-      Resource = ["${local.vault_below}/status/*", "${local.vault_below}/catalog/v1/told.json", "${local.vault_below}/catalog/v1/keys/*", "${local.vault_below}/catalog/v1/heartbeats/freshness-checker.json", "${local.vault_below}/catalog/v1/memory/freshness-checker/*"]
+      Resource = ["${local.vault_below}/status/*", "${local.vault_below}/catalog/v1/told.json", "${local.vault_below}/catalog/v1/acks/*", "${local.vault_below}/catalog/v1/keys/*", "${local.vault_below}/catalog/v1/heartbeats/freshness-checker.json", "${local.vault_below}/catalog/v1/memory/freshness-checker/*"]
     },
   ]
 
@@ -119,6 +130,11 @@ locals {
     { Sid = "LookAtKeys", Effect = "Allow", Action = ["kms:DescribeKey"], Resource = local.database_keys },
     { Sid = "LookAtQuotas", Effect = "Allow", Action = ["rds:DescribeAccountAttributes"], Resource = ["*"] },
   ] : statement if length(local.rds) > 0]
+
+  # Whether the schedules are on that wake the functions.
+  look_at_schedules = [
+    { Sid = "LookAtSchedules", Effect = "Allow", Action = ["scheduler:GetSchedule"], Resource = ["arn:${local.partition}:scheduler:${local.region}:${local.account}:schedule/${var.name}/*"] },
+  ]
 
   # How the buckets are kept that backups lie in, and those that are assets.
   look_at_buckets = [
@@ -150,7 +166,7 @@ locals {
   ] : statement if local.bus != null]
 
   # The checker tells what it found; every function tells of an event that it does not believe.
-  tell = [
+  tell = [for statement in [
     { Sid = "TellTheTopic", Effect = "Allow", Action = ["sns:Publish"], Resource = local.topics },
     {
       Sid       = "UseVaultKeyThroughSns", Effect = "Allow"
@@ -158,7 +174,13 @@ locals {
       Resource  = [module.vault.key_arn]
       Condition = { StringEquals = { "kms:ViaService" = "sns.${local.region}.amazonaws.com" } }
     },
-  ]
+    {
+      Sid       = "SendLetters", Effect = "Allow"
+      Action    = ["ses:SendEmail"]
+      Resource  = distinct(flatten([for letter in local.letters : [for identity in [letter.domain, letter.sender] : "arn:${local.partition}:ses:${letter.region}:${local.account}:identity/${identity}"]]))
+      Condition = { StringEquals = { "ses:FromAddress" = distinct([for letter in local.letters : letter.sender]) } }
+    },
+  ] : statement if statement.Sid != "SendLetters" || length(local.letters) > 0]
   topics = distinct(concat([local.topic_arn], [for channel in try(local.config.notify, []) : channel.topic if startswith(try(channel.topic, ""), "arn:")]))
 
   # Only the secrets that the config names, and only for whom it names them.

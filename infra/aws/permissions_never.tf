@@ -47,7 +47,7 @@ locals {
     },
     {
       Sid       = "NeverTouchWhatIsNoReplica", Effect = "Deny"
-      Action    = ["rds:Delete*", "rds:Modify*", "rds:Promote*", "rds:Reboot*", "rds:Start*", "rds:Stop*"]
+      Action    = ["rds:Delete*", "rds:Promote*", "rds:Reboot*", "rds:Start*", "rds:Stop*"]
       Resource  = [for kind in ["db", "cluster", "snapshot", "cluster-snapshot"] : "arn:${local.partition}:rds:*:${local.account}:${kind}:*"]
       Condition = { Null = { "aws:ResourceTag/lastgood:replica" = "true" } }
     },
@@ -57,6 +57,15 @@ locals {
       Resource = ["*"]
     },
   ] : statement if statement.Sid != "NeverTouchProduction" || length(local.production) > 0]
+  # Nor is anything changed that is neither a replica nor what AWS Backup restored to be tested; a change may name groups as well.
+  never_change_others = [
+    {
+      Sid         = "NeverChangeWhatIsNoReplica", Effect = "Deny"
+      Action      = ["rds:Modify*"]
+      NotResource = concat(local.tested, [for kind in ["subgrp", "pg", "cluster-pg", "og"] : "arn:${local.partition}:rds:*:${local.account}:${kind}:*"])
+      Condition   = { Null = { "aws:ResourceTag/lastgood:replica" = "true" } }
+    },
+  ]
   # Nor what bears a fleet's tag: a replica is made with our tags alone.
   never_touch_fleets = [for name, fleet in local.fleets : {
     Sid       = "NeverTouch${replace(title(name), "-", "")}", Effect = "Deny"

@@ -35,11 +35,12 @@ resource "aws_iam_role" "function" {
 }
 
 locals {
-  # A role's own policy has 10,240 characters at most: what running takes, and what volumes and caches do, stands in one beside
+  # A role's own policy has 10,240 characters at most: what running takes, and what volumes, caches and restore tests do, stands in one beside
   # it, of 6,144.
   beside = [for statement in concat(
     local.look_at_volumes, local.begin_volume_snapshots, local.copy_volume_snapshots, local.share_volume_snapshots, local.clear_volume_copies, local.let_go_of_volumes,
     local.use_volume_keys, local.make_volumes, local.never_touch_volumes, local.look_at_other_keys, local.look_at_caches, local.begin_cache_snapshots, local.let_go_of_caches,
+    local.test_restores, local.never_change_others,
     flatten(values(local.run)),
   ) : statement.Sid]
   own_policies    = { for name in keys(local.functions) : name => jsonencode({ Version = "2012-10-17", Statement = [for statement in local.permissions[name] : statement if !contains(local.beside, statement.Sid)] }) }

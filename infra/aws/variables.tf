@@ -32,7 +32,7 @@ variable "architecture" {
 }
 
 variable "memory" {
-  description = "Memory of functions in MB, by name, where the module's own will not do: { snapshot-trigger = 1024 } for a fleet of hundreds."
+  description = "Memory of functions in MB, by name, where the module's own will not do: { restore-drill = 2048 }."
   type        = map(number)
   default     = {}
 }

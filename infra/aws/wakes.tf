@@ -28,6 +28,23 @@ locals {
       }
     } if source.region == local.region
   ]...)
+  # AWS Backup has restored something of ours to test it. Whether it still waits to be judged, the drill asks AWS Backup.
+  test_wakes = {
+    for asset, source in local.named : "${asset}.restore-test" => {
+      asset     = asset
+      functions = ["restore-drill"]
+      pattern = {
+        source      = ["aws.backup"]
+        account     = [local.account]
+        detail-type = ["Restore Job State Change"]
+        detail = {
+          status                = ["COMPLETED"]
+          restoreTestingPlanArn = [{ exists = true }]
+          sourceResourceArn     = [for kind in ["db", "cluster"] : "arn:${local.partition}:rds:${source.region}:${local.account}:${kind}:${source.instance}"]
+        }
+      }
+    } if source.region == local.region && contains(local.restore_tests, asset)
+  }
   # Alarms: those that are named, and our own about an asset's backups. A retry that fails again changes no alarm's state, so
   # an alarm wakes once.
   alarm_wakes = merge(
@@ -49,7 +66,7 @@ locals {
       }
     }
   }
-  wakes = { for name, wake in merge(local.rds_wakes, local.alarm_rules) : name => merge(wake, { pattern = jsonencode(wake.pattern) }) }
+  wakes = { for name, wake in merge(local.rds_wakes, local.test_wakes, local.alarm_rules) : name => merge(wake, { pattern = jsonencode(wake.pattern) }) }
   wake_targets = merge([
     for name, wake in local.wakes : {
       for function in wake.functions : "${name}.${function}" => { rule = name, asset = wake.asset, function = function } if contains(keys(local.functions), function)

@@ -87,17 +87,28 @@ resource "aws_lambda_permission" "topic" {
 locals {
   fleets_here = [for name, fleet in local.fleets : name if fleet.region == local.region]
   fleet_rules = { for what, rule in {
+    restored = {
+      needed    = length(setintersection(local.restore_tests, local.fleets_here)) > 0
+      source    = "aws.backup"
+      functions = ["restore-drill"]
+      types     = ["Restore Job State Change"]
+      detail    = jsonencode({ status = ["COMPLETED"], restoreTestingPlanArn = [{ exists = true }], resourceType = ["RDS", "Aurora"] })
+    }
     trouble = {
+      needed    = true
+      source    = "aws.rds"
       functions = ["snapshot-trigger", "freshness-checker"]
       types     = ["RDS DB Instance Event", "RDS DB Cluster Event"]
       detail    = jsonencode({ EventCategories = ["failure", "failover", "recovery", "low storage", "deletion", "configuration change"] })
     }
     snapshot = {
+      needed    = true
+      source    = "aws.rds"
       functions = ["snapshot-trigger", "cross-region-copy"]
       types     = ["RDS DB Snapshot Event", "RDS DB Cluster Snapshot Event"]
       detail    = jsonencode({ SourceIdentifier = [for name in local.fleets_here : { prefix = replace("lastgood-${name}-", "/-+/", "-") }] })
     }
-  } : what => rule if length(local.fleets_here) > 0 }
+  } : what => rule if length(local.fleets_here) > 0 && rule.needed }
   fleet_targets = merge([for what, rule in local.fleet_rules : {
     for name in rule.functions : "${what}.${name}" => { rule = what, function = name } if contains(keys(local.functions), name)
   }]...)
@@ -106,8 +117,8 @@ locals {
 resource "aws_cloudwatch_event_rule" "fleet" {
   for_each      = local.fleet_rules
   name          = "${var.name}.fleet.${each.key}"
-  description   = "RDS's events that may concern a member of a fleet"
-  event_pattern = jsonencode({ source = ["aws.rds"], account = [local.account], detail-type = each.value.types, detail = jsondecode(each.value.detail) })
+  description   = "Events that may concern a member of a fleet"
+  event_pattern = jsonencode({ source = [each.value.source], account = [local.account], detail-type = each.value.types, detail = jsondecode(each.value.detail) })
 }
 
 resource "aws_cloudwatch_event_target" "fleet" {

@@ -1,7 +1,7 @@
 //! Everything a function may touch, in one value that the host makes and a test can make too.
 
 use crate::{
-    catalog::Vault,
+    catalog::{Vault, evidence::EvidenceKey},
     clock::{Clock, Timestamp},
     config::Config,
     domain::{backup::Compression, place::Place},
@@ -56,6 +56,12 @@ impl Env {
     /// Returns the keys that open encrypted backups; none where the config names none.
     pub async fn keys(&self) -> Result<Keys> {
         keys(&self.config, &*self.secrets).await
+    }
+
+    /// Returns the key that signs the evidence of drills; none where the config names none.
+    pub async fn evidence_key(&self) -> Result<Option<EvidenceKey>> {
+        let Some(reference) = &self.config.evidence.sign else { return Ok(None) };
+        EvidenceKey::load(&self.secrets.resolve(reference).await?).during("reading evidence.sign").map(Some)
     }
 
     /// Waits if this invocation has the time, else fails with `OutOfTime`: the state is saved, the next wake-up goes on.

@@ -190,7 +190,10 @@ pub fn exit_of(findings: &[Finding]) -> Exit {
         | F::CopyMissing
         | F::RecordedButMissing
         | F::HeartbeatMissing
-        | F::FleetShort => Exit::Stale,
+        | F::FleetShort
+        | F::WalStale
+        | F::ScheduleDisabled
+        | F::CheckerDead => Exit::Stale,
         F::MemberLeft if finding.severity == Severity::Critical => Exit::Stale,
         F::SizeAnomaly | F::Unproven | F::DrillCouldNotVerify | F::ClockImplausible | F::CouldNotObserve => Exit::CouldNotVerify,
         F::PresentButUnrecorded
@@ -201,7 +204,10 @@ pub fn exit_of(findings: &[Finding]) -> Exit {
         | F::EventRefused
         | F::QuotaNear
         | F::PostureDrift
-        | F::MemberLeft => Exit::Good,
+        | F::MemberLeft
+        | F::DurationOverLimit
+        | F::StorageQuota
+        | F::EvidenceUnsigned => Exit::Good,
     };
     let exits: Vec<_> = findings.iter().map(exit).collect();
     [Exit::Failed, Exit::Stale, Exit::CouldNotVerify].into_iter().find(|exit| exits.contains(exit)).unwrap_or(Exit::Good)

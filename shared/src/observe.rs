@@ -4,12 +4,19 @@
 mod buckets;
 mod copies;
 mod held;
+mod history;
 mod keys;
+mod past;
 mod records;
+mod wakings;
+mod wal;
 
-pub use buckets::{posture_of_bucket, vaults};
+pub use buckets::{posture_of_bucket, spaces, vaults};
 pub use held::{backups_at, contradiction, posture};
 pub use keys::KeyRing;
+pub use past::{Records, Then, UNKNOWN_OF_ALL};
+pub use wakings::wakings;
+pub use wal::wal;
 
 use crate::{
     catalog::{Copy, Glance, Key, Tombstone, Vault, Verification, evidence::Evidence},
@@ -18,6 +25,7 @@ use crate::{
     domain::{
         backup::{Form, Manifest, Method},
         freshness::{Candidate, DrillSeen, Objects, Reading, Seen, Stray, unrecorded},
+        history::History,
     },
     env::Env,
     error::Result,
@@ -35,6 +43,8 @@ use std::{
 pub struct Observation {
     /// The input of the rules.
     pub seen: Seen,
+    /// What became of it over the last year.
+    pub history: History,
     /// When the store says that each manifest was written.
     pub stored_at: BTreeMap<BackupId, Timestamp>,
     /// What was let go.
@@ -84,7 +94,7 @@ pub async fn observe_in(env: &Env, round: &Round, asset: &Asset) -> Result<Obser
     let verifications = vault.all::<Verification>(&Key::verifications(name)).await?;
     let copies = vault.all::<Copy>(&Key::copies(name)).await?;
     let drills = vault.all::<Evidence>(&Key::drills(name)).await?;
-    let (runs, leftovers, unreadable_runs) = records::runs(vault, name).await?;
+    let records::Runs { newest: runs, slots, leftovers, unreadable: unreadable_runs } = records::runs(vault, name).await?;
     let listing = listing(vault, name).await?;
     let mut blind = Vec::new();
     let at_home = held::at_home(env, asset, &manifests.good, &mut blind).await;
@@ -113,13 +123,16 @@ pub async fn observe_in(env: &Env, round: &Round, asset: &Asset) -> Result<Obser
         scheduled: round.scheduled.clone(),
         posture: None,
         bucket: None,
+        wal: None,
+        let_go: tombstones.good.iter().map(|gone| (gone.let_go_at, gone.stored_bytes)).collect(),
         keys: Vec::new(),
         drills: drills.good.iter().filter_map(drill).collect(),
         prune_refused: None,
         blind,
     };
+    let history = history::of(asset, &seen, &tombstones.good, &drills.good, &slots, env.clock.now());
     let stored_at = stored_at(vault, name).await?;
-    Ok(Observation { seen, stored_at, tombstones: tombstones.good, copies: copies.good, records })
+    Ok(Observation { seen, history, stored_at, tombstones: tombstones.good, copies: copies.good, records })
 }
 
 /// Everything that lies among an asset's artifacts.
@@ -177,6 +190,7 @@ fn drill(evidence: &Evidence) -> Option<DrillSeen> {
         finished_at: evidence.finished_at,
         verdict: evidence.verdict,
         why: evidence.reason.clone(),
+        unsigned: evidence.unsigned.clone(),
         took: evidence.restore_seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
     })
 }

@@ -3,6 +3,7 @@
 pub mod aws;
 pub mod azurite;
 pub mod bench;
+pub mod browser;
 pub mod deployed;
 pub mod desk;
 pub mod drills;

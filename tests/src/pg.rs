@@ -247,6 +247,11 @@ pub fn give_away(path: &Path) {
     }
 }
 
+/// Runs a program to its end under the servers' account; it must succeed.
+pub fn as_server(program: &str, arguments: &[&str]) {
+    run(unprivileged(program).args(arguments));
+}
+
 fn unprivileged(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     if let Some((uid, gid)) = account() {

@@ -1,12 +1,15 @@
 //! Looks at every asset as it is now, compares that with its policy, and tells what an operator must know.
 //!
-//! It reads records and lists folders, never a backup's bytes, and writes nothing but its report, what it told to whom, and
-//! what keys opened for it.
+//! It reads records and lists folders, never a backup's bytes, and writes nothing but its report and the page of it, what it
+//! told to whom, and what keys opened for it.
 //! It judges what it sees: a job that says it succeeded is not believed, and what could not be seen is unknown.
 
 mod beats;
+pub mod page;
 mod plot;
 mod tell;
+
+pub use tell::tell;
 
 use futures::{StreamExt, stream};
 use lastgood_core::{
@@ -15,7 +18,9 @@ use lastgood_core::{
     config::Asset,
     domain::{
         finding::{Finding, FindingKind, Severity},
-        freshness::{AssetStatus, fleets, functions, judge, unseen},
+        forecast::forecast,
+        freshness::{AssetStatus, Tense, fleets, functions, judge, recoverable, storage, unknown_because, unseen},
+        history::History,
         retention::clocks_disagree,
     },
     env::Env,
@@ -26,6 +31,7 @@ use lastgood_core::{
     prune,
 };
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 /// How many assets are looked at at once.
 const AT_ONCE: usize = 16;
@@ -44,8 +50,8 @@ impl Function for FreshnessChecker {
     type Report = Status;
 
     async fn run(self, env: &Env) -> Result<Status> {
-        let mut status = look_at_all(env, self.asset.as_ref(), Memory::Kept).await?;
-        let now = status.checked_at;
+        let looked = look_at_all(env, self.asset.as_ref(), Memory::Kept).await?;
+        let (mut status, now) = (looked.status.clone(), looked.status.checked_at);
         if self.asset.is_none()
             && let Some(wrong) = clock(env, &status).await
         {
@@ -65,11 +71,10 @@ impl Function for FreshnessChecker {
                 status = with(status, refused);
             }
         }
-        if self.asset.is_none()
-            && let Err(error) = env.vault.save(&Key::Status, &status).await
-        {
-            let unsaved = could_not_observe(env, format!("the status could not be saved: {}", error.full()));
-            status = with(status, vec![unsaved]);
+        if self.asset.is_none() {
+            let looked = Looked { status, ..looked };
+            let unsaved = publish(env, &looked).await;
+            status = with(looked.status, unsaved);
         }
         tracing::info!(state = status.overall.state.as_str(), assets = status.overall.assets, good = status.overall.good, "checked");
         Ok(status)
@@ -89,7 +94,37 @@ fn with(status: Status, besides: Vec<Finding>) -> Status {
 
 /// Looks at everything, or at one asset, and judges it. Changes nothing and tells nobody.
 pub async fn observe_all(env: &Env, only: Option<&AssetName>) -> Result<Status> {
+    look(env, only).await.map(|looked| looked.status)
+}
+
+/// The same, with what became of each asset over the last year: all that the page shows.
+pub async fn look(env: &Env, only: Option<&AssetName>) -> Result<Looked> {
     look_at_all(env, only, Memory::Used).await
+}
+
+/// What one look saw.
+#[derive(Debug, Clone)]
+pub struct Looked {
+    /// How everything stands.
+    pub status: Status,
+    /// What became of each asset that could be looked at.
+    pub histories: BTreeMap<AssetName, History>,
+    /// Assets that are recovered together, in the order of their recovery.
+    pub systems: BTreeMap<AssetName, Vec<AssetName>>,
+}
+
+/// Saves the page, and then the data behind it; returns what could not be, as findings.
+async fn publish(env: &Env, looked: &Looked) -> Vec<Finding> {
+    let mut unsaved = Vec::new();
+    let page = page::page(looked, &page::Evidence::Beside);
+    if let Err(error) = env.vault.publish(&Key::StatusPage, page.into()).await {
+        unsaved.push(could_not_observe(env, format!("the page of the status could not be saved: {}", error.full())));
+    }
+    let status = with(looked.status.clone(), unsaved.clone());
+    if let Err(error) = env.vault.save(&Key::Status, &status).await {
+        unsaved.push(could_not_observe(env, format!("the status could not be saved: {}", error.full())));
+    }
+    unsaved
 }
 
 /// Whether what was seen is kept for the next look, and keys are used to see what they open.
@@ -108,7 +143,7 @@ struct Look<'a> {
     now: Timestamp,
 }
 
-async fn look_at_all(env: &Env, only: Option<&AssetName>, memory: Memory) -> Result<Status> {
+async fn look_at_all(env: &Env, only: Option<&AssetName>, memory: Memory) -> Result<Looked> {
     let now = env.clock.now();
     let ring = match memory {
         Memory::Kept => KeyRing::using(),
@@ -116,35 +151,44 @@ async fn look_at_all(env: &Env, only: Option<&AssetName>, memory: Memory) -> Res
     };
     let look = Look { env, round: Round::remembering(env, FreshnessChecker::NAME).await, ring, memory, now };
     let looks: Vec<_> = env.config.selected(only)?.into_iter().map(|asset| look.at(asset)).collect();
-    let assets: Vec<AssetStatus> = stream::iter(looks).buffered(AT_ONCE).collect().await;
+    let seen: Vec<(AssetStatus, Option<History>)> = stream::iter(looks).buffered(AT_ONCE).collect().await;
+    let (mut assets, mut histories) = (Vec::with_capacity(seen.len()), BTreeMap::new());
+    for (asset, history) in seen {
+        histories.extend(history.map(|history| (asset.asset.clone(), history)));
+        assets.push(asset);
+    }
     let mut findings = beats::read(env).await.map_or_else(
         |error| vec![could_not_observe(env, format!("the functions' signs of life could not be read: {}", error.full()))],
         |beats| functions(&env.config, &beats, now),
     );
     if only.is_none() {
         findings.extend(observe::vaults(env).await);
+        findings.extend(storage(&env.config, &assets, &observe::spaces(env).await));
+        findings.extend(observe::wakings(env).await);
     }
     findings.extend(fleets(&env.config, env.config.fleets_of(only)));
-    Ok(Status::of(now, assets, findings))
+    let systems = env.config.systems.iter().map(|(name, system)| (name.clone(), system.restore_order.clone())).collect();
+    Ok(Looked { status: Status::of(now, assets, findings), histories, systems })
 }
 
 impl Look<'_> {
     /// Looks at one asset and judges it. One that cannot be seen is told as such, and does not keep the others from being seen.
-    async fn at(&self, asset: &Asset) -> AssetStatus {
+    async fn at(&self, asset: &Asset) -> (AssetStatus, Option<History>) {
         let (env, now, runbook) = (self.env, self.now, &self.env.config.runbook);
         let round = match &self.round {
             Ok(round) => round,
-            Err(error) => return unseen(asset, &error.full(), now, runbook),
+            Err(error) => return (self.unseen(asset, &error.full()), None),
         };
         let mut observed = match observe::observe_in(env, round, asset).await {
             Ok(observed) => observed,
-            Err(error) => return unseen(asset, &error.full(), now, runbook),
+            Err(error) => return (self.unseen(asset, &error.full()), None),
         };
         let backups: Vec<_> = observed.seen.backups.iter().map(|backup| &backup.manifest).collect();
         observed.seen.keys = self.ring.keys(env, &backups, &observed.copies, &mut observed.seen.blind).await;
         if !asset.has_left() {
             observed.seen.posture = observe::posture(env, asset, &mut observed.seen.blind).await;
             observed.seen.bucket = observe::posture_of_bucket(env, asset, &mut observed.seen.blind).await;
+            observed.seen.wal = observe::wal(env, asset, &mut observed.seen.blind).await;
         }
         match prune::planned(env, asset, &observed).await {
             Ok(plan) if !plan.prune.is_empty() && asset.is_kept_now() => observed.seen.prune_refused = plan.refused,
@@ -156,7 +200,16 @@ impl Look<'_> {
         {
             tracing::warn!(asset = %asset.name, "what was read is not remembered, and will be read again: {}", error.full());
         }
-        judge(asset, &observed.seen, now, runbook)
+        let mut status = judge(asset, &observed.seen, now, runbook);
+        status.recoverable = Some(recoverable(asset, &observed.seen, &env.config.vault, now, Tense::Now));
+        status.forecast = Some(forecast(&observed.history, asset.policy.rto, now));
+        (status, Some(observed.history))
+    }
+
+    fn unseen(&self, asset: &Asset, why: &str) -> AssetStatus {
+        let mut status = unseen(asset, why, self.now, &self.env.config.runbook);
+        status.recoverable = Some(unknown_because("the vault could not be looked at"));
+        status
     }
 }
 

@@ -17,7 +17,7 @@ use lastgood_core::{
     error::{During, Error, Result, failed, invalid},
     event::{self, Asked, Event},
     function::{Exit, Findings, Function, Outcome},
-    host::beat,
+    host::{beat, sign_of_life},
     id::AssetName,
 };
 use restore_drill::{DrillReport, Drilled, RestoreDrill};
@@ -133,10 +133,17 @@ pub async fn done<F: Function>(
     waker: Waker,
     scheduled_at: Option<lastgood_core::clock::Timestamp>,
 ) -> Result<F::Report> {
+    let began = env.clock.now();
     let outcome = request.run(env).await;
     let exit = outcome.as_ref().map_or_else(Exit::from, Findings::exit);
     if let Err(error) = beat(env, F::NAME, exit, waker, scheduled_at).await {
         remark(&format!("warning: the heartbeat could not be written: {}", Error::full(&error)));
+    }
+    if outcome.is_ok()
+        && scheduled_at.is_some()
+        && let Some(unheard) = sign_of_life(env, F::NAME, began, None).await
+    {
+        remark(&format!("warning: {unheard}"));
     }
     outcome
 }

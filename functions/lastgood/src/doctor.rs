@@ -3,26 +3,36 @@
 //! Each question is asked for real: an object is written, read back and removed; a connection is opened and every right
 //! probed; a private server's binaries are found. Nothing that exists is changed.
 
-use crate::output::{
-    Form, say, say_json,
-    table::{Tone, sentences, table, toned},
+use crate::{
+    command::Doctor as Ask,
+    output::{
+        Form, say, say_json,
+        table::{Tone, sentences, table, toned},
+    },
 };
 use lastgood_core::{
     backup::Order,
-    catalog::Vault,
+    catalog::{Vault, evidence::PublicKey},
     config::{Asset, Copies, DrillTarget, Fleet, Source},
     domain::{
         backup::Form as BackupForm,
+        finding::{Finding, FindingKind, Severity},
         place::{Place, Scheme},
+        tell::{Alert, Message, What},
     },
     env::Env,
     error::{Error, Kind, Result, corrupt, denied, failed},
     function::Exit,
     id::Slot,
+    observe,
     ports::{If, Readiness},
+    providers::notify,
 };
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
+
+/// How long a channel may take to answer.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One question and its answer.
 #[derive(Debug, Serialize)]
@@ -60,7 +70,7 @@ pub enum Health {
 }
 
 /// Asks every question.
-pub async fn doctor(env: &Env, form: Form) -> Result<Exit> {
+pub async fn doctor(env: &Env, ask: &Ask, form: Form) -> Result<Exit> {
     let mut answers = Vec::new();
     for (place, role) in places(env) {
         answers.push(answer(&place.to_string(), &format!("can we write, read and remove in {role}?"), place_works(env, &place).await));
@@ -71,6 +81,9 @@ pub async fn doctor(env: &Env, form: Form) -> Result<Exit> {
     if env.config.decrypt_with.is_some() {
         answers.push(answer("encryption", "does the secret key open what we encrypt?", decrypts(env).await));
     }
+    if env.config.evidence.sign.is_some() {
+        answers.push(answer("evidence", "can drills sign, and do we know the key?", signs(env).await));
+    }
     for fleet in env.config.fleets.values() {
         answers.push(answer(fleet.name.as_str(), &format!("whom does {} select?", fleet.select.tag), selects(fleet)));
     }
@@ -78,7 +91,18 @@ pub async fn doctor(env: &Env, form: Form) -> Result<Exit> {
         ask_asset(env, asset, &mut answers).await;
     }
     for notifier in &env.notifiers {
-        answers.push(answer("notify", &format!("is {} configured?", notifier.channel()), Ok("yes; a test message is not sent".to_owned())));
+        let channel = notifier.channel();
+        answers.push(answer(channel, "can this channel be opened?", in_time(notifier.reach()).await));
+        if ask.tell {
+            answers.push(answer(
+                channel,
+                "does it take a message?",
+                in_time(notifier.notify(&trial(env))).await.map(|()| "yes".to_owned()),
+            ));
+        }
+    }
+    if let Some(heartbeat) = &env.config.heartbeat {
+        answers.push(answer("heartbeat", "can its receiver be found?", in_time(notify::reach(heartbeat, &*env.secrets)).await));
     }
     let bad = answers.iter().filter(|answer| matches!(answer.health, Health::No { .. })).count();
     match form {
@@ -86,6 +110,21 @@ pub async fn doctor(env: &Env, form: Form) -> Result<Exit> {
         Form::People => say(&people(&answers, bad))?,
     }
     Ok(if bad == 0 { Exit::Good } else { Exit::Failed })
+}
+
+/// A message that says that nothing is wrong.
+fn trial(env: &Env) -> Message {
+    let sentence = "lastgood doctor tried this channel, and nothing is wrong";
+    let finding = Finding::new(FindingKind::NotDelivered, Severity::Note, sentence, "lastgood status").linked(&env.config.runbook);
+    let alert = Alert { what: What::Trial, finding, since: None, respond_within: None };
+    let (vault, sent_at) = (env.vault.place().to_string(), env.clock.now());
+    Message { function: "lastgood doctor".to_owned(), vault, sent_at, alerts: vec![alert], digest: None }
+}
+
+async fn in_time<T>(asked: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::time::timeout(PATIENCE, asked)
+        .await
+        .unwrap_or_else(|_| Err(failed(format!("there was no answer within {}s", PATIENCE.as_secs()))))
 }
 
 fn places(env: &Env) -> BTreeMap<Place, &'static str> {
@@ -99,6 +138,19 @@ fn places(env: &Env) -> BTreeMap<Place, &'static str> {
     }
     places.insert(env.config.vault.clone(), "the vault");
     places
+}
+
+async fn signs(env: &Env) -> Result<String> {
+    let known = PublicKey::load_all(&env.config.evidence.public_keys)?;
+    let Some(key) = env.evidence_key().await? else { return Ok("nothing signs".to_owned()) };
+    let Some(public) = known.iter().find(|public| public.id() == key.id()) else {
+        return Err(failed(format!("key {} is not among evidence.public_keys", key.id()))
+            .hint("name its .pub file there, so that its signatures are believed"));
+    };
+    match public.refuses(env.clock.now()) {
+        Some(why) => Err(failed(why).hint("make a new key: lastgood evidence keygen --out FILE")),
+        None => Ok(format!("yes, with key {}", key.id())),
+    }
 }
 
 fn selects(fleet: &Fleet) -> Result<String> {
@@ -166,6 +218,20 @@ async fn decrypts(env: &Env) -> Result<String> {
     }
 }
 
+/// Whether everything that is asked of its write-ahead log can be answered; the answer is the checker's to judge.
+async fn sees_wal(env: &Env, asset: &Asset) -> Result<String> {
+    let mut blind = Vec::new();
+    let seen = observe::wal(env, asset, &mut blind).await;
+    if let Some((what, why)) = blind.first() {
+        return Err(failed(format!("{what} could not be looked at: {why}")));
+    }
+    let newest = seen.and_then(|seen| seen.repository).map(|held| match held.newest {
+        Some(newest) => format!("; the newest in the repository ({}) is {newest}", held.name),
+        None => format!("; the repository ({}) holds none", held.name),
+    });
+    Ok(format!("yes{}", newest.unwrap_or_default()))
+}
+
 async fn ask_asset(env: &Env, asset: &Asset, answers: &mut Vec<Answer>) {
     let about = asset.name.to_string();
     match &asset.source {
@@ -177,6 +243,9 @@ async fn ask_asset(env: &Env, asset: &Asset, answers: &mut Vec<Answer>) {
                     BackupForm::Snapshot => "can we take a base backup of it?",
                 };
                 answers.push(answer(&about, question, can_back_up(env, asset, form).await));
+            }
+            if asset.policy.wal.is_some() {
+                answers.push(answer(&about, "can we see whether its WAL is archived?", sees_wal(env, asset).await));
             }
         }
         Source::Rds { place, .. } | Source::Elasticache { place, .. } | Source::Volume { place: Some(place), .. } => {

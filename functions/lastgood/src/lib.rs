@@ -3,16 +3,21 @@
 //! Results go to stdout, everything else to stderr. The exit code is the contract: 0 good, 1 failed, 2 too old or missing,
 //! 3 could not verify, 64 usage.
 
+mod ack;
 mod by_hand;
 pub mod command;
 mod configure;
 mod demo;
 mod doctor;
+mod email;
+mod evidence;
 mod list;
 mod output;
+mod past;
 mod prune;
 mod recover;
 mod report;
+mod simulate;
 mod status;
 mod verify;
 
@@ -78,13 +83,15 @@ async fn run(cli: Cli) -> Result<Exit> {
     let command = match cli.command {
         Command::Demo(ask) => return Box::pin(demo::demo(ask)).await,
         Command::Config(command) => return configure::configure(command, &cli.config, form).await,
+        Command::Evidence(command) => return Box::pin(evidence::evidence(command, &cli.config, form)).await,
+        Command::Simulate(ask) => return simulate::simulate(ask, &cli.config, form).await,
         command => command,
     };
     let world = World::open(&cli.config, None, holder(), None, progress::shown(), Fleets::Look).await?;
     let env = world.env();
     match command {
-        Command::Doctor => doctor::doctor(env, form).await,
-        Command::Status => status::status(env, form).await,
+        Command::Doctor(ask) => doctor::doctor(env, &ask, form).await,
+        Command::Status(ask) => status::status(env, &ask, form).await,
         Command::List { asset } => list::list(env, &asset, form).await,
         Command::Snapshot(wake) => by_hand::snapshot(env, &wake, form).await,
         Command::Export(wake) => by_hand::export(env, &wake, form).await,
@@ -93,9 +100,11 @@ async fn run(cli: Cli) -> Result<Exit> {
         Command::Drill(ask) => Box::pin(by_hand::drill(env, &ask, form)).await,
         Command::Verify(ask) => Box::pin(verify::verify(env, &ask, form)).await,
         Command::Prune(ask) => prune::prune(env, &ask, form).await,
+        Command::Ack(ask) => ack::ack(env, &ask, form).await,
+        Command::Report(ask) if ask.email => email::email(env, form).await,
         Command::Report(ask) => report::report(env, ask.html.as_deref(), form).await,
         Command::Restore(ask) => Box::pin(recover::recover(env, ask, form)).await,
-        // Both need no world of the config's.
-        Command::Demo(_) | Command::Config(_) => Ok(Exit::Usage),
+        // These open what they need by themselves.
+        Command::Demo(_) | Command::Evidence(_) | Command::Simulate(_) | Command::Config(_) => Ok(Exit::Usage),
     }
 }

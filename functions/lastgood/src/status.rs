@@ -1,8 +1,14 @@
-//! `lastgood status`: one line per asset, and below it what somebody must know, worst first.
+//! `lastgood status`: one line per asset, and below it what somebody must know, worst first. Of one asset alone also what could
+//! be had back of it, in a sentence.
 
-use crate::output::{
-    Form, say, say_json,
-    table::{Tone, age, ago, bytes, table, text, toned},
+use crate::{
+    ack::{self, holding},
+    command::Status as Ask,
+    output::{
+        Form, say, say_json,
+        table::{Tone, age, ago, bytes, moment, table, text, toned},
+    },
+    past,
 };
 use freshness_checker::observe_all;
 use lastgood_core::{
@@ -11,24 +17,61 @@ use lastgood_core::{
         backup::Form as BackupForm,
         finding::{Finding, Severity},
         freshness::State,
+        tell::Ack,
     },
     env::Env,
     error::Result,
     function::{Exit, Findings},
 };
+use serde::Serialize;
 
-/// Shows how everything stands. Changes nothing and tells nobody.
-pub async fn status(env: &Env, form: Form) -> Result<Exit> {
-    let status = observe_all(env, None).await?;
-    match form {
-        Form::Programs => say_json(&status)?,
-        Form::People => say(&people(&status))?,
+/// Shows how everything stands, now or at a moment that is past. Changes nothing and tells nobody.
+pub async fn status(env: &Env, ask: &Ask, form: Form) -> Result<Exit> {
+    if let Some(at) = ask.at {
+        return past::status(env, ask.asset.as_ref(), at, form).await;
+    }
+    let status = observe_all(env, ask.asset.as_ref()).await?;
+    let acknowledged = holding(env).await;
+    match (form, &ask.asset) {
+        (Form::Programs, _) => say_json(&Shown { status: &status, acknowledged })?,
+        (Form::People, None) => say(&(listing(&status) + &findings(&status, &acknowledged)))?,
+        (Form::People, Some(_)) => say(&in_full_knowing(&status, &acknowledged))?,
     }
     Ok(status.exit())
 }
 
+/// How everything stands, and which findings somebody knows of.
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    status: &'a Status,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    acknowledged: Vec<Ack>,
+}
+
+/// The same with what could be had back of each asset, and when that will take too long.
+pub fn in_full(status: &Status) -> String {
+    in_full_knowing(status, &[])
+}
+
+fn in_full_knowing(status: &Status, acks: &[Ack]) -> String {
+    let (mut said, findings) = (listing(status), findings(status, acks));
+    for asset in &status.assets {
+        let recoverable = asset.recoverable.as_ref().map(|found| found.sentence.as_str());
+        let forecast = asset.forecast.as_ref().map(|forecast| forecast.sentence.as_str());
+        for sentence in [recoverable, forecast].into_iter().flatten() {
+            said.push_str(&format!("\n\n{}: {sentence}", asset.asset));
+        }
+    }
+    said + &findings
+}
+
 /// The table and what is below it.
 pub fn people(status: &Status) -> String {
+    listing(status) + &findings(status, &[])
+}
+
+fn listing(status: &Status) -> String {
     let mut listing = table(&["ASSET", "NEWEST", "DATA AGE / RPO", "COPIES", "LAST PROVEN", "RTO", "KEPT", "STATE"]);
     for asset in &status.assets {
         listing.add_row(vec![
@@ -55,12 +98,16 @@ pub fn people(status: &Status) -> String {
             state_cell(asset.state),
         ]);
     }
-    let mut said = text(&listing);
-    for finding in status.findings() {
-        said.push_str("\n\n");
-        said.push_str(&told(&finding));
-    }
-    said
+    text(&listing)
+}
+
+/// Every finding, and who knows of it.
+fn findings(status: &Status, acks: &[Ack]) -> String {
+    let known = |finding: &Finding| {
+        let ack = ack::of(acks, finding)?;
+        Some(format!("\n         acknowledged by {} until {}: {}", ack.by, moment(ack.until), ack.why))
+    };
+    status.findings().iter().map(|finding| format!("\n\n{}{}", told(finding), known(finding).unwrap_or_default())).collect()
 }
 
 /// One finding in three lines: what, what to type, where to read on.

@@ -12,6 +12,7 @@ use lastgood_core::{
         backup::Manifest,
         compare::{CheckOutcome, CheckResult, compare, verdict},
         drill::{Drill, Observed, OpenDrill, ReplicaName, Sighting, Step, Verdict, next},
+        restore_test::RestoreTest,
         run::Run,
     },
     env::Env,
@@ -159,6 +160,9 @@ impl Work<'_> {
     }
 
     async fn backup(&self, open: &OpenDrill) -> Result<Manifest> {
+        if let Some(test) = &open.restore_test {
+            return Ok(test.manifest(&self.asset.name, open.backup));
+        }
         if let Some(moment) = &open.point_in_time {
             return Ok((**moment).clone());
         }
@@ -203,6 +207,8 @@ impl Work<'_> {
         let work = async {
             let backup = self.backup(open).await?;
             let mut found = match backup.held {
+                // Nobody recorded anything of it: all that there is are the policy's own questions.
+                None if open.restore_test.is_some() => self.asked_for_data(),
                 None => self.compared(name, &backup).await,
                 Some(_) => self.set_up(name, &backup).await,
             };
@@ -237,11 +243,15 @@ impl Work<'_> {
     /// data are there must be asked by the policy, and a drill that asks nothing proves nothing.
     async fn set_up(&self, name: &ReplicaName, backup: &Manifest) -> Vec<CheckResult> {
         let mut found = self.replicas.set_up(name, backup).await.unwrap_or_else(|error| vec![unknown("settings", &error)]);
-        if self.policy.checks.is_empty() {
-            let what = "at least one check under `drill.checks` that asks for data";
-            found.push(CheckResult::could_not_verify("data", what, "the policy asks for none"));
-        }
+        found.extend(self.asked_for_data());
         found
+    }
+
+    /// A policy that asks for nothing leaves open whether the data are there.
+    fn asked_for_data(&self) -> Vec<CheckResult> {
+        let what = "at least one check under `drill.checks` that asks for data";
+        let missing = || CheckResult::could_not_verify("data", what, "the policy asks for none");
+        if self.policy.checks.is_empty() { vec![missing()] } else { Vec::new() }
     }
 
     /// Does some work within the drill's time and this invocation's.
@@ -267,12 +277,14 @@ impl Work<'_> {
         let run = self.lease.run().await;
         let Drill::Finished { verdict } = open.drill else { return Err(failed("a drill that is not finished has no evidence")) };
         let gone_at = self.env.clock.now();
+        let test = open.restore_test.as_deref();
         let restore = match (open.restoring_since, open.validated_at) {
-            (Some(began), Some(ended)) => Some(since(ended, began).as_secs_f64()),
+            // How long a restore of somebody else's took is said with it: ours began long after it had ended.
+            (Some(began), Some(ended)) if test.is_none() => Some(since(ended, began).as_secs_f64()),
             _ => None,
         };
-        // A manifest that has become unreadable does not take the verdict with it.
-        let backup = self.backup(open).await.ok();
+        // A manifest that has become unreadable does not take the verdict with it. What is no backup of ours proves none.
+        let backup = if test.is_some() { None } else { self.backup(open).await.ok() };
         Ok(Evidence {
             drill: run.id,
             asset: self.asset.name.clone(),
@@ -286,8 +298,9 @@ impl Work<'_> {
                 data_time: backup.data_time,
                 stored_bytes: backup.stored_bytes(),
             }),
+            restore_test: test.cloned(),
             replica: ReplicaSeen {
-                name: ReplicaName::derive(&self.asset.name, &run.slot),
+                name: test.map_or_else(|| ReplicaName::derive(&self.asset.name, &run.slot), RestoreTest::replica),
                 kind: kind(&self.policy.into).to_owned(),
                 gone_at,
             },
@@ -302,6 +315,7 @@ impl Work<'_> {
             ),
             checks: open.checks.clone(),
             tools: open.tools.clone(),
+            unsigned: None,
         })
     }
 }

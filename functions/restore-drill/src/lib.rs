@@ -3,7 +3,9 @@
 //! The promises: a replica is always torn down, by this invocation or the next; a verdict is never rounded; a drill is
 //! finished only once its replica was seen to be gone, and then its evidence exists; nothing that is not ours is touched.
 
+mod adopt;
 mod advance;
+mod attest;
 mod checks;
 mod choose;
 mod moment;
@@ -13,7 +15,7 @@ pub use report::{DrillReport, Drilled};
 
 use advance::{Advanced, advance};
 use choose::{Choice, choose};
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, stream};
 use lastgood_core::{
     catalog::{
         Key,
@@ -75,19 +77,31 @@ impl Function for RestoreDrill {
         if let Some(place) = &self.from {
             known(env, place)?;
         }
-        let open = open_drills(env).await?;
-        let busy = open.values().flatten().filter_map(|run| run.drill.as_ref()?.drill.replica().cloned()).collect();
+        let open = open_drills(env).await;
+        // Whose drills are open is known only where every asset's runs could be read: else nothing is swept this time.
+        let busy = open.values().try_fold(BTreeSet::new(), |mut busy, runs| {
+            busy.extend(runs.as_ref().ok()?.iter().filter_map(|run| run.drill.as_ref()?.drill.replica().cloned()));
+            Some(busy)
+        });
         let mut entries = Vec::new();
         for asset in env.config.selected(self.asset.as_ref())? {
+            let mut tested = Vec::new();
             let outcome = match &asset.policy.drill {
-                Some(policy) => Room { env, asset, policy, request: &self, open: open.get(&asset.name).map_or(&[], Vec::as_slice) }
-                    .work(&busy)
-                    .await
-                    .unwrap_or_else(|error| Outcome::from_error(&error)),
+                Some(policy) => match open.get(&asset.name) {
+                    Some(Err(unread)) => Outcome::from_error(unread),
+                    runs => {
+                        let open = runs.and_then(|runs| runs.as_ref().ok()).map_or(&[][..], Vec::as_slice);
+                        let room = Room { env, asset, policy, request: &self, open };
+                        // These wait for nobody: AWS Backup removes what it restored after some hours.
+                        tested = room.restore_tests().await;
+                        room.work(busy.as_ref()).await.unwrap_or_else(|error| Outcome::from_error(&error))
+                    }
+                },
                 None if self.asset.as_ref() == Some(&asset.name) => Outcome::from_error(&nothing_asked(&asset.name)),
                 None => continue,
             };
-            entries.push(Entry { asset: asset.name.clone(), outcome });
+            let outcomes = std::iter::once(outcome).chain(tested);
+            entries.extend(outcomes.map(|outcome| Entry { asset: asset.name.clone(), outcome }));
         }
         entries.extend(fleet::troubles(env, self.asset.as_ref(), |policy| policy.drill.is_some()));
         Ok(DrillReport::new(Report::of(Self::NAME, started_at, env.clock.now(), entries), &env.config.runbook))
@@ -109,11 +123,14 @@ fn known(env: &Env, place: &Place) -> Result<()> {
     Err(invalid(format!("{place} is no place that the config names")).hint("name it under `copies` first"))
 }
 
-/// The open drills of every asset that is drilled. Their replicas are left to whoever holds their run.
-async fn open_drills(env: &Env) -> Result<BTreeMap<AssetName, Vec<Run>>> {
+/// The open drills of every asset that is drilled, or why they cannot be read. Their replicas are left to whoever holds their run.
+async fn open_drills(env: &Env) -> BTreeMap<AssetName, Result<Vec<Run>>> {
     let drilled = env.config.assets.values().filter(|asset| asset.policy.drill.is_some());
-    let look = |name: AssetName| async move { open_runs(env, &name).await.map(|runs| (name, runs)) };
-    stream::iter(drilled.map(|asset| look(asset.name.clone())).collect::<Vec<_>>()).buffered(AT_ONCE).try_collect().await
+    let look = |name: AssetName| async move {
+        let runs = open_runs(env, &name).await;
+        (name, runs)
+    };
+    stream::iter(drilled.map(|asset| look(asset.name.clone())).collect::<Vec<_>>()).buffered(AT_ONCE).collect().await
 }
 
 /// Returns the drills of an asset that were begun and not finished, oldest first. One that nobody has gone on with for so long
@@ -137,9 +154,12 @@ struct Room<'a> {
 }
 
 impl Room<'_> {
-    async fn work(&self, busy: &BTreeSet<ReplicaName>) -> Result<Outcome<Drilled>> {
+    async fn work(&self, busy: Option<&BTreeSet<ReplicaName>>) -> Result<Outcome<Drilled>> {
         let replicas = self.env.providers.replicas(self.asset, &self.policy.into).await.during("reaching the place for drills")?;
-        let swept = self.sweep(&*replicas, busy).await?;
+        let swept = match busy {
+            Some(busy) => self.sweep(&*replicas, busy).await?,
+            None => 0,
+        };
         let mut last = None;
         for run in self.open {
             match self.claim(run.slot).await? {
@@ -239,6 +259,7 @@ impl Room<'_> {
             backup: backup.id,
             from: moment.map_or_else(|| self.env.config.vault.clone(), |held| held.place.clone()),
             point_in_time: moment.map(|_| Box::new(backup.clone())),
+            restore_test: None,
             age_seconds: age.map(|age| age.as_secs()),
             opened_at: now,
             deadline: after(now, self.policy.timeout.duration()),
@@ -254,12 +275,18 @@ impl Room<'_> {
         advance(self.env, self.asset, self.policy, lease, &**replicas).await
     }
 
+    /// Links, then keeps: what exists is either signed or says why it is not.
     async fn finish(&self, lease: Lease, evidence: Evidence, swept: usize) -> Result<Drilled> {
         lease.confirm().await?;
-        evidence.keep(&self.env.vault).await?;
+        let (evidence, link) = attest::attest(self.env, self.asset, evidence).await;
+        evidence.keep(&self.env.vault, link.as_ref()).await?;
         lease.done().await?;
+        if let Some(link) = &link {
+            let number = link.statement.predicate.chain.number;
+            tracing::info!(asset = %self.asset.name, drill = %evidence.drill, number, head = %link.sha256, "its evidence is signed and linked");
+        }
         tracing::info!(asset = %self.asset.name, drill = %evidence.drill, verdict = %evidence.verdict, "a drill is finished");
-        Ok(Drilled::of(&evidence, swept))
+        Ok(Drilled { head: link.map(|link| link.sha256), ..Drilled::of(&evidence, swept) })
     }
 
     async fn put_down(&self, lease: Lease, reason: String) -> Result<Outcome<Drilled>> {

@@ -31,6 +31,9 @@ pub struct Drilled {
     pub backup: Option<BackupId>,
     /// What it is: an export, a snapshot, a moment of the provider's own continuous backups.
     pub method: Option<Method>,
+    /// The recovery point of AWS Backup's that was tested, where no backup of ours was restored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery_point: Option<String>,
     /// The place that it was read from.
     pub from: Option<Place>,
     /// The moment whose data it holds.
@@ -49,6 +52,12 @@ pub struct Drilled {
     pub evidence: String,
     /// The key of its page for people.
     pub page: String,
+    /// The SHA-256 of the link that signs the evidence: the head of its chain when the drill ended. Worth remembering elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<String>,
+    /// Why the evidence is not signed although the config asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsigned: Option<String>,
     /// Replicas of lost drills that were removed first.
     pub swept: usize,
 }
@@ -62,8 +71,9 @@ impl Drilled {
             reason: evidence.reason.clone(),
             backup: backup.map(|backup| backup.id),
             method: backup.map(|backup| backup.method),
+            recovery_point: evidence.restore_test.as_ref().map(|test| test.recovery_point.clone()),
             from: backup.map(|backup| backup.from.clone()),
-            data_time: backup.map(|backup| backup.data_time),
+            data_time: backup.map(|backup| backup.data_time).or(evidence.restore_test.as_ref().map(|test| test.data_time)),
             restore_seconds: evidence.restore_seconds,
             rto_met: evidence.objectives.rto_met,
             rpo_met: evidence.objectives.rpo_met,
@@ -71,6 +81,8 @@ impl Drilled {
             checks: evidence.checks.len(),
             evidence: Key::Drill(evidence.asset.clone(), evidence.drill).to_string(),
             page: Key::DrillPage(evidence.asset.clone(), evidence.drill).to_string(),
+            head: None,
+            unsigned: evidence.unsigned.clone(),
             swept,
         }
     }
@@ -173,6 +185,10 @@ fn findings(entry: &Entry<Drilled>) -> Vec<Finding> {
                 Verdict::Failed => {
                     found.push(about(FindingKind::DrillFailed, Severity::Critical, format!("the drill failed: {reason}")));
                 }
+            }
+            if let Some(why) = &drilled.unsigned {
+                let sentence = format!("the evidence of the drill is not signed: {why}");
+                found.push(about(FindingKind::EvidenceUnsigned, Severity::Warning, sentence));
             }
             if drilled.rto_met == Some(false) {
                 let took = drilled.restore_seconds.unwrap_or_default();

@@ -63,7 +63,9 @@ async fn let_go_of(env: &Env, round: &Round, asset: &Asset) -> Result<Pruned> {
 /// and does not touch the others.
 async fn let_go(env: &Env, asset: Option<&AssetName>) -> Result<Vec<Pruned>> {
     let round = &Round::remembering(env, SnapshotTrigger::NAME).await?;
-    let each = env.config.selected(asset)?.into_iter().map(|asset| async move {
+    let assets = &env.config.selected(asset)?;
+    let each = |at: usize| async move {
+        let asset = assets[at];
         match let_go_of(env, round, asset).await {
             // A plan that lets nothing go is dropped at once: it names every backup that stays.
             Ok(pruned) => Some(pruned).filter(|pruned| !pruned.plan.prune.is_empty() || !pruned.finished.is_empty()),
@@ -72,7 +74,7 @@ async fn let_go(env: &Env, asset: Option<&AssetName>) -> Result<Vec<Pruned>> {
                 None
             }
         }
-    });
-    let pruned = stream::iter(each.collect::<Vec<_>>()).buffered(AT_ONCE);
+    };
+    let pruned = stream::iter(0..assets.len()).map(each).buffered(AT_ONCE);
     Ok(pruned.filter_map(std::future::ready).collect().await)
 }

@@ -95,7 +95,7 @@ run "wakes" {
     error_message = "RDS's events about an instance wake for its asset"
   }
   assert {
-    condition     = toset(keys(aws_cloudwatch_event_rule.wake)) == toset(["orders.trouble", "orders.snapshot", "orders.backup", "billing.backup", "archive.backup", "disk.backup", "cache.backup", "prod.backup", "alarm.orders-free-storage"])
+    condition     = toset(keys(aws_cloudwatch_event_rule.wake)) == toset(["orders.trouble", "orders.snapshot", "orders.restore-test", "orders.backup", "billing.backup", "archive.backup", "disk.backup", "cache.backup", "prod.backup", "alarm.orders-free-storage"])
     error_message = "rules: ${join(", ", keys(aws_cloudwatch_event_rule.wake))}"
   }
   assert {
@@ -148,7 +148,7 @@ run "roles" {
   }
   assert {
     condition = toset(flatten([for statements in local.permissions : [for statement in statements :
-    statement.Sid if statement.Effect == "Allow" && contains(statement.Resource, "*")]])) == toset(["LookAtDatabases", "LookAtContinuousBackups", "LookAtExtracts", "LookAtQuotas", "LookAtVolumes", "LookAtCaches", "JoinNetwork", "RestoreBeside", "ChangeWhatWasRestored"])
+    statement.Sid if statement.Effect == "Allow" && contains(try(statement.Resource, []), "*")]])) == toset(["LookAtDatabases", "LookAtContinuousBackups", "LookAtExtracts", "LookAtQuotas", "SeeRestoreTests", "JudgeRestoreTests", "LookAtVolumes", "LookAtCaches", "JoinNetwork", "RestoreBeside", "ChangeWhatWasRestored"])
     error_message = "only what has no narrower resource is allowed on everything"
   }
   assert {
@@ -219,6 +219,35 @@ run "volumes_and_caches" {
   assert {
     condition     = length(setsubtract(["ebs", "ec2", "rds"], local.drill_endpoints)) == 0
     error_message = "the drill function reaches what it drills: ${join(", ", local.drill_endpoints)}"
+  }
+}
+
+run "restore_tests" {
+  assert {
+    condition     = contains(local.drill_endpoints, "backup")
+    error_message = "the drill function reaches AWS Backup: ${join(", ", local.drill_endpoints)}"
+  }
+  assert {
+    condition = jsondecode(aws_cloudwatch_event_rule.wake["orders.restore-test"].event_pattern) == {
+      source = ["aws.backup"], account = ["123456789012"], detail-type = ["Restore Job State Change"]
+      detail = {
+        status            = ["COMPLETED"], restoreTestingPlanArn = [{ exists = true }]
+        sourceResourceArn = ["arn:aws:rds:eu-west-1:123456789012:db:orders-prod", "arn:aws:rds:eu-west-1:123456789012:cluster:orders-prod"]
+      }
+    } && [for name, target in aws_cloudwatch_event_target.wake : target.target_id if target.rule == aws_cloudwatch_event_rule.wake["orders.restore-test"].name] == ["restore-drill"]
+    error_message = "the end of a restore test wakes the drill, and nobody else: ${aws_cloudwatch_event_rule.wake["orders.restore-test"].event_pattern}"
+  }
+  assert {
+    condition = { for statement in local.permissions.restore-drill : statement.Sid => statement.Resource if contains(["SeeRestoreTests", "JudgeRestoreTests", "OpenRestoreTests"], statement.Sid) } == {
+      SeeRestoreTests   = ["*"]
+      JudgeRestoreTests = ["*"]
+      OpenRestoreTests  = ["arn:aws:rds:eu-west-1:123456789012:db:awsbackup-restore-test-*", "arn:aws:rds:eu-west-1:123456789012:cluster:awsbackup-restore-test-*"]
+    }
+    error_message = "only what AWS Backup restored to be tested is given a password"
+  }
+  assert {
+    condition     = !anytrue(flatten([for name, statements in local.permissions : [for statement in statements : length([for action in try(statement.Action, []) : action if startswith(action, "backup:")]) > 0 if name != "restore-drill"]]))
+    error_message = "nobody but the drill has anything to do with AWS Backup"
   }
 }
 

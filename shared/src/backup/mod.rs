@@ -97,19 +97,23 @@ enum Round {
 }
 
 async fn round(env: &Env, function: &str, held: &[(&Asset, Order)], round: Round) -> Vec<Entry<Taken>> {
-    let each = held.iter().map(|(asset, order)| async move {
-        let done = match round {
-            Round::Begin(when) => one(env, function, asset, order, when).await,
-            Round::GoOn(When::Due) => one(env, function, asset, order, When::Due).await,
-            // What was asked for by hand is gone on with; nothing new is begun on the way.
-            Round::GoOn(When::Now) => go_on(env, &env.vault, function, asset, order)
-                .await
-                .map(|done| done.unwrap_or_else(|| Outcome::NotDue { next: order.schedule.next(env.clock.now()) })),
-        };
-        let outcome = done.unwrap_or_else(|error| Outcome::from_error(&error));
-        Entry { asset: asset.name.clone(), outcome }
-    });
-    stream::iter(each.collect::<Vec<_>>()).buffered(AT_ONCE).collect().await
+    let each = |at: usize| {
+        let (asset, order) = &held[at];
+        async move {
+            let done = match round {
+                Round::Begin(when) => one(env, function, asset, order, when).await,
+                Round::GoOn(When::Due) => one(env, function, asset, order, When::Due).await,
+                // What was asked for by hand is gone on with; nothing new is begun on the way.
+                Round::GoOn(When::Now) => go_on(env, &env.vault, function, asset, order)
+                    .await
+                    .map(|done| done.unwrap_or_else(|| Outcome::NotDue { next: order.schedule.next(env.clock.now()) })),
+            };
+            let outcome = done.unwrap_or_else(|error| Outcome::from_error(&error));
+            Entry { asset: asset.name.clone(), outcome }
+        }
+    };
+    // One after the other comes to be: the state of a snapshot under way is large, and a thousand of them need not wait in memory.
+    stream::iter(0..held.len()).map(each).buffered(AT_ONCE).collect().await
 }
 
 fn nothing_asked(asset: &Asset, form: Form) -> crate::error::Error {

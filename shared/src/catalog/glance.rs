@@ -68,9 +68,9 @@ struct Remembered {
 
 /// What a memory is as it is stored, behind zstd.
 #[derive(Debug, Serialize, Deserialize)]
-struct Stored {
+struct Stored<R> {
     version: u64,
-    records: BTreeMap<String, Remembered>,
+    records: R,
 }
 
 const VERSION: u64 = 1;
@@ -121,15 +121,20 @@ async fn recall(bucket: &dyn Bucket, asset: &AssetName, whose: &str, listed: &BT
 }
 
 fn pack(records: &BTreeMap<String, Remembered>) -> Result<Bytes> {
-    let stored = Stored { version: VERSION, records: records.clone() };
-    let text = serde_json::to_vec(&stored).map_err(|error| failed("writing a memory").because(error))?;
-    Ok(zstd::bulk::compress(&text, LEVEL).map_err(Error::from)?.into())
+    // Straight into the compressor: neither a copy of the records nor their text is held beside them.
+    let mut packed = zstd::stream::write::Encoder::new(Vec::new(), LEVEL).map_err(Error::from)?;
+    let stored = Stored { version: VERSION, records };
+    serde_json::to_writer(&mut packed, &stored).map_err(|error| failed("writing a memory").because(error))?;
+    Ok(packed.finish().map_err(Error::from)?.into())
 }
 
 fn unpack(bytes: &[u8]) -> Option<BTreeMap<String, Remembered>> {
     let mut text = Vec::new();
     zstd::stream::read::Decoder::new(bytes).ok()?.take(MOST).read_to_end(&mut text).ok()?;
-    serde_json::from_slice::<Stored>(&text).ok().filter(|stored| stored.version == VERSION).map(|stored| stored.records)
+    serde_json::from_slice::<Stored<BTreeMap<String, Remembered>>>(&text)
+        .ok()
+        .filter(|stored| stored.version == VERSION)
+        .map(|stored| stored.records)
 }
 
 /// Until when a record need not be read again: between one and two weeks, so that they do not all come due at once.

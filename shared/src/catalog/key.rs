@@ -1,7 +1,7 @@
 //! Every object path of a vault, in one place.
 
 use crate::{
-    domain::place::Place,
+    domain::{place::Place, tell::Topic},
     id::{AssetName, BackupId, Slot},
 };
 use sha2::{Digest, Sha256};
@@ -22,6 +22,8 @@ pub enum Key {
     Drill(AssetName, BackupId),
     /// A drill's evidence for people.
     DrillPage(AssetName, BackupId),
+    /// A signed link of an asset's chain of evidence, by its number from 1.
+    EvidenceLink(AssetName, u64),
     /// An extract for analysts.
     Extract(AssetName, BackupId),
     /// What a backup was, after retention let it go.
@@ -38,10 +40,14 @@ pub enum Key {
     Memory(String, AssetName),
     /// What was seen and judged last: the data behind the page.
     Status,
+    /// The page that says how everything stands.
+    StatusPage,
     /// What was seen and judged last, in Prometheus' words.
     Metrics,
     /// Which findings were told to whom.
     Told,
+    /// That somebody knows of a finding.
+    Ack(Topic),
     /// What a key closed, and must open again.
     Opened(Place, String),
     /// A stored object of a backup, by its name.
@@ -76,6 +82,11 @@ impl Key {
         format!("catalog/v1/assets/{asset}/drills/")
     }
 
+    /// The folder of an asset's chain of evidence.
+    pub fn evidence(asset: &AssetName) -> String {
+        format!("catalog/v1/assets/{asset}/evidence/")
+    }
+
     /// The folder of an asset's tombstones.
     pub fn tombstones(asset: &AssetName) -> String {
         format!("catalog/v1/assets/{asset}/tombstones/")
@@ -89,6 +100,11 @@ impl Key {
     /// The folder of a function's runs for an asset.
     pub fn runs(asset: &AssetName, function: &str) -> String {
         format!("catalog/v1/assets/{asset}/runs/{function}/")
+    }
+
+    /// The folder of all acknowledgements.
+    pub fn acks() -> String {
+        "catalog/v1/acks/".to_owned()
     }
 
     /// The folder of an asset's artifacts.
@@ -106,6 +122,7 @@ impl fmt::Display for Key {
             Self::Verification(asset, id) => write!(f, "{}{id}.json", Self::verifications(asset)),
             Self::Drill(asset, id) => write!(f, "{}{id}.json", Self::drills(asset)),
             Self::DrillPage(asset, id) => write!(f, "{}{id}.html", Self::drills(asset)),
+            Self::EvidenceLink(asset, number) => write!(f, "{}{number:010}.json", Self::evidence(asset)),
             Self::Extract(asset, id) => write!(f, "catalog/v1/assets/{asset}/analytics/{id}.json"),
             Self::Tombstone(asset, id) => write!(f, "{}{id}.json", Self::tombstones(asset)),
             Self::Plan(asset, id) => write!(f, "{}{id}.json", Self::plans(asset)),
@@ -114,8 +131,13 @@ impl fmt::Display for Key {
             Self::Roster(fleet) => write!(f, "catalog/v1/fleets/{fleet}.json"),
             Self::Memory(function, asset) => write!(f, "catalog/v1/memory/{function}/{asset}.json.zst"),
             Self::Status => f.write_str("status/status.json"),
+            Self::StatusPage => f.write_str("status/index.html"),
             Self::Metrics => f.write_str("status/metrics.prom"),
             Self::Told => f.write_str("catalog/v1/told.json"),
+            // No asset's name has an underscore.
+            Self::Ack(Topic { asset, kind }) => {
+                write!(f, "{}{}/{}.json", Self::acks(), asset.as_ref().map_or("_", AssetName::as_str), kind.slug())
+            }
             Self::Opened(place, key) => write!(f, "catalog/v1/keys/{}/{}.json", place.slug(), hex::encode(&Sha256::digest(key)[..8])),
             Self::Artifact(asset, name) => write!(f, "{}{name}", Self::exports(asset)),
             Self::Digests(asset, name) => write!(f, "{}{name}.sha256", Self::exports(asset)),

@@ -13,6 +13,7 @@ mod proof;
 mod record;
 mod roster;
 mod status;
+mod told;
 mod tombstone;
 mod uses;
 mod verification;
@@ -26,7 +27,8 @@ pub use plan::{PlanRecord, PlanState};
 pub use proof::{Checked, Copied, Copy, Copying};
 pub use record::{Record, decode, encode};
 pub use roster::{Enrolment, Roster};
-pub use status::{Overall, Status, Told};
+pub use status::{Overall, Status};
+pub use told::acks;
 pub use tombstone::{Leaving, Tombstone};
 pub use uses::in_use;
 pub use verification::{Verification, verify_backup};
@@ -37,6 +39,7 @@ use crate::{
     id::{AssetName, BackupId},
     ports::{Bucket, If, Version},
 };
+use bytes::Bytes;
 use std::sync::Arc;
 
 /// The most bytes that a record may have: what is larger is no record of ours.
@@ -94,14 +97,41 @@ impl Vault {
 
     /// Saves a record whatever stands there; the last writer wins. For heartbeats and other observations.
     pub async fn save<R: Record>(&self, key: &Key, record: &R) -> Result<()> {
+        self.publish(key, encode(record)?).await
+    }
+
+    /// Puts bytes under a key whatever stands there; the last writer wins. For pages that people open.
+    pub async fn publish(&self, key: &Key, bytes: Bytes) -> Result<()> {
         for _ in 0..8 {
             let condition = match self.bucket.head(&key.to_string()).await? {
                 Some(meta) => If::Is(meta.version),
                 None => If::Absent,
             };
-            match self.bucket.put(&key.to_string(), encode(record)?, condition).await {
+            match self.bucket.put(&key.to_string(), bytes.clone(), condition).await {
                 Err(error) if error.kind() == Kind::Conflict => {}
                 done => return done.map(|_| ()),
+            }
+        }
+        Err(crate::error::retry(format!("{key} is being rewritten without pause")))
+    }
+
+    /// Changes a record that others may be changing: what they saved in between is read again. Returns it as it is saved.
+    pub async fn revise<R: Record + Default>(&self, key: &Key, change: impl Fn(&mut R)) -> Result<R> {
+        for _ in 0..8 {
+            let (mut record, condition) = match self.load::<R>(key).await {
+                Ok(Some(stored)) => (stored.record, If::Is(stored.version)),
+                Ok(None) => (R::default(), If::Absent),
+                // What nobody can read is replaced: whoever keeps more than observations in such a record must not revise it.
+                Err(error) if matches!(error.kind(), Kind::Corrupt | Kind::Unsupported | Kind::Invalid) => {
+                    let found = self.bucket.head(&key.to_string()).await?;
+                    (R::default(), found.map_or(If::Absent, |meta| If::Is(meta.version)))
+                }
+                Err(error) => return Err(error),
+            };
+            change(&mut record);
+            match self.bucket.put(&key.to_string(), encode(&record)?, condition).await {
+                Err(error) if error.kind() == Kind::Conflict => {}
+                done => return done.map(|_| record),
             }
         }
         Err(crate::error::retry(format!("{key} is being rewritten without pause")))

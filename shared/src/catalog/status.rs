@@ -1,4 +1,4 @@
-//! What was seen and judged last, and which findings were told to whom.
+//! What was seen and judged last.
 
 use super::Record;
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     id::AssetName,
 };
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// How everything stands: the report of the freshness checker and the contents of `status/status.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -146,29 +146,4 @@ fn measures(asset: &AssetStatus, now: Timestamp) -> Measures {
         .with(Gauge::RecoveryTimeObjective, Some(asset.rto.target.duration().as_secs()))
         .with(Gauge::CriticalFindings, Some(of(Severity::Critical)))
         .with(Gauge::Warnings, Some(of(Severity::Warning)))
-}
-
-/// Which findings each channel was told: the same one is told once, until it is over.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Told {
-    /// Channel → what it knows.
-    pub channels: BTreeMap<String, BTreeSet<String>>,
-}
-
-impl Record for Told {
-    const NAME: &'static str = "told";
-}
-
-impl Told {
-    /// What makes two findings the same news: its kind, its asset and how bad it is. Ages and counts in the sentence grow
-    /// without being news.
-    pub fn news(finding: &Finding) -> String {
-        let asset = finding.asset.as_ref().map_or("", |asset| asset.as_str());
-        let severity = match finding.severity {
-            Severity::Note => "note",
-            Severity::Warning => "warning",
-            Severity::Critical => "critical",
-        };
-        format!("{asset}/{}/{severity}", finding.kind.slug())
-    }
 }

@@ -211,6 +211,8 @@ pub enum SecretsProvider {
 pub struct BucketExpectations {
     /// Whether versioning must be on.
     pub versioning: Option<bool>,
+    /// Whether it must be able to keep objects from being deleted.
+    pub object_lock: Option<bool>,
     /// For how many days noncurrent versions must be kept.
     pub noncurrent_days: Option<u32>,
     /// How old its newest copy may be.

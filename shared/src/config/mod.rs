@@ -6,22 +6,27 @@ mod asset;
 mod bus;
 mod convert;
 mod ebs;
+mod evidence;
 mod fault;
 mod fleet;
 mod limits;
 mod monitors;
+mod notify;
 mod policy;
 mod raw;
 mod read;
 mod reference;
 mod show;
 mod topic;
+mod wal;
 
 pub use asset::{Asset, BucketExpectations, Login, SecretsProvider, Source, Volumes};
 pub use bus::{EventBus, OwnEvents};
 pub use ebs::{AnyOf, Blocks, EbsDrill, Filesystem};
+pub use evidence::{EvidencePolicy, PublicKeyFile};
 pub use fleet::{Fleet, Select, Tag};
 pub use monitors::{GatewayUrl, Monitors, Pushgateway, Textfile};
+pub use notify::{Alerts, Channel, Heartbeat, MailTls, PubsubTopic, Remind, Respond, Ses, Smtp, Way};
 pub use policy::{
     AnalyticsPolicy, Check, Copies, DrillNetwork, DrillPolicy, DrillTarget, Expect, ExportPolicy, Format, Policy, RdsDrill, Retention,
     SnapshotFrom, SnapshotPolicy,
@@ -29,9 +34,10 @@ pub use policy::{
 pub use read::remarks;
 pub use reference::SecretRef;
 pub use topic::{Topic, TopicArn};
+pub use wal::{AbsolutePath, Name, PgBackRest, WalG, WalPolicy, WalRepository};
 
 use crate::{
-    domain::{place::Place, span::Span},
+    domain::{bytes::Bytes, place::Place, span::Span},
     error::{Result, invalid, not_found},
     id::AssetName,
 };
@@ -49,8 +55,15 @@ pub struct Config {
     pub decrypt_with: Option<SecretRef>,
     /// The passphrase of that key, if it has one.
     pub passphrase: Option<SecretRef>,
+    /// How the evidence of drills is signed.
+    #[serde(skip_serializing_if = "EvidencePolicy::is_empty")]
+    pub evidence: EvidencePolicy,
     /// Who is told.
     pub notify: Vec<Channel>,
+    /// How often who is told, and how soon somebody should respond.
+    pub alerts: Alerts,
+    /// The sign of life outside our account.
+    pub heartbeat: Option<Heartbeat>,
     /// Where numbers go, besides the vault.
     pub metrics: Monitors,
     /// Where events of our own go; none where nobody waits for them.
@@ -59,6 +72,12 @@ pub struct Config {
     pub accounts: Vec<String>,
     /// The base of alert links: a link is this + `#section`.
     pub runbook: String,
+    /// How many bytes all backups together may take in the vault.
+    pub quota: Option<Bytes>,
+    /// Whether the vault and every vault of copies must be able to keep objects from being deleted.
+    pub object_lock: Option<bool>,
+    /// How often a schedule wakes the checker, where that is known.
+    pub check_every: Option<Span>,
     /// Everything that is protected, by name.
     pub assets: BTreeMap<AssetName, Asset>,
     /// What is protected by its tags, by name. Their members are assets once [`crate::fleet::expanded`] has looked.
@@ -113,34 +132,6 @@ fn some<'a>(names: impl Iterator<Item = &'a AssetName>) -> String {
     names.truncate(MANY);
     let more = if more > 0 { format!(", and {more} more") } else { String::new() };
     if names.is_empty() { "none".to_owned() } else { format!("{}{more}", names.join(", ")) }
-}
-
-/// Somebody to tell.
-#[derive(Debug, Clone, Serialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum Channel {
-    /// A JSON POST to a URL, signed with HMAC-SHA256 when a key is given.
-    Webhook {
-        /// The URL.
-        url: SecretRef,
-        /// The signing key.
-        signing_key: Option<SecretRef>,
-    },
-    /// A Slack incoming webhook.
-    Slack {
-        /// The webhook's URL.
-        url: SecretRef,
-    },
-    /// `PagerDuty` Events v2.
-    Pagerduty {
-        /// The integration's routing key.
-        routing_key: SecretRef,
-    },
-    /// A topic of Amazon SNS.
-    Sns {
-        /// The topic.
-        topic: Topic,
-    },
 }
 
 /// Assets that are recovered together, in order.

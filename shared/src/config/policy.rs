@@ -1,7 +1,7 @@
 //! What an owner asks for: when, how often, how long kept, where else, how proven.
 
-use super::{AnyOf, EbsDrill, Filesystem, SecretRef};
-use crate::domain::{backup::Compression, due::Schedule, place::Place, span::Span};
+use super::{AnyOf, EbsDrill, Filesystem, SecretRef, WalPolicy};
+use crate::domain::{backup::Compression, bytes::Bytes, due::Schedule, place::Place, span::Span};
 use serde::{Deserialize, Serialize};
 
 /// What an owner asks for.
@@ -13,6 +13,12 @@ pub struct Policy {
     pub rto: Span,
     /// What is kept.
     pub retention: Retention,
+    /// How long one backup may take.
+    pub max_duration: Option<Span>,
+    /// How many bytes its backups may take in the vault.
+    pub quota: Option<Bytes>,
+    /// How its write-ahead log is archived, where that is another program's work.
+    pub wal: Option<WalPolicy>,
     /// Logical exports.
     pub export: Option<ExportPolicy>,
     /// Snapshots, or base backups.
@@ -173,6 +179,9 @@ pub struct DrillPolicy {
     /// backup of ours is to be.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub point_in_time: Option<Span>,
+    /// Whether the policy's checks are asked of what AWS Backup restores to be tested, too.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub restore_tests: bool,
     /// How long a drill may take before it is torn down.
     pub timeout: Span,
     /// What is checked beyond the recorded expectations.

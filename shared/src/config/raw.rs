@@ -1,8 +1,10 @@
 //! `lastgood.yaml` as it is written: every key that exists, each with the place where it stands.
 
+use super::EvidencePolicy;
+use super::notify::{RawAlerts, RawChannel, RawHeartbeat};
 use super::{AnalyticsPolicy, AnyOf, BucketExpectations, ExportPolicy, Filesystem, RecoverySet, Retention, SecretRef, SecretsProvider};
-use super::{DrillTarget, Expect, Login, Monitors, OwnEvents, Select, SnapshotPolicy, Topic};
-use crate::domain::{backup::Form, due::Schedule, place::Place, span::Span};
+use super::{DrillTarget, Expect, Login, Monitors, OwnEvents, Select, SnapshotPolicy, WalPolicy};
+use crate::domain::{backup::Form, bytes::Bytes, due::Schedule, place::Place, span::Span};
 use crate::id::AssetName;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -22,10 +24,17 @@ pub struct RawConfig {
     pub vault: Spanned<Place>,
     /// Whom exports are encrypted to.
     pub encryption: Option<RawEncryption>,
+    /// How the evidence of drills is signed.
+    #[schemars(with = "Option<EvidencePolicy>")]
+    pub evidence: Key<EvidencePolicy>,
     /// Who is told.
     #[serde(default)]
     #[schemars(with = "Vec<RawChannel>")]
     pub notify: Vec<Spanned<RawChannel>>,
+    /// How often who is told, and how soon somebody should respond.
+    pub alerts: Option<RawAlerts>,
+    /// A sign of life outside our account after each check.
+    pub heartbeat: Option<RawHeartbeat>,
     /// Where numbers go, besides the vault.
     #[serde(default)]
     pub metrics: Monitors,
@@ -37,6 +46,12 @@ pub struct RawConfig {
     pub accounts: Vec<Spanned<String>>,
     /// The base of alert links: a link is this + `#section`.
     pub runbook: Option<String>,
+    /// How many bytes all backups together may take in the vault, such as `500GiB`.
+    pub quota: Option<Bytes>,
+    /// Whether the vault and every vault of copies must have Object Lock.
+    pub object_lock: Option<bool>,
+    /// How often a schedule wakes the checker: twice that without it is told by whatever else runs. The strictest rpo when not given.
+    pub check_every: Option<Span>,
     /// What holds for every asset that says nothing else.
     #[serde(default)]
     pub defaults: RawDefaults,
@@ -59,36 +74,6 @@ pub struct RawEncryption {
     pub decrypt_with: Option<SecretRef>,
     /// The passphrase of that key.
     pub passphrase: Option<SecretRef>,
-}
-
-/// Somebody to tell.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RawChannel {
-    /// What kind of channel.
-    pub kind: RawChannelKind,
-    /// The URL of a webhook or of a Slack webhook.
-    pub url: Option<SecretRef>,
-    /// The key that signs a webhook's body.
-    pub signing_key: Option<SecretRef>,
-    /// The routing key of a `PagerDuty` integration.
-    pub routing_key: Option<SecretRef>,
-    /// The ARN of an SNS topic, or a reference to it.
-    pub topic: Option<Topic>,
-}
-
-/// The kinds of channel.
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum RawChannelKind {
-    /// A signed JSON POST.
-    Webhook,
-    /// A Slack incoming webhook.
-    Slack,
-    /// `PagerDuty` Events v2.
-    Pagerduty,
-    /// A topic of Amazon SNS.
-    Sns,
 }
 
 /// What holds for every asset that says nothing else.
@@ -165,6 +150,13 @@ pub struct RawAsset {
     /// What is kept.
     #[schemars(with = "Option<Retention>")]
     pub retention: Key<Retention>,
+    /// How long one backup may take; three times the usual when not given.
+    pub max_duration: Option<Span>,
+    /// How many bytes its backups may take in the vault, such as `500GiB`.
+    pub quota: Option<Bytes>,
+    /// How its write-ahead log is archived (postgres).
+    #[schemars(with = "Option<WalPolicy>")]
+    pub wal: Key<WalPolicy>,
     /// Logical exports.
     #[schemars(with = "Option<ExportPolicy>")]
     pub export: Key<ExportPolicy>,
@@ -213,6 +205,10 @@ pub struct RawDrill {
     /// Restores no snapshot, but the moment this long before the drill, out of the provider's own continuous backups
     /// (`into: { rds: … }`).
     pub point_in_time: Option<Span>,
+    /// Asks the checks of every database, too, that a restore testing plan of AWS Backup restores of this asset, and tells
+    /// AWS Backup the verdict (`into: { rds: … }`).
+    #[serde(default)]
+    pub restore_tests: bool,
     /// How long a drill may take; twice the rto when not given.
     pub timeout: Option<Span>,
     /// What is checked beyond the recorded expectations.

@@ -1,9 +1,9 @@
 //! From text to a [`Config`]: strict, bounded, and with every default applied.
 
 use super::{
-    AnalyticsPolicy, Channel, Config, Copies, DrillPolicy, DrillTarget, Policy, Retention, System,
+    AnalyticsPolicy, Config, Copies, DrillPolicy, DrillTarget, EvidencePolicy, Policy, Retention, System,
     fault::{all_of, of_yaml, told},
-    raw::{RawAsset, RawChannel, RawChannelKind, RawConfig, RawCopy, RawDefaults, RawDrill, RawKind, RawSystem},
+    raw::{Key, RawAsset, RawConfig, RawCopy, RawDefaults, RawDrill, RawKind, RawSystem},
 };
 use crate::{
     domain::{
@@ -74,6 +74,7 @@ impl Reader<'_> {
         let (openpgp, decrypt_with, passphrase) = encryption.map_or((Vec::new(), None, None), |encryption| {
             (encryption.openpgp.iter().map(|key| folder.join(key)).collect(), encryption.decrypt_with, encryption.passphrase)
         });
+        let evidence = self.evidence(raw.evidence, &folder)?;
         let runbook = raw.runbook.unwrap_or_else(|| RUNBOOK.to_owned());
         let (mut assets, mut fleets, mut wrong) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
         for (name, asset) in raw.assets {
@@ -99,21 +100,45 @@ impl Reader<'_> {
         }
         all_of(wrong)?;
         let accounts = raw.accounts.iter().enumerate().map(|(n, account)| self.account(n, account)).collect::<Result<_>>()?;
-        let notify = raw.notify.iter().enumerate().map(|(n, channel)| self.channel(n, channel)).collect::<Result<_>>()?;
+        let notify = self.channels(&raw.notify, &assets.keys().chain(fleets.keys()).collect())?;
         Ok(Config {
             vault: raw.vault.value,
             openpgp,
             decrypt_with,
             passphrase,
+            evidence,
             notify,
+            alerts: self.alerts(raw.alerts)?,
+            heartbeat: Self::heartbeat(raw.heartbeat),
             metrics: raw.metrics,
             events: raw.events,
             accounts,
             runbook,
+            quota: raw.quota,
+            object_lock: raw.object_lock,
+            check_every: raw.check_every,
             assets,
             fleets,
             systems,
         })
+    }
+
+    /// Reads how evidence is signed, and refuses what a signature could not mean.
+    fn evidence(&self, at: Key<EvidencePolicy>, folder: &Path) -> Result<EvidencePolicy> {
+        let Some(at) = at else { return Ok(EvidencePolicy::default()) };
+        let wrong = |key: &str, what: &str, hint: &str| Err(self.wrong(&at, &format!("evidence.{key}"), what, hint));
+        for (claim, controls) in &at.value.controls {
+            let named = |control: &String| !control.trim().is_empty() && control.len() <= 200 && !control.chars().any(char::is_control);
+            if controls.is_empty() || controls.len() > 64 || !controls.iter().all(named) {
+                return wrong(&format!("controls.{claim}"), "no list of controls", "write their names, such as [\"SOC2 A1.3\"]");
+            }
+        }
+        if at.value.public_keys.iter().any(|key| key.from.zip(key.until).is_some_and(|(from, until)| from >= until)) {
+            return wrong("public_keys", "a key that is never valid", "write a `from` before its `until`");
+        }
+        let mut policy = at.value;
+        policy.public_keys.iter_mut().for_each(|key| key.file = folder.join(&key.file));
+        Ok(policy)
     }
 
     fn account(&self, number: usize, at: &Spanned<String>) -> Result<String> {
@@ -123,24 +148,6 @@ impl Reader<'_> {
         }
         let hint = "write its twelve digits in quotes, such as \"123456789012\"";
         Err(self.wrong(at, &format!("accounts[{number}]"), "not an AWS account", hint))
-    }
-
-    fn channel(&self, number: usize, at: &Spanned<RawChannel>) -> Result<Channel> {
-        let path = format!("notify[{number}]");
-        let missing =
-            |key: &str| self.wrong(at, &path, &format!("missing key `{key}`"), &format!("add `{key}: env:NAME` or another reference"));
-        let RawChannel { kind, url, signing_key, routing_key, topic } = &at.value;
-        match kind {
-            RawChannelKind::Webhook => {
-                Ok(Channel::Webhook { url: url.clone().ok_or_else(|| missing("url"))?, signing_key: signing_key.clone() })
-            }
-            RawChannelKind::Slack => Ok(Channel::Slack { url: url.clone().ok_or_else(|| missing("url"))? }),
-            RawChannelKind::Sns => {
-                let hint = "add `topic: arn:aws:sns:REGION:ACCOUNT:NAME` or `topic: env:NAME`";
-                Ok(Channel::Sns { topic: topic.clone().ok_or_else(|| self.wrong(at, &path, "missing key `topic`", hint))? })
-            }
-            RawChannelKind::Pagerduty => Ok(Channel::Pagerduty { routing_key: routing_key.clone().ok_or_else(|| missing("routing_key"))? }),
-        }
     }
 
     fn system(&self, name: &AssetName, at: Spanned<RawSystem>, assets: &BTreeMap<AssetName, super::Asset>) -> Result<System> {
@@ -189,7 +196,20 @@ impl Reader<'_> {
             Some(analytics) => Some(self.analytics(path, &analytics, asset.value.kind, snapshot.is_some())?),
             None => None,
         };
-        Ok(Policy { rpo, rto, retention, export, snapshot, copies, drill, analytics })
+        let wal = match asset.value.wal.take() {
+            Some(wal) if asset.value.kind != RawKind::Postgres => {
+                let what = "only a Postgres of your own has WAL that can be looked at";
+                return Err(self.wrong(
+                    &wal,
+                    &format!("{path}.wal"),
+                    what,
+                    "leave `wal` out: of what a provider runs, its posture is told",
+                ));
+            }
+            wal => wal.map(|wal| wal.value),
+        };
+        let (max_duration, quota) = (asset.value.max_duration, asset.value.quota);
+        Ok(Policy { rpo, rto, retention, max_duration, quota, wal, export, snapshot, copies, drill, analytics })
     }
 
     fn analytics(&self, path: &str, at: &Spanned<AnalyticsPolicy>, kind: RawKind, snapshots: bool) -> Result<AnalyticsPolicy> {
@@ -257,6 +277,9 @@ impl Reader<'_> {
         if at.value.point_in_time.is_some() {
             self.moment(&path, &at)?;
         }
+        if at.value.restore_tests {
+            self.restore_tests(&path, &at)?;
+        }
         let checks = at
             .value
             .checks
@@ -264,9 +287,9 @@ impl Reader<'_> {
             .enumerate()
             .map(|(n, check)| self.check(&format!("{path}.checks[{n}]"), check))
             .collect::<Result<_>>()?;
-        let RawDrill { schedule, into, from, form, point_in_time, timeout, checks: _ } = at.value;
+        let RawDrill { schedule, into, from, form, point_in_time, restore_tests, timeout, checks: _ } = at.value;
         let timeout = timeout.unwrap_or_else(|| doubled(rto));
-        Ok(DrillPolicy { schedule, into, from, form, point_in_time, timeout, checks })
+        Ok(DrillPolicy { schedule, into, from, form, point_in_time, restore_tests, timeout, checks })
     }
 
     /// Refuses a drill of a moment where no provider could restore one.
@@ -279,6 +302,26 @@ impl Reader<'_> {
         if from.is_some() || form.is_some() {
             let what = "continuous backups are at their home only, and neither a copy nor of a form";
             return wrong(what, "leave `from` and `form` out, or `point_in_time`");
+        }
+        Ok(())
+    }
+
+    /// Refuses restore tests where AWS Backup restores nothing that could be asked, or where nothing would be asked of it.
+    fn restore_tests(&self, path: &str, at: &Spanned<RawDrill>) -> Result<()> {
+        let wrong = |what: &str, hint: &str| Err(self.wrong(at, &format!("{path}.restore_tests"), what, hint));
+        let RawDrill { into, checks, .. } = &at.value;
+        if !matches!(into, DrillTarget::Rds(_)) {
+            return wrong(
+                "only what AWS Backup restores in RDS can be asked",
+                "write `into: { rds: … }` with the network that the restore testing plan restores into, or leave `restore_tests` out",
+            );
+        }
+        let asks = |check: &Spanned<super::raw::RawCheck>| check.value.sql.is_some() || check.value.table.is_some();
+        if !checks.iter().any(asks) {
+            return wrong(
+                "no check asks for data, and a restore that nobody asks proves nothing",
+                "add one to `checks`, such as `- { table: orders, rows: \">= 1\" }`",
+            );
         }
         Ok(())
     }
@@ -309,6 +352,10 @@ pub fn remarks(config: &Config, now: crate::clock::Timestamp) -> Vec<(AssetName,
         }
         if policy.drill.is_none() && !schedules.is_empty() {
             remark("nothing proves that its backups restore: give it a `drill`".to_owned());
+        }
+        let fleet = config.assets.get(name).and_then(|asset| asset.member.as_ref()).map(|member| &member.fleet);
+        if !config.notify.is_empty() && config.notify.iter().all(|channel| !channel.filter().concerns(Some(name), fleet)) {
+            remark("no channel of `notify` hears of it: leave `assets` out of one of them".to_owned());
         }
     }
     remarks

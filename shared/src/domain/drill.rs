@@ -3,7 +3,7 @@
 //! `next` decides from what was seen and never acts. Its promises: a passed deadline leads to teardown; a replica that
 //! vanished is a failed drill; `Finished` follows only an observed absence; nothing but checks can prove a backup.
 
-use super::{backup::Manifest, compare::CheckResult, place::Place};
+use super::{backup::Manifest, compare::CheckResult, place::Place, restore_test::RestoreTest};
 use crate::{
     clock::Timestamp,
     id::{AssetName, BackupId, Slot},
@@ -89,6 +89,9 @@ pub struct OpenDrill {
     /// source was when the drill began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub point_in_time: Option<Box<Manifest>>,
+    /// The restore of somebody else's that is tested, where it is no backup of ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore_test: Option<Box<RestoreTest>>,
     /// The place that it is read from.
     pub from: Place,
     /// How old the newest backup was when the drill began, in seconds, if it is the one that is drilled.

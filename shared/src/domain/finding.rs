@@ -104,11 +104,23 @@ pub enum FindingKind {
     FleetShort,
     /// A member is no longer selected by its fleet: its backups are kept, and no new ones are made.
     MemberLeft,
+    /// Write-ahead log of a self-managed Postgres is not archived as its policy asks, or is not where it should be.
+    WalStale,
+    /// A backup took, or takes, longer than its policy allows or than it usually does.
+    DurationOverLimit,
+    /// What may be stored, or can be, is nearly or wholly taken.
+    StorageQuota,
+    /// A schedule that should wake a function is switched off, or is not there.
+    ScheduleDisabled,
+    /// The checker has not run: whatever else is wrong is not told.
+    CheckerDead,
+    /// The evidence of a drill is not signed although the config asks for it.
+    EvidenceUnsigned,
 }
 
 impl FindingKind {
     /// Every kind, so that the runbook and the tests can walk them.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 34] = [
         Self::BackupStale,
         Self::NeverSucceeded,
         Self::BackupFailed,
@@ -137,6 +149,12 @@ impl FindingKind {
         Self::VaultUnsafe,
         Self::FleetShort,
         Self::MemberLeft,
+        Self::WalStale,
+        Self::DurationOverLimit,
+        Self::StorageQuota,
+        Self::ScheduleDisabled,
+        Self::CheckerDead,
+        Self::EvidenceUnsigned,
     ];
 
     /// The kind as records and the runbook's headings write it.
@@ -170,6 +188,12 @@ impl FindingKind {
             Self::VaultUnsafe => "vault-unsafe",
             Self::FleetShort => "fleet-short",
             Self::MemberLeft => "member-left",
+            Self::WalStale => "wal-stale",
+            Self::DurationOverLimit => "duration-over-limit",
+            Self::StorageQuota => "storage-quota",
+            Self::ScheduleDisabled => "schedule-disabled",
+            Self::CheckerDead => "checker-dead",
+            Self::EvidenceUnsigned => "evidence-unsigned",
         }
     }
 }

@@ -6,36 +6,46 @@
 mod age;
 mod bucket;
 mod copies;
+mod duration;
 mod function;
 mod member;
 mod objects;
 mod posture;
 mod proof;
+mod recoverable;
 mod runs;
+mod schedules;
 mod seen;
 mod size;
 mod status;
+mod storage;
 #[cfg(test)]
 mod tests;
+mod wal;
 
 pub use bucket::vault;
-pub use function::{Beat, functions};
+pub use function::{Beat, checker, functions};
 pub use member::fleets;
 pub use objects::unrecorded;
+pub use recoverable::{Recoverable, Tense, recoverable, unknown_because};
 pub use runs::failed_in_a_row;
+pub use schedules::{ScheduleSeen, Waking, schedules, wakings};
 pub use seen::{Candidate, CopySeen, DrillSeen, Objects, Reading, Seen, Stray};
 pub use status::{AssetStatus, CopyCount, Newest, Proven, Rto, State};
+pub use storage::storage;
 
+use crate::id::BackupId;
 use crate::{
     clock::Timestamp,
     config::Asset,
     domain::{
-        backup::Manifest,
+        backup::{Form, Manifest},
         drill::Verdict,
         finding::{Finding, FindingKind, Severity},
         span::Span,
     },
 };
+use serde::Serialize;
 use std::time::Duration;
 
 /// Judges one asset: what an operator must know of it, worst first, and how it stands.
@@ -49,6 +59,9 @@ pub fn judge(asset: &Asset, seen: &Seen, now: Timestamp, runbook: &str) -> Asset
         objects::findings,
         proof::findings,
         size::findings,
+        duration::findings,
+        storage::findings,
+        wal::findings,
         posture::findings,
         bucket::findings,
         member::findings,
@@ -60,6 +73,35 @@ pub fn judge(asset: &Asset, seen: &Seen, now: Timestamp, runbook: &str) -> Asset
     let mut findings: Vec<Finding> = findings.into_iter().map(|finding| finding.about(&asset.name).linked(runbook)).collect();
     findings.sort_by(|a, b| (b.severity, a.kind, &a.sentence).cmp(&(a.severity, b.kind, &b.sentence)));
     status::of(&case, findings)
+}
+
+/// One backup, and whether it may count as fresh.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Counted {
+    /// Its id.
+    pub id: BackupId,
+    /// Its form.
+    pub form: Form,
+    /// The moment whose data it holds.
+    pub data_time: Timestamp,
+    /// At how many other places it is.
+    pub copies: usize,
+    /// Why it does not count; none where it does.
+    pub why_not: Option<String>,
+}
+
+/// Says of each backup of an asset whether it counts, newest data first.
+pub fn counted(asset: &Asset, seen: &Seen, now: Timestamp) -> Vec<Counted> {
+    let case = Case::new(asset, seen, now);
+    let all = case.backups.iter().zip(&case.verdicts);
+    all.map(|(backup, verdict)| Counted {
+        id: backup.manifest.id,
+        form: backup.manifest.form(),
+        data_time: backup.manifest.data_time,
+        copies: backup.copies.values().filter(|seen| **seen == CopySeen::Proven).count(),
+        why_not: verdict.as_ref().err().cloned(),
+    })
+    .collect()
 }
 
 /// One asset under judgement.
@@ -168,7 +210,7 @@ fn old(duration: Duration) -> String {
 }
 
 /// How long something may be late before it is called so: a quarter of its interval, between 15 minutes and 6 hours.
-fn grace(interval: Duration) -> Duration {
+pub(crate) fn grace(interval: Duration) -> Duration {
     (interval / 4).clamp(Duration::from_mins(15), Duration::from_hours(6))
 }
 

@@ -47,3 +47,12 @@ impl Quota {
         self.most > 0 && self.used * 5 >= self.most * 4
     }
 }
+
+/// How much room a place has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Space {
+    /// All of it, in bytes.
+    pub size: u64,
+    /// What is left for us, in bytes.
+    pub free: u64,
+}

@@ -18,6 +18,11 @@ impl Span {
         Self(Duration::from_secs(hours * 3_600))
     }
 
+    /// A span of `minutes` minutes.
+    pub const fn minutes(minutes: u64) -> Self {
+        Self(Duration::from_secs(minutes * 60))
+    }
+
     /// Returns the span as a duration.
     pub const fn duration(self) -> Duration {
         self.0

@@ -5,8 +5,8 @@ use crate::{clock::Timestamp, error::Result};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// What we read of it. `detail` is the provider's business when an AWS service sent it, a notice when it is of RDS, of an
-/// alarm or of a function of ours, and a request otherwise.
+/// What we read of it. `detail` is the provider's business when an AWS service sent it, a notice when it is of RDS, of a
+/// restore of AWS Backup's, of an alarm or of a function of ours, and a request otherwise.
 #[derive(Deserialize)]
 struct Outer {
     #[serde(rename = "detail-type")]
@@ -29,6 +29,7 @@ pub fn open(outer: Map<String, Value>) -> Result<Event> {
     let detail = outer.detail.unwrap_or_default();
     let inner = match (outer.source.as_str(), outer.kind.as_str()) {
         ("aws.rds", _) => noticed(notice::rds_told(&detail)),
+        ("aws.backup", notice::RESTORE_JOB) => noticed(notice::backup_restored(&detail)),
         ("aws.cloudwatch", ALARM) => noticed(notice::alarm_changed(&detail)),
         (notice::SOURCE, notice::STATE_CHANGE) => noticed(notice::ours_changed(&detail)),
         _ if service => Event::wake(Envelope::EventBridge),

@@ -4,10 +4,12 @@
 //! notice's names are compared with it and never followed, and one that the config does not know wakes nothing.
 
 mod alarm;
+mod backup;
 mod ours;
 mod rds;
 
 pub(super) use alarm::changed as alarm_changed;
+pub(super) use backup::{RESTORE_JOB, restored as backup_restored};
 pub(super) use ours::changed as ours_changed;
 pub(crate) use ours::{SOURCE, STATE_CHANGE};
 pub(super) use rds::told as rds_told;

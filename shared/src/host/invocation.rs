@@ -1,6 +1,6 @@
 //! One run of a function under any host: make its world, run it in its time, write its heartbeat, tell how it went.
 
-use super::{Fleets, Outlet, Surroundings, World, announce::announce, beat, stranger, telemetry::INVOCATION};
+use super::{Fleets, Outlet, Surroundings, World, announce::announce, beat, sign_of_life, stranger, telemetry::INVOCATION, watch};
 use crate::{
     catalog::Waker,
     clock::{self, Clock, SystemClock, Timestamp},
@@ -141,6 +141,15 @@ async fn run_within<F: Function>(request: F, call: Call) -> Result<Ended> {
     if let Err(error) = beat(env, F::NAME, exit, waker, scheduled_at).await {
         tracing::warn!(function = F::NAME, error = %error.full(), "the heartbeat could not be written");
     }
+    let unheard = match (&outcome, call.woken) {
+        (Ok(_), Woken::BySchedule) => sign_of_life(env, F::NAME, begun, call.killed_at).await,
+        (Ok(_), Woken::ByEvent | Woken::ByHand) | (Err(_), _) => None,
+    };
+    // By a schedule only: who works by hand looks at `lastgood status`, which says the same.
+    let dead = match call.woken {
+        Woken::BySchedule => watch(env, F::NAME).await,
+        Woken::ByEvent | Woken::ByHand => None,
+    };
     let millis = u64::try_from(clock::since(SystemClock.now(), begun).as_millis()).unwrap_or(u64::MAX);
     let report = outcome?;
     tracing::info!(function = F::NAME, exit = ?exit, duration_ms = millis, "the run ended");
@@ -149,6 +158,8 @@ async fn run_within<F: Function>(request: F, call: Call) -> Result<Ended> {
         outlet.write(F::NAME, &folded(report.measures(), fleet), SystemClock.now());
     }
     let mut ended = tell(&report)?;
+    ended.findings.extend(unheard);
+    ended.findings.extend(dead);
     ended.findings.extend(announce(env, F::NAME, &report.changes(), call.killed_at).await);
     Ok(ended)
 }

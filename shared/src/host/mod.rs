@@ -6,6 +6,7 @@
 //! how it went. It decides nothing about backups.
 
 mod announce;
+mod checker;
 mod cli;
 mod http;
 mod invocation;
@@ -18,10 +19,12 @@ mod surroundings;
 pub mod telemetry;
 mod world;
 
+pub use checker::watch;
 pub use invocation::{Call, Ended, Woken, holder, run};
 pub use metrics::Outlet;
-pub use pulse::beat;
+pub use pulse::{beat, sign_of_life};
 pub use scratch::Scratch;
+pub use stranger::tell as refused;
 pub use surroundings::Surroundings;
 pub use world::{Fleets, World, read_config};
 

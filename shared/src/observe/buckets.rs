@@ -7,7 +7,7 @@ use crate::{
         finding::{Finding, FindingKind, Severity},
         freshness::vault,
         place::Place,
-        posture::{BucketPosture, Encryption},
+        posture::{BucketPosture, Encryption, Space},
     },
     env::Env,
     error::{Error, Kind, Result},
@@ -37,6 +37,22 @@ pub async fn vaults(env: &Env) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Looks at how much room there is in the vault and at every place that copies go to. A place that does not answer is told by
+/// whoever lists it.
+pub async fn spaces(env: &Env) -> Vec<(Place, Space)> {
+    let copies = env.config.assets.values().flat_map(|asset| &asset.policy.copies).map(Copies::place);
+    let places: BTreeSet<&Place> = copies.chain([&env.config.vault]).filter(|place| !place.holds_snapshots()).collect();
+    let mut spaces = Vec::new();
+    for place in places {
+        if let Ok(vault) = env.vault_at(place).await
+            && let Ok(Some(space)) = vault.bucket().space().await
+        {
+            spaces.push((place.clone(), space));
+        }
+    }
+    spaces
 }
 
 /// Looks at the bucket that an asset is; none where it is none. What does not answer is told in `blind`.

@@ -16,7 +16,7 @@ use std::{
 const NEWEST: usize = 12;
 
 /// The function that makes backups of a form.
-const fn maker(form: Form) -> &'static str {
+pub(super) const fn maker(form: Form) -> &'static str {
     match form {
         Form::Export => "export-to-bucket",
         Form::Snapshot => "snapshot-trigger",
@@ -25,18 +25,34 @@ const fn maker(form: Form) -> &'static str {
 
 const FORMS: [Form; 2] = [Form::Export, Form::Snapshot];
 
-type Runs = (BTreeMap<Form, Vec<Run>>, BTreeSet<String>, Vec<(String, Error)>);
+/// What is known of the runs of each form's function.
+pub(super) struct Runs {
+    /// The newest, newest first.
+    pub newest: BTreeMap<Form, Vec<Run>>,
+    /// When each was due that was ever begun, newest first: of these the listing tells.
+    pub slots: BTreeMap<Form, Vec<Slot>>,
+    /// The keys that open ones may have left behind.
+    pub leftovers: BTreeSet<String>,
+    /// Those that cannot be read.
+    pub unreadable: Vec<(String, Error)>,
+}
 
 /// Returns the newest runs of each form's function, the keys that open runs of these functions may have left behind, and
 /// the runs that cannot be read.
 pub(super) async fn runs(vault: &Vault, asset: &AssetName) -> Result<Runs> {
-    let (mut runs, mut leftovers, mut unreadable) = (BTreeMap::new(), BTreeSet::new(), Vec::new());
+    runs_until(vault, asset, None).await
+}
+
+/// The same, of the runs that were due until then.
+pub(super) async fn runs_until(vault: &Vault, asset: &AssetName, until: Option<Timestamp>) -> Result<Runs> {
+    let (mut runs, mut all, mut leftovers, mut unreadable) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new(), Vec::new());
     for form in FORMS {
         let folder = Key::runs(asset, maker(form));
         let mut slots: Vec<Slot> = vault.bucket().list_all(&folder).await?.iter().filter_map(|meta| slot(&folder, &meta.key)).collect();
+        slots.retain(|slot| until.is_none_or(|until| slot.0 <= until));
         slots.sort_unstable_by(|a, b| b.cmp(a));
         let mut newest = Vec::new();
-        for slot in slots.into_iter().take(NEWEST) {
+        for slot in slots.iter().copied().take(NEWEST) {
             let key = Key::Run(asset.clone(), maker(form).to_owned(), slot);
             match vault.load::<Run>(&key).await {
                 Ok(Some(stored)) => {
@@ -51,8 +67,9 @@ pub(super) async fn runs(vault: &Vault, asset: &AssetName) -> Result<Runs> {
             }
         }
         runs.insert(form, newest);
+        all.insert(form, slots);
     }
-    Ok((runs, leftovers, unreadable))
+    Ok(Runs { newest: runs, slots: all, leftovers, unreadable })
 }
 
 fn slot(folder: &str, key: &str) -> Option<Slot> {

@@ -2,7 +2,10 @@
 
 use crate::{
     clock::Timestamp,
-    domain::{place::Place, posture::BucketPosture},
+    domain::{
+        place::Place,
+        posture::{BucketPosture, Space},
+    },
     error::Result,
 };
 use async_trait::async_trait;
@@ -88,6 +91,11 @@ pub trait Bucket: Debug + Send + Sync {
 
     /// Looks at how the whole bucket is kept; none where there is nothing to look at, or the store does not know the question.
     async fn posture(&self) -> Result<Option<BucketPosture>> {
+        Ok(None)
+    }
+
+    /// Looks at how much room there is; none where there is no end to it.
+    async fn space(&self) -> Result<Option<Space>> {
         Ok(None)
     }
 }

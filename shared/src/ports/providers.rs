@@ -4,7 +4,10 @@ use crate::{
     config::{Asset, DrillTarget},
     domain::{backup::Form, fleet::Candidate, place::Place},
     error::{Result, unsupported},
-    ports::{Announcer, Bucket, Confirmation, Exporter, Extracts, Keys, Replicas, RestoreTarget, Snapshots, Target},
+    ports::{
+        Announcer, Bucket, Confirmation, Exporter, Extracts, Keys, Replicas, RestoreTarget, RestoreTests, Schedules, Snapshots, Target,
+        WalArchive,
+    },
 };
 use async_trait::async_trait;
 use std::{fmt::Debug, sync::Arc};
@@ -39,6 +42,16 @@ pub trait Providers: Debug + Send + Sync {
         Ok(None)
     }
 
+    /// Opens the way that an asset's write-ahead log goes; none where its policy asks nothing of it.
+    async fn wal(&self, _: &Asset) -> Result<Option<Arc<dyn WalArchive>>> {
+        Ok(None)
+    }
+
+    /// Opens the schedules that wake us; none where nobody can be asked for them.
+    async fn schedules(&self) -> Result<Option<Arc<dyn Schedules>>> {
+        Ok(None)
+    }
+
     /// Returns everything at a place that a fleet could select, whole or not at all.
     async fn candidates(&self, at: &Place) -> Result<Vec<Candidate>> {
         Err(unsupported(format!("this build cannot look who is at {at}")).hint("name each instance in an asset of its own"))
@@ -46,6 +59,11 @@ pub trait Providers: Debug + Send + Sync {
 
     /// Opens the place where drills of an asset restore to.
     async fn replicas(&self, asset: &Asset, into: &DrillTarget) -> Result<Arc<dyn Replicas>>;
+
+    /// Opens the restores of an asset that somebody else makes to be tested.
+    async fn restore_tests(&self, asset: &Asset, _: &DrillTarget) -> Result<Arc<dyn RestoreTests>> {
+        Err(unsupported(format!("nobody restores {} to be tested here", asset.name)).hint("leave `drill.restore_tests` out"))
+    }
 
     /// Opens the place that an asset is restored to for real.
     async fn target(&self, asset: &Asset, into: &Target, _: Confirmation) -> Result<Arc<dyn RestoreTarget>> {

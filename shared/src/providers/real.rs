@@ -132,10 +132,15 @@ impl Real {
     }
 
     #[cfg(feature = "aws")]
-    fn in_rds(&self, asset: &Asset, drill: &RdsDrill) -> Result<Arc<dyn Replicas>> {
+    fn replicas_in_rds(&self, asset: &Asset, drill: &RdsDrill) -> Result<super::aws::rds::RdsReplicas> {
         let (aws, clock, tools) = (self.aws.clone(), self.clock.clone(), self.tools.clone());
         let replicas = super::aws::rds::RdsReplicas::new(aws, asset, drill.clone(), clock, tools)?;
-        Ok(Arc::new(replicas.sparing(self.config.assets.values().filter_map(|asset| asset.source.instance()))))
+        Ok(replicas.sparing(self.config.assets.values().filter_map(|asset| asset.source.instance())))
+    }
+
+    #[cfg(feature = "aws")]
+    fn in_rds(&self, asset: &Asset, drill: &RdsDrill) -> Result<Arc<dyn Replicas>> {
+        Ok(Arc::new(self.replicas_in_rds(asset, drill)?))
     }
 
     #[cfg(feature = "aws")]
@@ -253,6 +258,17 @@ impl Providers for Real {
         Ok(self.config.events.as_ref().map(open))
     }
 
+    async fn wal(&self, asset: &Asset) -> Result<Option<Arc<dyn crate::ports::WalArchive>>> {
+        let (Some(policy), Some(url)) = (&asset.policy.wal, asset.source.database()) else { return Ok(None) };
+        let url = PgUrl::parse(&self.secrets.resolve(url).await?)?;
+        Ok(Some(Arc::new(postgres::Archive::new(url, policy.clone(), self.tools.clone()))))
+    }
+
+    #[cfg(feature = "aws")]
+    async fn schedules(&self) -> Result<Option<Arc<dyn crate::ports::Schedules>>> {
+        Ok(super::aws::Scheduler::of_this_deployment(self.aws.access()).map(|keeper| Arc::new(keeper) as _))
+    }
+
     #[cfg(feature = "aws")]
     async fn candidates(&self, at: &Place) -> Result<Vec<crate::domain::fleet::Candidate>> {
         super::aws::rds::candidates(&self.aws, at, self.clock.now()).await
@@ -282,6 +298,19 @@ impl Providers for Real {
                 Err(unsupported("drills into Cloud SQL are not supported yet").hint("use `into: scratch` or `into: { server: … }`"))
             }
         }
+    }
+
+    #[cfg(feature = "aws")]
+    async fn restore_tests(&self, asset: &Asset, into: &DrillTarget) -> Result<Arc<dyn crate::ports::RestoreTests>> {
+        let (DrillTarget::Rds(drill), Source::Rds { instance, place, .. }) = (into, &asset.source) else {
+            return Err(unsupported(format!("AWS Backup restores {} nowhere that it could be asked", asset.name))
+                .hint("leave `drill.restore_tests` out"));
+        };
+        let members = asset.member.iter().flat_map(|member| member.instances.iter().cloned());
+        let sources = members.chain([instance.clone()]).collect();
+        let replicas = Arc::new(self.replicas_in_rds(asset, drill)?);
+        let (aws, clock) = (self.aws.clone(), self.clock.clone());
+        Ok(Arc::new(super::aws::backup::BackupTests::new(aws, replicas, place.clone(), sources, clock)))
     }
 
     async fn target(&self, asset: &Asset, into: &Target, confirmation: Confirmation) -> Result<Arc<dyn RestoreTarget>> {

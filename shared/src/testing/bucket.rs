@@ -2,7 +2,10 @@
 
 use crate::{
     clock::{Clock, Timestamp, after, since},
-    domain::{place::Place, posture::BucketPosture},
+    domain::{
+        place::Place,
+        posture::{BucketPosture, Space},
+    },
     error::{Result, conflict, corrupt, failed, invalid, not_found},
     ports::{Bucket, ByteStream, If, Listed, ObjectMeta, Upload, Version, check_key, check_prefix},
     providers::parts::Parts,
@@ -37,7 +40,10 @@ struct State {
     uploads: BTreeMap<u64, Pending>,
     writes: u64,
     lag: Duration,
+    /// How many objects a page of a listing has, where it is not the shortest.
+    page: Option<usize>,
     posture: Option<BucketPosture>,
+    space: Option<Space>,
 }
 
 #[derive(Debug, Clone)]
@@ -86,9 +92,19 @@ impl MemoryBucket {
         self.state().lag = lag;
     }
 
+    /// Lets pages of listings be this long.
+    pub fn pages_of(&self, objects: usize) {
+        self.state().page = Some(objects.max(1));
+    }
+
     /// Says how the bucket is kept.
     pub fn set_posture(&self, posture: BucketPosture) {
         self.state().posture = Some(posture);
+    }
+
+    /// Says how much room there is.
+    pub fn set_space(&self, space: Option<Space>) {
+        self.state().space = space;
     }
 
     /// Returns what a key holds.
@@ -228,18 +244,22 @@ impl Bucket for MemoryBucket {
         let now = self.clock.now();
         let state = self.state();
         let seen = |at: Timestamp| after(at, state.lag) <= now;
+        let from = match start_after {
+            Some(start) if start >= prefix => Bound::Excluded(start),
+            Some(_) | None => Bound::Included(prefix),
+        };
+        let below = |key: &&String| key.starts_with(prefix);
+        let gone = state.gone.range::<str, _>((from, Bound::Unbounded)).take_while(|(key, _)| below(key));
+        let there = state.objects.range::<str, _>((from, Bound::Unbounded)).take_while(|(key, _)| below(key));
+        let page = state.page.unwrap_or(PAGE);
         let mut shown: BTreeMap<&str, ObjectMeta> =
-            state.gone.iter().filter(|(_, (_, at))| !seen(*at)).map(|(key, (object, _))| (key.as_str(), object.meta(key))).collect();
-        shown
-            .extend(state.objects.iter().filter(|(_, object)| seen(object.modified)).map(|(key, object)| (key.as_str(), object.meta(key))));
-        let from = start_after.map_or(Bound::Unbounded, Bound::Excluded);
-        let mut objects: Vec<_> = shown
-            .range::<str, _>((from, Bound::Unbounded))
-            .filter(|(key, _)| key.starts_with(prefix))
-            .map(|(_, meta)| meta.clone())
-            .collect();
-        let next = (objects.len() > PAGE).then(|| objects[PAGE - 1].key.clone());
-        objects.truncate(PAGE);
+            gone.filter(|(_, (_, at))| !seen(*at)).map(|(key, (object, _))| (key.as_str(), object.meta(key))).collect();
+        // One more than a page says that there is a next one.
+        let more = page + 1 + shown.len();
+        shown.extend(there.filter(|(_, object)| seen(object.modified)).take(more).map(|(key, object)| (key.as_str(), object.meta(key))));
+        let mut objects: Vec<_> = shown.into_values().collect();
+        let next = (objects.len() > page).then(|| objects[page - 1].key.clone());
+        objects.truncate(page);
         Ok(Listed { objects, next })
     }
 
@@ -256,6 +276,10 @@ impl Bucket for MemoryBucket {
 
     async fn copy_from(&self, _from: &dyn Bucket, _source_key: &str, _key: &str) -> Result<Option<ObjectMeta>> {
         Ok(None)
+    }
+
+    async fn space(&self) -> Result<Option<Space>> {
+        Ok(self.state().space)
     }
 
     async fn posture(&self) -> Result<Option<BucketPosture>> {

@@ -256,6 +256,10 @@ impl Bucket for Faulty {
         self.effects.around(format!("copy {key}"), self.inner.copy_from(from, source_key, key)).await
     }
 
+    async fn space(&self) -> Result<Option<crate::domain::posture::Space>> {
+        self.inner.space().await
+    }
+
     async fn posture(&self) -> Result<Option<BucketPosture>> {
         self.effects.alive().await;
         self.inner.posture().await

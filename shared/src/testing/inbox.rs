@@ -2,7 +2,10 @@
 
 use crate::{
     config::SecretRef,
-    domain::finding::Finding,
+    domain::{
+        finding::Finding,
+        tell::{Alert, Filter, Message},
+    },
     error::{Result, not_found, retry},
     ports::{Notifier, Secret, Secrets},
 };
@@ -16,19 +19,34 @@ use std::{
 #[derive(Debug, Clone)]
 pub struct Inbox {
     name: String,
+    filter: Filter,
+    wakes: bool,
     state: Arc<Mutex<State>>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    told: Vec<Vec<Finding>>,
+    told: Vec<Message>,
     closed: bool,
+    asleep: bool,
 }
 
 impl Inbox {
     /// An empty one that takes every delivery.
     pub fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), state: Arc::default() }
+        Self { name: name.to_owned(), filter: Filter::default(), wakes: false, state: Arc::default() }
+    }
+
+    /// The same, wanting only some alerts.
+    #[must_use]
+    pub fn taking(self, filter: Filter) -> Self {
+        Self { filter, ..self }
+    }
+
+    /// The same, waking people: it reads no digests.
+    #[must_use]
+    pub fn that_wakes(self) -> Self {
+        Self { wakes: true, ..self }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -37,8 +55,24 @@ impl Inbox {
 
     /// Takes what was told so far out, one line per finding: `critical orders-db: newest backup is …`.
     pub fn take(&self) -> Vec<String> {
-        let told = std::mem::take(&mut self.state().told);
-        told.iter().flatten().map(|finding| format!("{:?} {finding}", finding.severity).to_lowercase()).collect()
+        let told = self.messages();
+        let lines = told.iter().flat_map(|message| &message.alerts);
+        lines.map(|Alert { finding, .. }| format!("{} {finding}", finding.severity.as_str()).to_lowercase()).collect()
+    }
+
+    /// Takes what was told so far out, as it was told.
+    pub fn messages(&self) -> Vec<Message> {
+        std::mem::take(&mut self.state().told)
+    }
+
+    /// Takes no delivery and refuses none: it never answers.
+    pub fn falls_asleep(&self) {
+        self.state().asleep = true;
+    }
+
+    /// Returns the last finding that was told.
+    pub fn last(&self) -> Option<Finding> {
+        self.state().told.last().and_then(|told| told.alerts.last()).map(|alert| alert.finding.clone())
     }
 
     /// Refuses every delivery from now on.
@@ -58,13 +92,28 @@ impl Notifier for Inbox {
         &self.name
     }
 
-    async fn notify(&self, _: &str, findings: &[Finding]) -> Result<()> {
+    fn filter(&self) -> Filter {
+        self.filter.clone()
+    }
+
+    fn reads_digests(&self) -> bool {
+        !self.wakes
+    }
+
+    async fn notify(&self, message: &Message) -> Result<()> {
+        if self.state().asleep {
+            return std::future::pending().await;
+        }
         let mut state = self.state();
         if state.closed {
             return Err(retry("the receiver answered 503"));
         }
-        state.told.push(findings.to_vec());
+        state.told.push(message.clone());
         Ok(())
+    }
+
+    async fn reach(&self) -> Result<String> {
+        if self.state().closed { Err(retry("the receiver answered 503")) } else { Ok("yes".to_owned()) }
     }
 }
 

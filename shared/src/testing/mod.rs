@@ -1,4 +1,5 @@
-//! Stateful fakes that are harsher than the real thing, for tests of this crate and of everything built on it.
+//! Stateful fakes that are harsher than the real thing: for tests of this crate and of everything built on it, and for the
+//! command's simulations. No function links them.
 
 mod bucket;
 mod clock;
@@ -9,6 +10,7 @@ mod providers;
 mod replicas;
 mod snapshots;
 mod source;
+mod wal;
 mod world;
 
 pub use bucket::MemoryBucket;
@@ -20,4 +22,5 @@ pub use providers::MemoryProviders;
 pub use replicas::MemoryReplicas;
 pub use snapshots::{MemoryRegion, MemorySnapshots};
 pub use source::MemorySource;
+pub use wal::{MemorySchedules, MemoryWal};
 pub use world::World;

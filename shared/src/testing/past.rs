@@ -128,6 +128,7 @@ impl<'a> AssetInWorld<'a> {
                 data_time: manifest.data_time,
                 stored_bytes: manifest.stored_bytes(),
             }),
+            restore_test: None,
             replica: ReplicaSeen { name: ReplicaName::derive(&asset, &slot), kind: "scratch".to_owned(), gone_at: at },
             started_at: before(at, Duration::from_mins(5)),
             finished_at: at,
@@ -135,6 +136,7 @@ impl<'a> AssetInWorld<'a> {
             objectives: Evidence::objectives(policy.rto, policy.rpo, Some(seconds), None),
             checks: Vec::new(),
             tools: BTreeMap::new(),
+            unsigned: None,
         };
         self.world.record(at, &Key::Drill(asset, drill), &evidence)
     }

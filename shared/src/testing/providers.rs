@@ -1,11 +1,11 @@
 //! The adapters of a world in memory.
 
-use super::{MemoryReplicas, MemorySnapshots, MemorySource};
+use super::{MemoryReplicas, MemorySchedules, MemorySnapshots, MemorySource, MemoryWal};
 use crate::{
     config::{Asset, DrillTarget},
     domain::{backup::Form, fleet::Candidate, place::Place},
     error::{Result, not_found},
-    ports::{Bucket, Exporter, Providers, Replicas, Snapshots},
+    ports::{Bucket, Exporter, Providers, Replicas, Schedules, Snapshots, WalArchive},
 };
 use async_trait::async_trait;
 use std::{collections::BTreeMap, sync::Arc};
@@ -21,6 +21,10 @@ pub struct MemoryProviders {
     pub snapshots: MemorySnapshots,
     /// Where every drill restores to.
     pub replicas: MemoryReplicas,
+    /// Where write-ahead log goes.
+    pub wal: MemoryWal,
+    /// What wakes us.
+    pub schedules: MemorySchedules,
 }
 
 #[async_trait]
@@ -35,6 +39,14 @@ impl Providers for MemoryProviders {
 
     async fn snapshots(&self, _: &Asset, at: &Place) -> Result<Arc<dyn Snapshots>> {
         Ok(Arc::new(self.snapshots.at(at)))
+    }
+
+    async fn wal(&self, _: &Asset) -> Result<Option<Arc<dyn WalArchive>>> {
+        Ok(Some(Arc::new(self.wal.clone())))
+    }
+
+    async fn schedules(&self) -> Result<Option<Arc<dyn Schedules>>> {
+        Ok(self.schedules.are_kept().then(|| Arc::new(self.schedules.clone()) as Arc<dyn Schedules>))
     }
 
     async fn candidates(&self, at: &Place) -> Result<Vec<Candidate>> {

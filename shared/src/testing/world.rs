@@ -2,8 +2,8 @@
 //! tells in its own words: `world.asset("orders-db").backed_up("26h ago")`.
 
 use super::{
-    AssetInWorld, Inbox, ManualClock, MemoryBucket, MemoryProviders, MemoryReplicas, MemorySecrets, MemorySnapshots, MemorySource,
-    SideEffects,
+    AssetInWorld, Inbox, ManualClock, MemoryBucket, MemoryProviders, MemoryReplicas, MemorySchedules, MemorySecrets, MemorySnapshots,
+    MemorySource, MemoryWal, SideEffects,
 };
 use crate::{
     catalog::{Heartbeat, Key, Record, Vault, Waker, encode},
@@ -36,6 +36,10 @@ pub struct World {
     pub snapshots: MemorySnapshots,
     /// Where drills restore to.
     pub replicas: MemoryReplicas,
+    /// Where write-ahead log goes.
+    pub wal: MemoryWal,
+    /// What wakes the functions.
+    pub schedules: MemorySchedules,
 }
 
 impl World {
@@ -43,8 +47,13 @@ impl World {
     /// an empty bucket in memory.
     pub fn new(now: &str, config: &str) -> Result<Self> {
         let now: Timestamp = now.parse().map_err(|error| invalid("not a moment").because(format!("{error}")))?;
+        Ok(Self::of(now, Config::parse(config, "lastgood.yaml")?))
+    }
+
+    /// A world in which it is `now` and which this config describes.
+    pub fn of(now: Timestamp, config: Config) -> Self {
         let clock = ManualClock::at(now);
-        let config = Arc::new(Config::parse(config, "lastgood.yaml")?);
+        let config = Arc::new(config);
         let copies = config.policies().flat_map(|policy| &policy.copies);
         let protected = config.assets.values().filter_map(|asset| match &asset.source {
             Source::Bucket { url, .. } => Some(url),
@@ -57,7 +66,8 @@ impl World {
         buckets.insert(config.vault.clone(), vault.clone());
         let (source, replicas) = (MemorySource::new(clock.clone(), 100), MemoryReplicas::new(SideEffects::default()));
         let snapshots = MemorySnapshots::new(clock.clone(), SideEffects::default());
-        Ok(Self { vault, buckets, inbox: Inbox::new("inbox"), config, source, snapshots, replicas, clock })
+        let (wal, schedules) = (MemoryWal::new(clock.clone()), MemorySchedules::default());
+        Self { vault, buckets, inbox: Inbox::new("inbox"), config, source, snapshots, replicas, wal, schedules, clock }
     }
 
     /// What a function gets.
@@ -86,6 +96,8 @@ impl World {
                 source: self.source.clone(),
                 snapshots: self.snapshots.counting_in(effects.clone()),
                 replicas: self.replicas.counting_in(effects.clone()),
+                wal: self.wal.clone(),
+                schedules: self.schedules.clone(),
             }),
             notifiers: vec![Arc::new(self.inbox.clone())],
             monitors: Vec::new(),

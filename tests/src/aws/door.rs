@@ -1,6 +1,7 @@
 //! The door that every request comes through: it must be signed, it meets its fate, and RDS gets what moto cannot do.
 
 use super::{
+    backup::RestoreJobs,
     ec2::Ec2,
     elasticache::ElastiCache,
     faults::{Fate, Faults, Lost},
@@ -22,6 +23,8 @@ pub struct Behind {
     pub rds: Rds,
     /// Volumes and their snapshots, as far as they are ours.
     pub ec2: Ec2,
+    /// Restore jobs of AWS Backup.
+    pub backup: RestoreJobs,
     /// Caches, as far as they are ours.
     pub caches: ElastiCache,
     /// What goes wrong.
@@ -75,6 +78,9 @@ async fn serve(behind: Arc<Behind>, request: Request<Incoming>) -> Result<Respon
     } else if call.action == "GetObject" && behind.faults.refuses_key("aws/s3") {
         let refusal = Refusal::new("KMS.DisabledException", "arn:aws:kms:us-east-1:123456789012:key/k is disabled.");
         refusal.answer("s3")
+    } else if call.service == "backup" {
+        behind.faults.answered();
+        behind.backup.answer(&call, &body)
     } else if call.service == "ebs" {
         behind.ec2.blocks(&call).await.unwrap_or_else(|refusal| refusal.answer("ebs"))
     } else if let Some(refusal) = refused_key(&behind.faults, &call, &body) {

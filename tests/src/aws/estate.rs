@@ -132,6 +132,16 @@ assets:
         self
     }
 
+    /// The same estate, whose drills test what AWS Backup restores, too.
+    #[must_use]
+    pub fn testing_restores(mut self) -> Self {
+        let mut config = (*self.env.config).clone();
+        let drill = config.assets.get_mut(&self.asset()).and_then(|asset| asset.policy.drill.as_mut()).expect("a drill policy");
+        drill.restore_tests = true;
+        self.env.config = Arc::new(config);
+        self
+    }
+
     /// The asset.
     pub fn asset(&self) -> AssetName {
         "orders-rds".parse().expect("a name")

@@ -248,7 +248,7 @@ impl Faults {
     pub(super) fn meet(&self, call: &Call) -> Fate {
         let mut state = self.state();
         state.calls.push(call.clone());
-        let ours = |call: &Call| matches!(call.service.as_str(), "rds" | "ec2" | "ebs" | "elasticache");
+        let ours = |call: &Call| matches!(call.service.as_str(), "rds" | "ec2" | "ebs" | "elasticache" | "backup");
         let of_rds = state.calls.iter().filter(|call| ours(call)).count();
         let of_action = state.calls.iter().filter(|known| known.action == call.action).count();
         if let Some(half) = state.lost.get(&call.action).and_then(|planned| planned.get(&of_action)) {
@@ -271,7 +271,7 @@ impl Faults {
 
 fn denied(call: &Call, missing: &str) -> Refusal {
     let code = match call.service.as_str() {
-        "kms" | "secretsmanager" | "events" | "ebs" => "AccessDeniedException",
+        "kms" | "secretsmanager" | "events" | "ebs" | "backup" => "AccessDeniedException",
         "ec2" => "UnauthorizedOperation",
         _ => "AccessDenied",
     };

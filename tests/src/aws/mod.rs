@@ -6,6 +6,7 @@
 //! default security group, the default parameter group, a public address and no protection unless asked otherwise.
 //! A request that is not signed for the right service and region is refused. A test says what goes wrong: see [`Faults`].
 
+mod backup;
 mod dated;
 mod door;
 mod ec2;
@@ -21,6 +22,7 @@ mod wire;
 mod xml;
 pub mod yard;
 
+pub use backup::{PLAN, RestoreJobs};
 pub use dated::Dated;
 pub use ec2::Bytes;
 pub use faults::{Faults, Lost, Rules, SetFault};
@@ -77,9 +79,10 @@ impl Aws {
         let moto = Moto::start(test).await?;
         let (certificates, faults) = (Arc::new(Certificates::make()), Faults::default());
         let ec2 = Ec2::new(moto.address(), clock.clone(), faults.clone());
+        let backup = RestoreJobs::new(clock.clone(), faults.clone());
         let caches = ElastiCache::new(moto.address(), clock.clone(), faults.clone());
         let rds = Rds::new(moto.address(), clock, faults.clone(), certificates.clone());
-        let behind = Arc::new(Behind { moto: moto.address(), rds, ec2, caches, faults });
+        let behind = Arc::new(Behind { moto: moto.address(), rds, ec2, caches, backup, faults });
         Some(Self { address: door::open(behind.clone()).await, behind, certificates, _moto: moto })
     }
 
@@ -147,6 +150,11 @@ impl Aws {
     /// Volumes and their snapshots, from behind.
     pub fn ec2(&self) -> &Ec2 {
         &self.behind.ec2
+    }
+
+    /// Restore jobs of AWS Backup, from behind.
+    pub fn backup(&self) -> &RestoreJobs {
+        &self.behind.backup
     }
 
     /// Caches and their snapshots, from behind.

@@ -53,6 +53,19 @@ impl Call {
             params.insert("snapshot".to_owned(), (*parts.first()?).to_owned());
             params.extend(parts.get(2).map(|index| ("block".to_owned(), (*index).to_owned())));
         }
+        if service == "backup" {
+            // `/restore-jobs/`, `/restore-jobs/ID` and `/restore-jobs/ID/validations`.
+            let parts: Vec<_> = uri.path().split('/').filter(|part| !part.is_empty()).collect();
+            action = match (method.as_str(), parts.as_slice()) {
+                ("GET", ["restore-jobs"]) => "ListRestoreJobs",
+                ("GET", ["restore-jobs", _]) => "DescribeRestoreJob",
+                ("PUT", ["restore-jobs", _, "validations"]) => "PutRestoreValidationResult",
+                _ => "Unknown",
+            }
+            .to_owned();
+            params = url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
+            params.extend(parts.get(1).map(|id| ("job".to_owned(), (*id).to_owned())));
+        }
         let besides = rights::besides(headers).filter(|_| service == "s3");
         Some(Self { service: service.to_owned(), region: region.to_owned(), key_id: key_id.to_owned(), action, params, besides })
     }
@@ -110,7 +123,8 @@ impl Refusal {
     /// As this service would answer.
     pub fn answer(&self, service: &str) -> Response<Body> {
         let Self { status, code, message } = self;
-        let json = matches!(service, "ebs" | "kms" | "secretsmanager" | "logs" | "events" | "scheduler" | "lambda" | "monitoring");
+        let json =
+            matches!(service, "backup" | "ebs" | "kms" | "secretsmanager" | "logs" | "events" | "scheduler" | "lambda" | "monitoring");
         let (kind, body) = if json {
             ("application/x-amz-json-1.1", format!("{{\"__type\":{code:?},\"message\":{message:?}}}"))
         } else {

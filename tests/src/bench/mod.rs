@@ -4,6 +4,7 @@
 
 pub mod crowd;
 pub mod shop;
+pub mod year;
 
 use std::{
     path::Path,

@@ -1,6 +1,9 @@
 //! `make bench`: a tick over a fleet of a thousand databases with a hundred backups each. Prints how much is asked, how long it
 //! takes when every answer takes 20 ms, how much of that is ours, and how much memory it takes at its peak.
 //!
+//! Each tick is a process of its own, as a Lambda's is, and what it writes goes to a folder: its memory is the function's,
+//! with the answers that the crowd is making up meanwhile, and with nothing that a vault would hold.
+//!
 //! `tick [MEMBERS [BACKUPS]]`. Ends with 1 when it takes more than 256 MiB, or longer than an invocation may.
 
 use freshness_checker::FreshnessChecker;
@@ -11,59 +14,82 @@ use lastgood_core::{
 use lastgood_tests::bench::crowd::{Counted, Crowd};
 use snapshot_trigger::SnapshotTrigger;
 use std::{
-    process::ExitCode,
+    path::Path,
+    process::{Command, ExitCode},
     time::{Duration, Instant},
 };
 
 const LATENCY: Duration = Duration::from_millis(20);
-/// What the checker's Lambda has, in MiB.
+/// What a light function's Lambda should do with, in MiB.
 const MEMORY: u64 = 256;
 const LONGEST: Duration = Duration::from_secs(900);
+/// The argument that makes this the process of one row: its number, the folder and the two sizes follow.
+const ROW: &str = "--row";
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    let mut numbers = std::env::args().skip(1).map_while(|arg| arg.parse().ok());
-    let (members, backups) = (numbers.next().unwrap_or(1_000), numbers.next().unwrap_or(100));
-    let crowd = Crowd::of(members, backups, LATENCY);
-    println!(
-        "a tick over {members} databases with {backups} backups and {} records each, {} ms an answer\n",
-        crowd.records(),
-        LATENCY.as_millis()
-    );
-    println!("{:<44} {:>8} {:>7} {:>8} {:>7} {:>7} {:>9}", "what", "seconds", "cpu", "calls", "/asset", "gets", "peak MiB");
-    let mut met = true;
-    for (what, function) in [
-        ("freshness-checker, the first time", Tick::Check),
-        ("freshness-checker, from then on", Tick::Check),
-        ("snapshot-trigger, nothing due, the first time", Tick::Take),
-        ("snapshot-trigger, nothing due, from then on", Tick::Take),
-    ] {
-        crowd.calls.take();
-        let (began, cpu) = (Instant::now(), cpu_seconds());
-        let env = crowd.env().await;
-        match function {
-            Tick::Check => {
-                let status = FreshnessChecker::default().run(&env).await.expect("a status");
-                let urgent = status.findings().into_iter().filter(|finding| finding.severity > Severity::Note).count();
-                assert!(status.assets.len() == members && urgent == 0, "{urgent} findings");
-            }
-            Tick::Take => {
-                let report = SnapshotTrigger::default().run(&env).await.expect("a report");
-                assert!(report.entries.len() == members && report.findings().is_empty());
-            }
-        }
-        let (took, counted, peak) = (began.elapsed(), crowd.calls.take(), peak_mebibytes());
-        tell(what, took, cpu_seconds() - cpu, counted, members, peak);
-        met &= took < LONGEST && peak <= MEMORY;
-    }
-    println!("\npeak is of the whole process so far, with what the functions wrote, which a vault would hold");
-    if met { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
+const ROWS: [(&str, Tick); 4] = [
+    ("freshness-checker, the first time", Tick::Check),
+    ("freshness-checker, from then on", Tick::Check),
+    ("snapshot-trigger, nothing due, the first time", Tick::Take),
+    ("snapshot-trigger, nothing due, from then on", Tick::Take),
+];
 
 #[derive(Clone, Copy)]
 enum Tick {
     Check,
     Take,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let number = |at: usize| args.get(at).and_then(|arg| arg.parse::<usize>().ok());
+    let met = if args.first().is_some_and(|arg| arg == ROW) {
+        let (row, folder) = (number(1).expect("a row"), args.get(2).expect("a folder"));
+        let (members, backups) = (number(3).expect("members"), number(4).expect("backups"));
+        one(ROWS[row], Path::new(folder), members, backups).await
+    } else {
+        all(number(0).unwrap_or(1_000), number(1).unwrap_or(100))
+    };
+    if met { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Every row, one process after the other.
+fn all(members: usize, backups: usize) -> bool {
+    println!(
+        "a tick over {members} databases with {backups} backups and {} records each, {} ms an answer\n",
+        Crowd::of(members, backups, LATENCY).records(),
+        LATENCY.as_millis()
+    );
+    println!("{:<44} {:>8} {:>7} {:>8} {:>7} {:>7} {:>9}", "what", "seconds", "cpu", "calls", "/asset", "gets", "peak MiB");
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = std::env::current_exe().expect("this program");
+    let row = |row: usize| {
+        let args = [row, members, backups].map(|number| number.to_string());
+        let mut command = Command::new(&program);
+        command.args([ROW, &args[0]]).arg(folder.path()).args(&args[1..]);
+        command.status().expect("a process").success()
+    };
+    (0..ROWS.len()).map(row).fold(true, |met, row| met & row)
+}
+
+async fn one((what, tick): (&str, Tick), folder: &Path, members: usize, backups: usize) -> bool {
+    let crowd = Crowd::of(members, backups, LATENCY).kept_in(folder);
+    let (began, cpu) = (Instant::now(), cpu_seconds());
+    let env = crowd.env().await;
+    match tick {
+        Tick::Check => {
+            let status = FreshnessChecker::default().run(&env).await.expect("a status");
+            let urgent = status.findings().into_iter().filter(|finding| finding.severity > Severity::Note).count();
+            assert!(status.assets.len() == members && urgent == 0, "{urgent} findings");
+        }
+        Tick::Take => {
+            let report = SnapshotTrigger::default().run(&env).await.expect("a report");
+            assert!(report.entries.len() == members && report.findings().is_empty());
+        }
+    }
+    let (took, counted, peak) = (began.elapsed(), crowd.calls.take(), peak_mebibytes());
+    tell(what, took, cpu_seconds() - cpu, counted, members, peak);
+    took < LONGEST && peak <= MEMORY
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of calls are exact enough")]

@@ -149,6 +149,7 @@ fn r50_runs_of_version_1_stay_readable_and_are_still_what_we_write() {
     let state = RunState::Failed { at: at("2026-11-20T02:03:21Z"), reason: "no space left".into() };
     is_golden("run-failed-v1", &Run { state, ..run() });
     let drill = OpenDrill {
+        restore_test: None,
         drill: Drill::Checking { replica: ReplicaName("lastgood-drill-orders-db-20261120t060000z".into()) },
         backup: id(),
         point_in_time: None,

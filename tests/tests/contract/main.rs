@@ -2,6 +2,7 @@
 
 mod bucket;
 mod evidence;
+mod findings;
 mod formats;
 mod infra;
 mod monitoring;

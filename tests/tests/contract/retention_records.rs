@@ -1,13 +1,14 @@
 //! Plans, tombstones, the status and what was told outlive deploys: version 1 stays readable, byte for byte.
 
 use lastgood_core::{
-    catalog::{Extract, Leaving, PlanRecord, PlanState, Record, Status, Told, Tombstone, decode, encode},
+    catalog::{Extract, Leaving, PlanRecord, PlanState, Record, Status, Tombstone, decode, encode},
     config::Retention,
     domain::{
         backup::{Form, Method},
         finding::{Finding, FindingKind, Severity},
         freshness::{AssetStatus, CopyCount, Newest, Proven, Rto, State},
         retention::{Judged, Plan},
+        tell::{Ack, Ended, Known, Knows, Memory, Refused, Topic},
     },
     error::Kind,
 };
@@ -89,6 +90,8 @@ fn status() -> Status {
         copies: CopyCount { proven: 1, asked: 2 },
         proven: Some(Proven { backup: OLD.parse().unwrap(), form: Form::Export, at: "2026-11-15T06:03:20Z".parse().unwrap() }),
         rto: Rto { target: "4h".parse().unwrap(), measured_seconds: Some(187) },
+        recoverable: None,
+        forecast: None,
         backups: 23,
         stored_bytes: 12_953_600_000,
         next_due: Some("2026-11-22T02:00:00Z".parse().unwrap()),
@@ -97,9 +100,35 @@ fn status() -> Status {
     Status::of("2026-11-21T04:00:04Z".parse().unwrap(), vec![orders], Vec::new())
 }
 
-fn told() -> Told {
-    let knows = ["orders-db/backup-stale/critical".to_owned()].into();
-    Told { channels: [("webhook (1 of 1)".to_owned(), knows)].into() }
+fn told() -> Memory {
+    let topic: Topic = "orders-db/backup-stale".parse().unwrap();
+    let drilled: Topic = "orders-db/drill-failed".parse().unwrap();
+    let (since, at) = ("2026-11-20T04:00:04Z".parse().unwrap(), "2026-11-20T08:00:04Z".parse().unwrap());
+    let critical = Knows { severity: Severity::Critical, told_at: Some(at), instead: false };
+    let instead = Knows { severity: Severity::Warning, told_at: Some(at), instead: true };
+    let refused = Refused { since: at, why: "Slack: it answered 404 Not Found, no_service".to_owned() };
+    Memory {
+        since: [(topic.clone(), since), (drilled.clone(), at)].into(),
+        channels: [
+            ("pagerduty".to_owned(), Known { topics: [(topic, critical), (drilled, instead)].into(), digest_at: Some(at), refused: None }),
+            ("slack".to_owned(), Known { refused: Some(refused.clone()), ..Known::default() }),
+        ]
+        .into(),
+        heartbeat: Some(Refused { why: "the heartbeat's receiver did not answer in time".to_owned(), ..refused }),
+    }
+}
+
+fn ack() -> Ack {
+    Ack {
+        asset: Some("orders-db".parse().unwrap()),
+        kind: FindingKind::BackupStale,
+        severity: Severity::Critical,
+        by: "ana".to_owned(),
+        why: "the disk is being replaced".to_owned(),
+        at: "2026-11-20T08:15:00Z".parse().unwrap(),
+        until: "2026-11-23T08:15:00Z".parse().unwrap(),
+        ended: Some(Ended { at: "2026-11-21T02:10:00Z".parse().unwrap(), why: "what it was about is over".to_owned() }),
+    }
 }
 
 /// What was written by version 1 reads back as this, and this is still written so.
@@ -108,7 +137,8 @@ fn golden<R: Record + PartialEq + Debug>(record: &R, golden: &str) {
     let written = String::from_utf8(encode(record).unwrap().to_vec()).unwrap();
     assert_eq!(written, golden, "what is written differs from version 1:\n{written}");
     assert_eq!(decode::<R>(golden.as_bytes()).unwrap(), *record);
-    let newer = golden.replace("\"version\": 1", "\"version\": 2");
+    let (version, newer) = (format!("\"version\": {}", R::VERSION), format!("\"version\": {}", R::VERSION + 1));
+    let newer = golden.replace(&version, &newer);
     assert_eq!(decode::<R>(newer.as_bytes()).unwrap_err().kind(), Kind::Corrupt, "the seal covers the version");
 }
 
@@ -133,6 +163,20 @@ fn r50_the_status_is_what_programs_rely_on() {
 }
 
 #[test]
-fn r50_what_was_told_stays_readable() {
-    golden(&told(), include_str!("../golden/told-v1.json"));
+fn r50_what_was_told_is_version_2_and_still_what_we_write() {
+    golden(&told(), include_str!("../golden/told-v2.json"));
+}
+
+#[test]
+fn r50_what_version_1_told_stays_readable_and_is_not_told_again() {
+    let read: Memory = decode(include_bytes!("../golden/told-v1.json")).unwrap();
+    let known = &read.channels["webhook (1 of 1)"];
+    let knows = known.topics[&"orders-db/backup-stale".parse::<Topic>().unwrap()];
+    assert_eq!(knows, Knows { severity: Severity::Critical, told_at: None, instead: false });
+    assert_eq!((read.since.len(), known.digest_at, &known.refused), (0, None, &None));
+}
+
+#[test]
+fn r50_version_1_acknowledgements_stay_readable_and_are_still_what_we_write() {
+    golden(&ack(), include_str!("../golden/ack-v1.json"));
 }

@@ -78,6 +78,8 @@ fn elsewhere(role: &str, right: &str) -> Option<&'static str> {
             "a service asks for it: faults/rds_aws r40, stories/{buckets,keys} r40"
         }
         ("freshness-checker", "kms:Encrypt") => "stories/keys r41",
+        (_, "ses:SendEmail") => "letters: stories/ses r41",
+        ("freshness-checker", "scheduler:GetSchedule") => "stories/signals r41",
         (_, "events:PutEvents") => "its host asks: stories/changes",
         ("snapshot-trigger" | "export-to-bucket" | "cross-region-copy" | "restore-drill", "sns:Publish") => {
             "its host asks: stories/notices"
@@ -96,6 +98,7 @@ fn elsewhere(role: &str, right: &str) -> Option<&'static str> {
         (_, right) if right.starts_with("ec2:") || right.starts_with("ebs:") => "volumes: faults/volumes_aws r41",
         ("snapshot-trigger", "rds:CopyDBSnapshot") => "copies of what RDS took itself: the copier asks for the same, above",
         ("snapshot-trigger", "kms:Encrypt") => "a service asks for it",
+        (_, right) if right.starts_with("backup:") => "restore tests of AWS Backup: faults/rds_restore_tests r41",
         (_, right) if right.starts_with("elasticache:") => "caches: providers/aws/elasticache r41",
         ("export-to-bucket", "rds:StartExportTask" | "rds:DescribeExportTasks" | "iam:PassRole" | "kms:DescribeKey") => {
             "extracts for analysts: stories/analytics"
@@ -192,8 +195,8 @@ assets:
         real.aws = Arc::new(lastgood_core::providers::aws::Aws::new(aws.access()));
         let providers: Arc<dyn Providers> = Arc::new(real);
         let vault = S3::new(config.vault.clone(), aws.settings(FAR)).unwrap();
-        let notifiers = config.notify.iter().filter_map(|channel| match channel {
-            lastgood_core::config::Channel::Sns { topic } => {
+        let notifiers = config.notify.iter().filter_map(|channel| match &channel.way {
+            lastgood_core::config::Way::Sns { topic } => {
                 Some(Arc::new(Sns::new("sns".to_owned(), topic.clone(), secrets.clone(), aws.access())) as Arc<dyn Notifier>)
             }
             _ => None,

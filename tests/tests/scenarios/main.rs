@@ -6,5 +6,6 @@ mod rds;
 mod rds_fleet;
 mod rds_moment;
 mod rds_restore;
+mod rds_restore_tests;
 mod transcripts;
 mod volumes;

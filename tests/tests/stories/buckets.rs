@@ -237,8 +237,14 @@ async fn r40_a_copy_that_a_key_locked_up_is_told_by_reading_from_it() {
     let west: Arc<dyn Bucket> = Arc::new(S3::new(place("west"), aws.settings("us-east-1")).unwrap());
     west.put("catalog/v1/assets/orders/backups/x.json", "{}".into(), If::Absent).await.unwrap();
     let buckets = [(place("west"), west), (world.config.vault.clone(), Arc::new(world.vault.clone()) as Arc<dyn Bucket>)].into();
-    let providers =
-        MemoryProviders { buckets, source: world.source.clone(), snapshots: world.snapshots.clone(), replicas: world.replicas.clone() };
+    let providers = MemoryProviders {
+        buckets,
+        source: world.source.clone(),
+        snapshots: world.snapshots.clone(),
+        replicas: world.replicas.clone(),
+        wal: world.wal.clone(),
+        schedules: world.schedules.clone(),
+    };
     let env = Env { providers: Arc::new(providers), ..world.env() };
     let told = || async {
         let critical = observe::vaults(&env).await.into_iter().filter(|finding| finding.severity == Severity::Critical);

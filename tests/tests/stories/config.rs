@@ -95,6 +95,42 @@ const WRONG: &[(&str, &str, &str)] = &[
         "1 to 19",
     ),
     ("assets:\n=>notify: [ { kind: webhook } ]\nassets:\n", "missing key `url` in `notify[0]`", "env:NAME"),
+    (
+        "assets:\n=>notify: [ { kind: slack, url: \"https://hooks.slack.com/services/hunter2\" } ]\nassets:\n",
+        "a secret must be a reference",
+        "env:NAME",
+    ),
+    (
+        "assets:\n=>notify: [ { kind: slack, url: env:A, routing_key: env:B } ]\nassets:\n",
+        "`routing_key` is no key of a channel of kind slack",
+        "url",
+    ),
+    ("assets:\n=>notify: [ { kind: slack, url: env:A, assets: [nobody] } ]\nassets:\n", "no asset is named `nobody`", "of this config"),
+    (
+        "assets:\n=>notify: [ { kind: slack, url: env:A, name: x }, { kind: slack, url: env:B, name: x } ]\nassets:\n",
+        "two channels are called `x`",
+        "of its own",
+    ),
+    (
+        "assets:\n=>notify: [ { kind: smtp, host: mail.example.com, tls: none, from: a@example.com, to: [b@example.com] } ]\nassets:\n",
+        "unencrypted to this machine only",
+        "starttls",
+    ),
+    (
+        "assets:\n=>notify: [ { kind: smtp, host: mail.example.com, user: a, from: a@example.com, to: [b@example.com] } ]\nassets:\n",
+        "belong together",
+        "both",
+    ),
+    (
+        "assets:\n=>notify: [ { kind: ses, from: nobody, to: [b@example.com] } ]\nassets:\n",
+        "not an e-mail address in `notify[0].from`",
+        "lastgood@example.com",
+    ),
+    ("assets:\n=>notify: [ { kind: pubsub, topic: alerts } ]\nassets:\n", "not the name of a Pub/Sub topic", "projects/PROJECT"),
+    ("assets:\n=>alerts: { respond: { urgent: 5m } }\nassets:\n", "`urgent` is no severity and no finding", "drill-failed"),
+    ("assets:\n=>alerts: { remind: sometimes }\nassets:\n", "alerts", ""),
+    ("assets:\n=>alerts: { digest: weekly }\nassets:\n", "is not a schedule", "five cron fields"),
+    ("assets:\n=>heartbeat: { url: \"https://hc-ping.com/hunter2\" }\nassets:\n", "a secret must be a reference", "env:NAME"),
     ("assets:\n=>systems: { x: { restore_order: [nobody] } }\nassets:\n", "no asset is named `nobody`", "only assets of this config"),
     ("vault:=>vault: [", "lastgood.yaml:", ""),
 ];
@@ -199,5 +235,61 @@ assets:
             error.full()
         );
         assert!(error.advice().unwrap().contains(hint), "{drill}: {:?}", error.advice());
+    }
+}
+
+#[test]
+fn channels_and_rules_are_read_with_their_defaults_and_shown_so_that_they_can_be_read_again() {
+    let notify = "notify:
+  - { kind: slack, url: env:A }
+  - { kind: slack, url: env:B, severity: critical, assets: [orders-db] }
+  - { kind: smtp, host: mail.example.com, user: u, password: env:P, from: \"Lastgood <a@example.com>\", to: [b@example.com] }
+  - { kind: pubsub, topic: projects/acme/topics/alerts, name: events }
+alerts: { remind: { warning: off }, respond: { critical: 15m, drill-failed: 1h } }
+heartbeat: { url: env:BEAT }
+";
+    let config = Config::parse(&format!("{notify}{SMALL}"), "lastgood.yaml").unwrap();
+    let names: Vec<_> = config.notify.iter().map(|channel| channel.name.as_str()).collect();
+    assert_eq!(names, ["slack", "slack-2", "smtp", "events"]);
+    assert!(matches!(&config.notify[2].way, lastgood_core::config::Way::Smtp(smtp) if smtp.port == 587));
+    let remind = config.alerts.remind;
+    assert_eq!((remind.critical.unwrap().to_string(), remind.warning), ("4h".to_owned(), None));
+    assert_eq!(config.alerts.digest.as_ref().unwrap().as_str(), "0 8 * * 1");
+    let shown = config.show().unwrap();
+    let again = Config::parse(&shown, "lastgood.yaml").unwrap_or_else(|error| panic!("{}: {shown}", error.full()));
+    assert_eq!(again.show().unwrap(), shown);
+    let all = Config::parse(&format!("alerts: {{ remind: off, digest: off }}\n{SMALL}"), "lastgood.yaml").unwrap().alerts;
+    assert_eq!((all.remind.critical, all.remind.warning, all.digest.is_none()), (None, None, true));
+}
+
+#[test]
+fn restore_tests_are_asked_of_rds_alone_and_only_with_a_question_about_data() {
+    let read = |drill: &str| {
+        let text = format!(
+            "vault: file:///v
+assets:
+  orders:
+    kind: rds
+    instance: orders-prod
+    region: eu-west-1
+    snapshot: {{ schedule: \"0 3 * * *\" }}
+    drill: {{ schedule: \"0 6 * * 0\", {drill} }}
+"
+        );
+        Config::parse(&text, "lastgood.yaml")
+    };
+    let into = "into: { rds: { subnet_group: drill, security_groups: [sg-1] } }";
+    let checks = "checks: [{ table: orders, rows: \">= 1\" }]";
+    let policy = |config: Config| config.assets.into_values().next().unwrap().policy.drill.unwrap();
+    assert!(policy(read(&format!("restore_tests: true, {into}, {checks}")).unwrap()).restore_tests);
+    assert!(!policy(read(&format!("{into}, {checks}")).unwrap()).restore_tests, "nobody is woken who did not ask");
+    for (drill, hint) in [
+        (format!("restore_tests: true, into: scratch, {checks}"), "into: { rds"),
+        (format!("restore_tests: true, {into}"), "add one to `checks`"),
+        (format!("restore_tests: true, {into}, checks: [{{ amcheck: true }}]"), "add one to `checks`"),
+    ] {
+        let error = read(&drill).unwrap_err();
+        assert!(error.full().contains("assets.orders.drill.restore_tests"), "{}", error.full());
+        assert!(error.advice().is_some_and(|advice| advice.contains(hint)), "{:?}", error.advice());
     }
 }

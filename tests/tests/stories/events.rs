@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::{collections::BTreeMap, path::Path};
 
 /// What a recorded trigger comes to: its envelope, what it narrows to, whether a schedule sent it.
-const RECORDED: [(&str, Envelope, Narrows, bool); 17] = [
+const RECORDED: [(&str, Envelope, Narrows, bool); 18] = [
     ("cloud-scheduler", Envelope::Plain, Narrows::ByName("orders-db"), true),
     ("cloudevents", Envelope::CloudEvents, Narrows::ByName("orders-db"), false),
     ("cloudevents-pubsub", Envelope::CloudEvents, Narrows::Not, false),
@@ -18,6 +18,7 @@ const RECORDED: [(&str, Envelope, Narrows, bool); 17] = [
     ("eventbridge-lastgood", Envelope::EventBridge, Narrows::ByNotice("orders-db"), false),
     ("eventbridge-rds", Envelope::EventBridge, Narrows::ByNotice("orders-rds"), false),
     ("eventbridge-rds-failure", Envelope::EventBridge, Narrows::ByNotice("orders-rds"), false),
+    ("eventbridge-restore-job", Envelope::EventBridge, Narrows::ByNotice("orders-rds"), false),
     ("eventbridge-rule", Envelope::EventBridge, Narrows::Not, true),
     ("eventbridge-scheduler", Envelope::Plain, Narrows::ByName("orders-db"), true),
     ("eventbridge-scheduler-default", Envelope::EventBridge, Narrows::Not, true),

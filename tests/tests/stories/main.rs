@@ -1,5 +1,6 @@
 //! What a team sees Lastgood do: whole stories over real Postgres, real archives and real vaults.
 
+mod alerts;
 mod analytics;
 mod aws;
 mod aws_moments;
@@ -12,6 +13,7 @@ mod copy;
 mod drill;
 mod encryption;
 mod events;
+mod evidence;
 mod export;
 mod fleet;
 mod freshness;
@@ -20,6 +22,8 @@ mod iam;
 mod keys;
 mod metrics;
 mod notices;
+mod page;
+mod past;
 mod posture;
 mod prometheus;
 mod prune;
@@ -27,7 +31,11 @@ mod rds;
 mod restore;
 mod scale;
 mod secrets;
+mod ses;
+mod signals;
+mod simulate;
 mod snapshot;
 mod sns;
 mod verify;
 mod volumes;
+mod wal;

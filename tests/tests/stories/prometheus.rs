@@ -173,13 +173,13 @@ async fn r34_prometheus_fires_every_alert_from_our_numbers_and_ends_it_when_all_
     std::fs::create_dir(&status).unwrap();
     let numbers_are = |world: &World| std::fs::write(status.join("metrics.prom"), told(world)).unwrap();
     let prometheus = Server::prometheus(target, &rules_at_once(), &a_week_ago(target)).await;
-    prometheus.until_firing(&["LastgoodAbsent - heartbeat-missing"]).await;
+    prometheus.until_firing(&["LastgoodAbsent - checker-dead"]).await;
 
     numbers_are(&everything_is_wrong().await);
     let mut wrong = vec![
         "LastgoodBackupGrew orders-db size-anomaly",
         "LastgoodBackupStale orders-db backup-stale",
-        "LastgoodCheckerSilent - heartbeat-missing",
+        "LastgoodCheckerSilent - checker-dead",
         "LastgoodCritical orders-db copy-missing",
         "LastgoodNeverSucceeded new-db never-succeeded",
         "LastgoodRestoreSlow orders-db rto-missed",

@@ -36,6 +36,7 @@ async fn what_is_asked_of_each_asset_does_not_grow_with_its_backups_nor_with_its
         assert!(each <= 9, "function {function}: {each} calls for each further asset: {small:?} {large:?}");
         assert!(large.all() - small.all() <= 20 * 9 + 1);
         assert_eq!(long, small, "five times the backups, and not one call more");
-        assert!(large.puts <= 3, "nothing is written anew that is known: {large:?}");
+        // The status (also before, to compare clocks), its numbers and its page.
+        assert!(large.puts <= 4, "nothing is written anew that is known: {large:?}");
     }
 }

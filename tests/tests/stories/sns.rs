@@ -6,7 +6,10 @@ use aws_sdk_sns::{Client, config::Builder};
 use axum::{Router, body::Bytes, extract::State, routing::post};
 use lastgood_core::{
     config::{SecretRef, Topic},
-    domain::finding::{Finding, FindingKind, Severity},
+    domain::{
+        finding::{Finding, FindingKind, Severity},
+        tell::{Alert, Message, What},
+    },
     error::Kind,
     ports::{Notifier, Secrets},
     providers::aws::Sns,
@@ -77,16 +80,22 @@ fn notifier(moto: &S3Server, topic: &str, secrets: BTreeMap<String, String>) -> 
     Sns::new("sns (1 of 1)".to_owned(), topic, secrets, access(moto.address()))
 }
 
-fn findings() -> Vec<Finding> {
+fn message(kinds: &[FindingKind]) -> Message {
     let of = |kind, severity, sentence: &str, asset: &str| {
         let finding = Finding::new(kind, severity, sentence, format!("lastgood export {asset}"));
-        finding.about(&asset.parse().unwrap()).linked("https://example.com/runbook")
+        let finding = finding.about(&asset.parse().unwrap()).linked("https://example.com/runbook");
+        Alert { what: What::New, finding, since: None, respond_within: None }
     };
-    vec![
-        of(FindingKind::CopyMissing, Severity::Warning, "1 of 2 copies is missing", "users-db"),
+    let mut alerts = vec![
         of(FindingKind::BackupStale, Severity::Critical, "newest backup is 26h old, policy allows 24h", "orders-db"),
-    ]
+        of(FindingKind::CopyMissing, Severity::Warning, "1 of 2 copies is missing", "users-db"),
+    ];
+    alerts.retain(|alert| kinds.contains(&alert.finding.kind));
+    let sent_at = "2026-11-20T12:00:00Z".parse().unwrap();
+    Message { function: "freshness-checker".to_owned(), vault: "s3://acme/lastgood".to_owned(), sent_at, alerts, digest: None }
 }
+
+const BOTH: [FindingKind; 2] = [FindingKind::BackupStale, FindingKind::CopyMissing];
 
 #[tokio::test]
 async fn a_subscriber_reads_what_is_wrong_and_what_to_type_and_filters_see_about_whom() {
@@ -99,11 +108,11 @@ async fn a_subscriber_reads_what_is_wrong_and_what_to_type_and_filters_see_about
     let notes = Subscriber::of(&moto, &arn, &json!({"severity": ["note"]})).await;
     let others = Subscriber::of(&moto, &arn, &json!({"asset": ["other-db"]})).await;
     let subscriber = Subscriber::of(&moto, &arn, &json!({})).await;
-    notifier(&moto, &arn, BTreeMap::new()).notify("freshness-checker", &findings()).await.unwrap();
+    notifier(&moto, &arn, BTreeMap::new()).notify(&message(&BOTH)).await.unwrap();
     let got = subscriber.notifications(1).await;
-    let message = &got[0];
-    assert_eq!(message["Subject"], "Lastgood critical: orders-db: newest backup is 26h old, policy allows 24h (and 1 more)");
-    let text = message["Message"].as_str().unwrap();
+    let heard = &got[0];
+    assert_eq!(heard["Subject"], "Lastgood critical: orders-db: newest backup is 26h old, policy allows 24h (and 1 more)");
+    let text = heard["Message"].as_str().unwrap();
     assert!(
         text.starts_with("critical: orders-db: newest backup is 26h old, policy allows 24h\n  next: lastgood export orders-db\n"),
         "{text}"
@@ -114,7 +123,7 @@ async fn a_subscriber_reads_what_is_wrong_and_what_to_type_and_filters_see_about
     assert_eq!([&notes, &others].map(|subscriber| subscriber.0.lock().unwrap().len()), [0, 0]);
 
     let referred = BTreeMap::from([("env:TOPIC".to_owned(), arn)]);
-    notifier(&moto, "env:TOPIC", referred).notify("freshness-checker", &findings()[..1]).await.unwrap();
+    notifier(&moto, "env:TOPIC", referred).notify(&message(&BOTH[1..])).await.unwrap();
     assert!(subscriber.notifications(2).await[1]["Subject"].as_str().unwrap().starts_with("Lastgood warning: users-db: "));
 }
 
@@ -122,11 +131,11 @@ async fn a_subscriber_reads_what_is_wrong_and_what_to_type_and_filters_see_about
 async fn r35_a_delivery_that_sns_does_not_take_is_an_error() {
     let Some(moto) = S3Server::moto("r35_a_delivery_that_sns_does_not_take_is_an_error").await else { return };
     let nowhere = notifier(&moto, "arn:aws:sns:us-east-1:123456789012:nowhere", BTreeMap::new());
-    let error = nowhere.notify("freshness-checker", &findings()).await.unwrap_err();
+    let error = nowhere.notify(&message(&BOTH)).await.unwrap_err();
     assert!(error.full().contains("sns:Publish on arn:aws:sns:us-east-1:123456789012:nowhere: there is no such topic"), "{}", error.full());
     assert!(error.advice().unwrap().contains("`topic`"), "{error:?}");
     let strange = BTreeMap::from([("env:TOPIC".to_owned(), "https://example.com/hook".to_owned())]);
-    let error = notifier(&moto, "env:TOPIC", strange).notify("freshness-checker", &findings()).await.unwrap_err();
+    let error = notifier(&moto, "env:TOPIC", strange).notify(&message(&BOTH)).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Invalid);
     assert!(error.full().contains(&SecretRef::Env("TOPIC".to_owned()).to_string()), "{}", error.full());
 }
@@ -158,8 +167,5 @@ async fn the_checker_tells_a_topic_that_its_config_names_and_says_when_it_cannot
     let ran = checker.run(&["--json"]).await;
     assert_eq!(ran.exit, Some(1), "{ran:?}");
     let findings = ran.report()["findings"].to_string();
-    assert!(
-        findings.contains("not-delivered") && findings.contains("sns (2 of 2)") && findings.contains("there is no such topic"),
-        "{findings}"
-    );
+    assert!(findings.contains("not-delivered") && findings.contains("sns") && findings.contains("there is no such topic"), "{findings}");
 }

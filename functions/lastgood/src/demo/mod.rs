@@ -6,15 +6,17 @@ mod source;
 
 use crate::{
     by_hand,
-    command::{Demo, Verify, Wake},
+    command::{Demo, Status, Verify, Wake},
     output::{Form, remark, say},
     status, verify,
 };
+use freshness_checker::FreshnessChecker;
 use lastgood_core::{
+    catalog::Key,
     domain::{backup::Form as BackupForm, span::human},
     env::Env,
     error::{During, Result, failed, refused},
-    function::Exit,
+    function::{Exit, Function},
     host::{Fleets, World},
     id::AssetName,
     providers::postgres::scratch::fresh_password,
@@ -73,16 +75,21 @@ pub async fn demo(ask: Demo) -> Result<Exit> {
         return Err(failed("the damage was not found: this is a fault, please report it"));
     }
     step(9, "lastgood status")?;
-    status::status(env, Form::People).await?;
+    status::status(env, &Status::default(), Form::People).await?;
+    // The same for whoever opens a page: what the last check saw, with the damage that was found since.
+    FreshnessChecker::default().run(env).await?;
+    let open = folder.join("vault").join(Key::StatusPage.to_string());
 
     say(&format!(
         "\nThe damage was found, and the copy at {} is still whole and proven.\n\n\
+         the page to open        {}\n\
          evidence of the drill   {}\n\
          the config              {}\n\
          everything              {}\n\
          took                    {}\n\n\
          Try `lastgood --config {} list shop-db`; `rm -r {}` removes it all.",
         folder.join("far-away").display(),
+        open.display(),
         page.display(),
         config.display(),
         folder.display(),

@@ -3,9 +3,15 @@
 //! It carries counts, versions and digests, never a row of data, and is written only after the replica was seen to be
 //! gone. The same facts make a page for people.
 
+mod chain;
+mod keys;
+mod link;
 mod page;
 
-pub use page::page;
+pub use chain::{Stored, links, verify};
+pub use keys::{EvidenceKey, PublicKey};
+pub use link::{LINK_LIMIT, Link, Opened, PAYLOAD_TYPE, PREDICATE_TYPE, Position, STATEMENT_TYPE, Statement, look, open, pae};
+pub use page::{page, signed_page};
 
 use super::{Key, Record, Vault};
 use crate::{
@@ -15,6 +21,7 @@ use crate::{
         compare::{CheckOutcome, CheckResult},
         drill::{ReplicaName, Verdict},
         place::Place,
+        restore_test::RestoreTest,
         span::Span,
     },
     error::{Kind, Result},
@@ -37,6 +44,9 @@ pub struct Evidence {
     pub reason: Option<String>,
     /// What was restored; none when there was nothing to choose.
     pub backup: Option<Drilled>,
+    /// The restore of AWS Backup's that was tested, where nothing of ours was restored. It proves no backup of ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore_test: Option<RestoreTest>,
     /// What it was restored to.
     pub replica: ReplicaSeen,
     /// When the drill began.
@@ -51,6 +61,9 @@ pub struct Evidence {
     pub checks: Vec<CheckResult>,
     /// The tools that restored it, with their versions.
     pub tools: BTreeMap<String, String>,
+    /// Why it is not signed although the config asks for it; none where it is, or where nobody asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsigned: Option<String>,
 }
 
 /// The backup that a drill restored.
@@ -124,10 +137,11 @@ impl Evidence {
         }
     }
 
-    /// Keeps the record and its page. Evidence that an earlier attempt already kept stands as it is.
-    pub async fn keep(&self, vault: &Vault) -> Result<()> {
+    /// Keeps the record and its page, with the link that signs it if there is one. Evidence that an earlier attempt already
+    /// kept stands as it is.
+    pub async fn keep(&self, vault: &Vault, link: Option<&Link>) -> Result<()> {
         let page_key = Key::DrillPage(self.asset.clone(), self.drill).to_string();
-        match vault.bucket().put(&page_key, page(self).into_bytes().into(), If::Absent).await {
+        match vault.bucket().put(&page_key, signed_page(self, link).into_bytes().into(), If::Absent).await {
             Err(error) if error.kind() != Kind::Conflict => return Err(error),
             Ok(_) | Err(_) => {}
         }

@@ -2,11 +2,13 @@
 //!
 //! The verdict comes first, then what was restored, how long it took, what was checked, and what to do if it is not proven.
 
-use super::{Drilled, Evidence};
+use super::{Drilled, Evidence, Link};
 use crate::domain::{
+    attest::Shown,
     backup::{Form, Method},
     compare::{CheckOutcome, CheckResult},
     drill::Verdict,
+    restore_test::RestoreTest,
     span::human,
 };
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -16,8 +18,13 @@ const STYLE: &str = include_str!("page.css");
 /// Passed checks beyond this many are folded away; what is not green is always in sight.
 const UNFOLDED: usize = 12;
 
-/// Returns the page.
+/// Returns the page of evidence that nobody signed.
 pub fn page(evidence: &Evidence) -> String {
+    signed_page(evidence, None)
+}
+
+/// Returns the page, with the link that signs it if there is one.
+pub fn signed_page(evidence: &Evidence, link: Option<&Link>) -> String {
     let title = format!("{}: {}", evidence.asset, evidence.verdict);
     html! {
         (DOCTYPE)
@@ -38,6 +45,7 @@ pub fn page(evidence: &Evidence) -> String {
                     @if evidence.verdict != Verdict::Proven { (what_next(evidence)) }
                     (restored(evidence))
                     (checks(&evidence.checks))
+                    (signature(evidence, link))
                     (footer(evidence))
                 }
             }
@@ -74,6 +82,11 @@ fn lead(evidence: &Evidence) -> String {
     let checks = evidence.checks.len();
     let moment = evidence.backup.as_ref().filter(|backup| backup.method == Method::PointInTime);
     match (evidence.verdict, &evidence.reason) {
+        (Verdict::Proven, _) if evidence.restore_test.is_some() => {
+            format!(
+                "What AWS Backup restored was asked, and all {checks} checks passed. That proves its recovery point, and no backup of ours."
+            )
+        }
         (Verdict::Proven, _) if moment.is_some() => format!(
             "The database was brought back as it was at one moment, out of its provider's own continuous backups, and all {checks} checks \
              passed. That proves those, and no snapshot."
@@ -101,16 +114,17 @@ fn measures(evidence: &Evidence) -> Markup {
     };
     let (restore_tone, restore) = met(objectives.rto_met);
     let (data_tone, data) = match objectives.rpo_met {
+        None if evidence.restore_test.is_some() => ("open", "not judged: it is no backup of ours"),
         None => ("open", "not judged: a newer backup exists"),
         judged => met(judged),
     };
     let passed = evidence.count(CheckOutcome::Passed);
     html! {
         dl.measures {
-            div { dt { "Restored and validated in" } dd { (took.as_deref().unwrap_or("—")) } p class=(restore_tone) { "target " (objectives.rto) ", " (restore) } }
+            div { dt { "Restored and validated in" } dd { (took.as_deref().unwrap_or("—")) } dd class=(restore_tone) { "target " (objectives.rto) ", " (restore) } }
             div { dt { "Data of" } dd { (evidence.backup.as_ref().map_or_else(|| "—".to_owned(), |backup| moment(backup.data_time))) }
-                p class=(data_tone) { "at most " (objectives.rpo) " old, " (data) } }
-            div { dt { "Checks passed" } dd { (passed) " of " (evidence.checks.len()) } p { "replica removed and seen gone" } }
+                dd class=(data_tone) { "at most " (objectives.rpo) " old, " (data) } }
+            div { dt { "Checks passed" } dd { (passed) " of " (evidence.checks.len()) } dd { @if evidence.restore_test.is_some() { "the replica is AWS Backup's" } @else { "replica removed and seen gone" } } }
         }
     }
 }
@@ -145,9 +159,10 @@ fn restored(evidence: &Evidence) -> Markup {
     html! {
         section {
             h2 { "What was restored" }
-            @match &evidence.backup {
-                Some(backup) => (drilled(backup, evidence)),
-                None => p { "Nothing: there was no backup to restore." },
+            @match (&evidence.backup, &evidence.restore_test) {
+                (Some(backup), _) => (drilled(backup, evidence)),
+                (None, Some(test)) => (tested(test, evidence)),
+                (None, None) => p { "Nothing: there was no backup to restore." },
             }
         }
     }
@@ -170,6 +185,21 @@ fn drilled(backup: &Drilled, evidence: &Evidence) -> Markup {
             tr { th { "Restored to" } td { (evidence.replica.kind) ", as " code { (evidence.replica.name) } } }
             tr { th { "Began" } td { (moment(evidence.started_at)) } }
             tr { th { "Replica seen gone" } td { (moment(evidence.replica.gone_at)) } }
+        }
+    }
+}
+
+/// What AWS Backup restored, and we only asked.
+fn tested(test: &RestoreTest, evidence: &Evidence) -> Markup {
+    let took = test.took().map(human);
+    html! {
+        p { "AWS Backup restored this, to be tested. Its verdict stands for that recovery point, and for no backup of ours." }
+        table.facts {
+            tr { th { "Recovery point" } td { code { (test.recovery_point) } ", of " (moment(test.data_time)) } }
+            tr { th { "Restore job" } td { code { (test.job) } ", of " code { (test.plan) } @if let Some(took) = &took { ", took " (took) } } }
+            tr { th { "Restored to" } td { code { (test.created) } ", which AWS Backup removes" } }
+            tr { th { "Began" } td { (moment(evidence.started_at)) } }
+            tr { th { "Ended" } td { (moment(evidence.finished_at)) } }
         }
     }
 }
@@ -208,6 +238,49 @@ fn table(checks: &[&CheckResult]) -> Markup {
             }
         }
     }
+}
+
+fn signature(evidence: &Evidence, link: Option<&Link>) -> Markup {
+    let Some(link) = link else {
+        return html! {
+            @if let Some(why) = &evidence.unsigned {
+                section { h2 { "Signature" } p.open { "This evidence is not signed, although the config asks for it: " (why) "." } }
+            }
+        };
+    };
+    let said = &link.statement.predicate;
+    let asset = &evidence.asset;
+    html! {
+        section {
+            h2 { "Signature" }
+            table.facts {
+                tr { th { "Link" } td { (said.chain.number) " of this asset's chain, SHA-256 " code { (link.sha256) } } }
+                tr { th { "Link before it" } td { @match &said.chain.previous { Some(previous) => (code(previous)), None => "none: the chain begins here" } } }
+                tr { th { "Signed by key" } td { code { (link.key) } } }
+            }
+            p { "The signature is over the record beside this page. To check it: " code { "lastgood evidence verify " (asset) } }
+            @if !said.controls.is_empty() {
+                h2 { "Controls" }
+                table.checks {
+                    thead { tr { th { "What a drill can show" } th { "Controls" } th { "Shown here" } } }
+                    tbody {
+                        @for control in &said.controls {
+                            @let tone = match control.shown { Shown::Met => "good", Shown::NotMet => "bad", Shown::Unknown => "open" };
+                            tr class=(tone) {
+                                td { (control.claim) }
+                                td data-label="Controls" { (control.controls.join(", ")) }
+                                td data-label="Shown here" { (control.shown) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn code(text: &str) -> Markup {
+    html! { code { (text) } }
 }
 
 fn footer(evidence: &Evidence) -> Markup {

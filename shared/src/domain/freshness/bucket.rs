@@ -19,7 +19,9 @@ pub fn vault(config: &Config, place: &Place, posture: &BucketPosture) -> Vec<Fin
     told.extend(versions(posture));
     told.extend(encryption(posture));
     told.extend(lifecycle(posture, place, kept_days(config, place)));
-    told.extend(notes(posture, place));
+    let locked = config.object_lock == Some(true);
+    told.extend(unlocked(posture).filter(|_| locked));
+    told.extend(notes(posture, place, locked));
     if !posture.unseen.is_empty() {
         let unseen: Vec<_> = posture.unseen.iter().map(|(what, why)| format!("{what} ({why})")).collect();
         let sentence = format!("could not be looked at in all that keeps it: {}", unseen.join("; "));
@@ -38,6 +40,7 @@ pub(super) fn findings(case: &Case<'_>) -> Vec<Finding> {
     let mut told = exposure(posture, (FindingKind::PostureDrift, Severity::Warning));
     told.extend(versions(posture).filter(|_| versioned));
     told.extend(encryption(posture));
+    told.extend(unlocked(posture).filter(|_| expect.as_ref().is_some_and(|expect| expect.object_lock == Some(true))));
     told.extend(expect.as_ref().and_then(|expect| expect.noncurrent_days).and_then(|days| noncurrent(posture, days)));
     told.into_iter().map(|(kind, severity, sentence)| case.finding(kind, severity, format!("it {sentence}"), "list")).collect()
 }
@@ -56,6 +59,11 @@ fn exposure(posture: &BucketPosture, public: (FindingKind, Severity)) -> Vec<Tol
 
 fn versions(posture: &BucketPosture) -> Option<Told> {
     (posture.versioning == Some(false)).then(|| drift("keeps no former versions: what is deleted or overwritten is gone at once"))
+}
+
+fn unlocked(posture: &BucketPosture) -> Option<Told> {
+    (posture.lock == Some(Lock::Off))
+        .then(|| drift("has no Object Lock, which the config asks for: whoever takes over the account can delete everything"))
 }
 
 fn encryption(posture: &BucketPosture) -> Option<Told> {
@@ -115,12 +123,12 @@ fn ours(rule: &Lifecycle, place: &Place) -> Option<&'static str> {
 }
 
 /// What is worth knowing: our own sweep removes unfinished uploads too, and a lock is for those who fear a thief.
-fn notes(posture: &BucketPosture, place: &Place) -> Vec<Told> {
+fn notes(posture: &BucketPosture, place: &Place, asked: bool) -> Vec<Told> {
     let note = |sentence: &str| (FindingKind::PostureDrift, Severity::Note, sentence.to_owned());
     let uploads = |rules: &Vec<Lifecycle>| !rules.iter().any(|rule| rule.uploads_days.is_some() && ours(rule, place).is_some());
     let kept = posture.lifecycle.as_ref().filter(|rules| uploads(rules));
-    let open =
-        (posture.lock == Some(Lock::Off)).then(|| note("has no Object Lock: whoever takes over the account can delete every backup"));
+    let open = (!asked && posture.lock == Some(Lock::Off))
+        .then(|| note("has no Object Lock: whoever takes over the account can delete every backup"));
     kept.map(|_| note("never removes uploads that were not finished")).into_iter().chain(open).collect()
 }
 

@@ -39,11 +39,18 @@ fn at(case: &Case<'_>, place: &Place) -> Option<Finding> {
         Some(CopySeen::Damaged(damage)) => format!(" any more ({damage})"),
         Some(CopySeen::Absent | CopySeen::Proven | CopySeen::Unknown) | None => String::new(),
     };
+    // As long as the place is fresh, what is missing there is only late.
+    let late = severity == Severity::Warning && why.is_empty();
+    let (not, made) = if late {
+        ("not yet", format!(", {} after it was made", old(since(case.now, first.manifest.finished_at))))
+    } else {
+        ("not", String::new())
+    };
     let others = if missing.len() > 1 { format!(" and {} more", missing.len() - 1) } else { String::new() };
     let there = match age {
         None => "no backup is there".to_owned(),
         Some(age) => format!("the newest there is {} old, policy allows {}", old(age), allowed(rpo)),
     };
-    let sentence = format!("backup {}{others} is not at {place}{why}; {there}", named(&first.manifest));
+    let sentence = format!("backup {}{others} is {not} at {place}{why}{made}; {there}", named(&first.manifest));
     Some(case.finding(FindingKind::CopyMissing, severity, sentence, "copy"))
 }

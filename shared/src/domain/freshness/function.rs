@@ -11,6 +11,8 @@ use crate::{
 };
 use std::{collections::BTreeMap, time::Duration};
 
+const CHECKER: &str = "freshness-checker";
+
 /// When a schedule last woke a function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Beat {
@@ -32,6 +34,9 @@ pub fn functions(config: &Config, beats: &[Beat], now: Timestamp) -> Vec<Finding
         return vec![Finding::new(FindingKind::HandOperated, Severity::Note, sentence, "lastgood status").linked(&config.runbook)];
     }
     let silent = |(function, last): &(&str, Timestamp)| {
+        if *function == CHECKER {
+            return checker(config, Some(*last), now);
+        }
         let interval = *expected.get(*function)?;
         let age = since(now, *last);
         (age > interval * 2 + grace(interval)).then(|| {
@@ -40,6 +45,26 @@ pub fn functions(config: &Config, beats: &[Beat], now: Timestamp) -> Vec<Finding
         })
     };
     scheduled.iter().filter_map(silent).collect()
+}
+
+/// Returns that the checker is dead, by when a schedule last woke it: every other function asks this, for the dead say nothing.
+/// None where no schedule ever woke it, which the note on a vault that is used by hand tells.
+pub fn checker(config: &Config, scheduled_at: Option<Timestamp>, now: Timestamp) -> Option<Finding> {
+    let (last, every) = (scheduled_at?, checks(config)?);
+    let age = since(now, last);
+    // Said by the config, an interval is known; else nobody should be without an answer for longer than data may be lost.
+    let limit = if config.check_every.is_some() { every * 2 } else { every } + grace(every);
+    (age > limit).then(|| {
+        let sentence =
+            format!("{CHECKER} was last woken by its schedule {} ago, it is due every {}: nothing else is told", old(age), old(every));
+        Finding::new(FindingKind::CheckerDead, Severity::Critical, sentence, "lastgood check").linked(&config.runbook)
+    })
+}
+
+/// How often the checker is due.
+fn checks(config: &Config) -> Option<Duration> {
+    let strictest = || config.policies().map(|policy| policy.rpo.duration()).min();
+    config.check_every.map(crate::domain::span::Span::duration).or_else(strictest)
 }
 
 /// How often each function is due: as often as the busiest of its schedules. The checker and the copies have none of their
@@ -57,7 +82,7 @@ fn intervals(config: &Config, now: Timestamp) -> BTreeMap<&'static str, Duration
         ("snapshot-trigger", of(|policy| policy.snapshot.as_ref().map(|snapshot| &snapshot.schedule))),
         ("restore-drill", of(|policy| policy.drill.as_ref().map(|drill| &drill.schedule))),
         ("cross-region-copy", copies.then(strictest).flatten()),
-        ("freshness-checker", strictest()),
+        (CHECKER, checks(config)),
     ]
     .into_iter()
     .filter_map(|(function, interval)| Some((function, interval?)))

@@ -18,6 +18,7 @@ pub(super) fn findings(case: &Case<'_>) -> Vec<Finding> {
         drill.and_then(|drill| unproven(case, drill)),
         newest.and_then(|drill| ended_badly(case, drill)),
         newest.and_then(|drill| slow(case, drill)),
+        newest.and_then(|drill| unsigned(case, drill)),
         drill.and_then(|drill| lint(case, drill)),
     ]
     .into_iter()
@@ -74,6 +75,12 @@ fn slow(case: &Case<'_>, drill: &DrillSeen) -> Option<Finding> {
     let took = drill.took.filter(|took| *took > rto.duration())?;
     let sentence = format!("the last drill took {} until validated, policy allows {}", crate::domain::span::human(took), allowed(rto));
     Some(case.finding(FindingKind::RtoMissed, Severity::Warning, sentence, "drill"))
+}
+
+fn unsigned(case: &Case<'_>, drill: &DrillSeen) -> Option<Finding> {
+    let why = crate::redact::clip(drill.unsigned.as_deref()?, 300);
+    let sentence = format!("the evidence of the last drill is not signed: {why}");
+    Some(case.finding(FindingKind::EvidenceUnsigned, Severity::Warning, sentence, "drill"))
 }
 
 /// A lint: it judges the policy, not the world.

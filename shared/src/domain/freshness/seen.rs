@@ -8,6 +8,7 @@ use crate::{
         place::Place,
         posture::{BucketPosture, KeySeen, Posture},
         run::Run,
+        wal::WalSeen,
     },
     id::BackupId,
 };
@@ -30,6 +31,10 @@ pub struct Seen {
     pub posture: Option<Posture>,
     /// How the bucket is kept that it is; none where it is none, or its store does not know the questions.
     pub bucket: Option<BucketPosture>,
+    /// How its write-ahead log is archived; none where the policy asks for none.
+    pub wal: Option<WalSeen>,
+    /// What was let go lately, and how many bytes of it there were.
+    pub let_go: Vec<(Timestamp, u64)>,
     /// The keys that its backups and their copies are encrypted with.
     pub keys: Vec<KeySeen>,
     /// Its drills, in any order.
@@ -101,6 +106,8 @@ pub struct DrillSeen {
     pub verdict: Verdict,
     /// Why, in a sentence, where it is not proven.
     pub why: Option<String>,
+    /// Why its evidence is not signed although the config asks for it.
+    pub unsigned: Option<String>,
     /// From the start of the restore until validated; none when it did not come that far.
     pub took: Option<Duration>,
 }

@@ -17,6 +17,9 @@ const MANY_ROWS: u64 = 100;
 /// Returns why a backup may not be counted as fresh, if its size or rows are odd: it shrank by half or lost every row.
 pub(super) fn suspicion(backups: &[&Candidate], index: usize) -> Option<String> {
     let manifest = &backups[index].manifest;
+    if !has_body(manifest) {
+        return None;
+    }
     let predecessors = predecessors(backups, index);
     let previous = predecessors.first()?;
     if rows(manifest) == Some(0) && rows(previous).is_some_and(|rows| rows > 0) {
@@ -58,10 +61,20 @@ fn odd(case: &Case<'_>, index: usize) -> Option<Finding> {
     tell(Severity::Warning, &format!("a table is empty that was not: {first}{more}"))
 }
 
+/// Whether a manifest says what the backup consists of. Of one that was let go nobody knows any more.
+fn has_body(manifest: &Manifest) -> bool {
+    manifest.held.is_some() || !manifest.artifacts.is_empty()
+}
+
 /// The backups of the same method before this one, newest first.
 fn predecessors<'a>(backups: &[&'a Candidate], index: usize) -> Vec<&'a Manifest> {
     let method = backups[index].manifest.method;
-    backups[index + 1..].iter().map(|backup| &backup.manifest).filter(|manifest| manifest.method == method).take(PREDECESSORS).collect()
+    backups[index + 1..]
+        .iter()
+        .map(|backup| &backup.manifest)
+        .filter(|one| one.method == method && has_body(one))
+        .take(PREDECESSORS)
+        .collect()
 }
 
 /// Bytes before compression and encryption, so that a change of either is not taken for a change of the data.

@@ -1,11 +1,12 @@
 //! One asset in one line: for `lastgood status` and `status.json`. Its fields are relied on by programs.
 
-use super::{Case, copies, proof};
+use super::{Case, Recoverable, copies, proof};
 use crate::{
     clock::{Timestamp, since},
     domain::{
         backup::{Form, Method},
         finding::{Finding, FindingKind, Severity},
+        forecast::Forecast,
         span::Span,
     },
     id::{AssetName, BackupId},
@@ -34,6 +35,12 @@ pub struct AssetStatus {
     pub proven: Option<Proven>,
     /// How long a restore takes.
     pub rto: Rto,
+    /// What could be had back if it were lost now; none where that was not asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recoverable: Option<Recoverable>,
+    /// When the time to restore will outgrow its target; none where that was not asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forecast: Option<Forecast>,
     /// How many backups the vault holds.
     pub backups: usize,
     /// How many bytes they take.
@@ -156,6 +163,8 @@ pub(super) fn of(case: &Case<'_>, findings: Vec<Finding>) -> AssetStatus {
         },
         proven: proven.map(|drill| Proven { backup: drill.backup, form: drill.form, at: drill.finished_at }),
         rto: Rto { target: policy.rto, measured_seconds: proven.and_then(|drill| drill.took).map(|took| took.as_secs()) },
+        recoverable: None,
+        forecast: None,
         backups: case.backups.len(),
         stored_bytes: case.backups.iter().map(|backup| backup.manifest.stored_bytes()).sum(),
         next_due: schedules.into_iter().flatten().filter_map(|schedule| schedule.next(case.now)).min(),
@@ -172,7 +181,7 @@ fn state(finding: &Finding) -> State {
     let critical = finding.severity == Severity::Critical;
     match finding.kind {
         F::BackupStale | F::NeverSucceeded => State::Stale,
-        F::CopyMissing | F::MemberLeft if critical => State::Stale,
+        F::CopyMissing | F::MemberLeft | F::WalStale if critical => State::Stale,
         F::BackupCorrupt | F::RecordedButMissing | F::DrillFailed | F::SizeAnomaly | F::ClockImplausible | F::KeyUnusable if critical => {
             State::Failing
         }
@@ -200,6 +209,12 @@ fn state(finding: &Finding) -> State {
         | F::PostureDrift
         | F::VaultUnsafe
         | F::FleetShort
-        | F::MemberLeft => State::Warning,
+        | F::MemberLeft
+        | F::WalStale
+        | F::DurationOverLimit
+        | F::StorageQuota
+        | F::ScheduleDisabled
+        | F::CheckerDead
+        | F::EvidenceUnsigned => State::Warning,
     }
 }

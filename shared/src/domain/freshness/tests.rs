@@ -84,6 +84,7 @@ proptest! {
             moment: None,
             finished_at: now(),
             verdict,
+            unsigned: None,
             why: None,
             took: None,
         });

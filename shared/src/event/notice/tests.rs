@@ -175,3 +175,25 @@ fn r46_a_hostile_notice_is_read_in_bounded_time_and_does_nothing() {
     }
     assert!(begun.elapsed() < std::time::Duration::from_secs(10));
 }
+
+#[test]
+fn what_aws_backup_restored_concerns_the_asset_that_was_backed_up_and_never_what_was_made() {
+    let job = |source: &str, region: &str| {
+        json!({"source": "aws.backup", "detail-type": "Restore Job State Change", "account": "123456789012", "region": region, "detail": {
+            "restoreJobId": "A1", "status": "COMPLETED", "resourceType": "RDS", "sourceResourceArn": source,
+            "createdResourceArn": "arn:aws:rds:eu-west-1:123456789012:db:billing-prod", "asset": "billing",
+            "restoreTestingPlanArn": "arn:aws:backup:eu-west-1:123456789012:restore-testing-plan:weekly",
+        }})
+    };
+    assert_eq!(concern(&job("arn:aws:rds:eu-west-1:123456789012:db:orders-prod", "eu-west-1")), asset("orders-rds"));
+    assert_eq!(concern(&job("arn:aws:rds:eu-west-1:123456789012:cluster:Orders-Prod", "eu-west-1")), asset("orders-rds"));
+    for (source, region) in [
+        ("arn:aws:rds:us-east-1:123456789012:db:orders-prod", "us-east-1"),
+        ("arn:aws:rds:eu-west-1:123456789012:snapshot:orders-prod", "eu-west-1"),
+        ("arn:aws:s3:::orders-prod", "eu-west-1"),
+        ("orders-prod", "eu-west-1"),
+    ] {
+        let Concern::Nothing(why) = concern(&job(source, region)) else { panic!("{source} in {region}") };
+        assert!(why.starts_with("restore job A1 (COMPLETED) is about "), "{why}");
+    }
+}

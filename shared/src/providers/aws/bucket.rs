@@ -125,6 +125,7 @@ impl S3 {
         let mut tries = 1;
         loop {
             let mut request = connection.client.put_object().bucket(self.name()).key(full).body(Body::from(bytes.clone()));
+            request = request.set_content_type(content_type(full).map(str::to_owned));
             request = match condition {
                 If::Absent => request.if_none_match("*"),
                 If::Is(version) => request.if_match(&version.0),
@@ -183,6 +184,15 @@ fn found(key: &str, head: &HeadObjectOutput) -> Result<Found> {
     let version = Version(head.e_tag().unwrap_or_default().to_owned());
     let meta = ObjectMeta { key: key.to_owned(), size, version, modified: time(head.last_modified())? };
     Ok(Found { meta, mark: head.metadata().and_then(|metadata| metadata.get(MARK)).cloned() })
+}
+
+/// What a browser needs to be told to show what people open, instead of offering to keep it.
+fn content_type(key: &str) -> Option<&'static str> {
+    match key.rsplit_once('.')?.1 {
+        "html" => Some("text/html; charset=utf-8"),
+        "json" => Some("application/json"),
+        _ => None,
+    }
 }
 
 #[async_trait]

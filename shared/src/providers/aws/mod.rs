@@ -1,8 +1,10 @@
-//! Amazon's services: S3 (and stores that speak its protocol), RDS, EBS, ElastiCache, Secrets Manager, SNS.
+//! Amazon's services: S3 (and stores that speak its protocol), RDS, EBS, ElastiCache, AWS Backup, Secrets Manager, SNS,
+//! EventBridge and its scheduler.
 //!
 //! Credentials, region and endpoint come from where every AWS tool takes them; see [`Settings`] and [`Access`]. Nothing is
 //! asked of AWS before the first call.
 
+pub mod backup;
 mod bucket;
 mod call;
 mod client;
@@ -20,7 +22,9 @@ mod owned;
 mod presign;
 pub mod rds;
 mod read;
+mod scheduler;
 mod secrets;
+mod ses;
 mod shared;
 mod sns;
 mod sweep;
@@ -31,7 +35,9 @@ pub use client::{Checksums, Settings};
 pub use events::Events;
 pub use keys::AwsKeys;
 pub use login::IamLogin;
+pub use scheduler::Scheduler;
 pub use secrets::AwsSecrets;
+pub use ses::Ses;
 pub use shared::{Access, Aws, https};
 pub use sns::Sns;
 

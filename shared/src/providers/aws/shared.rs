@@ -33,6 +33,8 @@ pub struct Aws {
     pub(super) leftovers: super::rds::Leftovers,
     /// What regions have, as they were last seen.
     pub(super) directory: super::rds::Directory,
+    /// The restore tests of regions, as they were last seen.
+    pub(super) restore_tests: super::backup::Looks,
 }
 
 impl Aws {

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     config::{Topic, TopicArn},
-    domain::finding::{Finding, Severity},
+    domain::tell::Message,
     error::{During, Error, Kind, Result, failed},
     ports::{Notifier, Secrets},
     providers::notify::letter,
@@ -55,23 +55,30 @@ impl Notifier for Sns {
         &self.channel
     }
 
-    async fn notify(&self, function: &str, findings: &[Finding]) -> Result<()> {
+    async fn notify(&self, message: &Message) -> Result<()> {
         let (client, arn) = self.client.get_or_try_init(|| self.open()).await?;
-        let worst = findings.iter().map(|finding| finding.severity).max().unwrap_or(Severity::Note);
+        let findings = message.findings();
         let assets = findings.iter().filter_map(|finding| Some(finding.asset.as_ref()?.to_string())).collect();
         let kinds = findings.iter().map(|finding| finding.kind.slug().to_owned()).collect();
         let mut publish = client
             .publish()
             .topic_arn(arn.as_str())
-            .subject(letter::subject(findings))
-            .message(letter::text(function, findings))
-            .message_attributes("severity", word(letter::word(worst))?)
-            .message_attributes("function", word(function)?)
-            .message_attributes("kind", words(kinds)?);
+            .subject(letter::subject(message))
+            .message(letter::text(message))
+            .message_attributes("severity", word(message.worst().as_str())?)
+            .message_attributes("function", word(&message.function)?);
+        if !findings.is_empty() {
+            publish = publish.message_attributes("kind", words(kinds)?);
+        }
         if findings.iter().any(|finding| finding.asset.is_some()) {
             publish = publish.message_attributes("asset", words(assets)?);
         }
         publish.send().await.map(|_| ()).map_err(|error| told(arn, &error))
+    }
+
+    async fn reach(&self) -> Result<String> {
+        let (_, arn) = self.client.get_or_try_init(|| self.open()).await?;
+        Ok(format!("yes as far as {arn} goes; --tell publishes a message"))
     }
 }
 

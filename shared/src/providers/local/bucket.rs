@@ -10,7 +10,10 @@ use super::{
 };
 use crate::{
     clock::{Timestamp, since},
-    domain::place::{Place, Scheme},
+    domain::{
+        place::{Place, Scheme},
+        posture::Space,
+    },
     error::{During, Result, conflict, corrupt, failed, invalid, not_found},
     ports::{Bucket, ByteStream, If, Listed, ObjectMeta, RESERVED, Upload, Version, check_key, check_prefix},
     providers::whole::Whole,
@@ -180,6 +183,16 @@ impl Bucket for Folder {
     /// Always none: a file system's own copy may share the blocks, and then one bad sector takes both.
     async fn copy_from(&self, _from: &dyn Bucket, _source_key: &str, _key: &str) -> Result<Option<ObjectMeta>> {
         Ok(None)
+    }
+
+    /// What the file system has left for whoever is not root.
+    async fn space(&self) -> Result<Option<Space>> {
+        self.at("looking at the room of", "", |layout| match rustix::fs::statvfs(layout.root()) {
+            Ok(of) => Ok(Some(Space { size: of.f_blocks.saturating_mul(of.f_frsize), free: of.f_bavail.saturating_mul(of.f_frsize) })),
+            Err(rustix::io::Errno::NOENT) => Ok(None),
+            Err(error) => Err(io::Error::from(error).into()),
+        })
+        .await
     }
 
     async fn sweep_uploads(&self, now: Timestamp, older_than: Duration) -> Result<usize> {

@@ -1,10 +1,10 @@
-//! Where a webhook may go: https to anywhere but the addresses by which a machine hands out its own credentials.
+//! Where a message may go: https to anywhere but the addresses by which a machine hands out its own credentials.
 
 use crate::error::{Error, Result, refused, retry};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use url::{Host, Url};
 
-/// Reads a webhook's URL. The error never repeats it: it may carry a token.
+/// Reads a receiver's URL. The error never repeats it: it may carry a token.
 pub(in crate::providers) fn read(text: &str) -> Result<Url> {
     let url = Url::parse(text.trim()).map_err(|_| refuse("it is not a URL"))?;
     let loopback = match url.host() {
@@ -26,26 +26,32 @@ pub(in crate::providers) fn read(text: &str) -> Result<Url> {
 }
 
 fn refuse(why: &str) -> Error {
-    refused(format!("the webhook's URL is not acceptable: {why}")).hint("give an https URL without user and password")
+    refused(format!("the URL is not acceptable: {why}")).hint("give an https URL without user and password")
 }
 
 /// Returns the addresses of a URL's host, all of them acceptable: the ones that the request then goes to, and no others.
 pub(in crate::providers) async fn resolve(url: &Url) -> Result<Vec<SocketAddr>> {
     let port = url.port_or_known_default().unwrap_or(443);
-    let found: Vec<SocketAddr> = match url.host() {
-        Some(Host::Ipv4(address)) => vec![(address, port).into()],
-        Some(Host::Ipv6(address)) => vec![(address, port).into()],
-        Some(Host::Domain(name)) => {
-            let looked_up = tokio::net::lookup_host((name, port)).await;
-            looked_up.map_err(|error| retry("the webhook's host could not be looked up").because(error))?.collect()
-        }
-        None => Vec::new(),
-    };
+    match url.host() {
+        Some(Host::Ipv4(address)) => acceptable(vec![(address, port).into()]),
+        Some(Host::Ipv6(address)) => acceptable(vec![(address, port).into()]),
+        Some(Host::Domain(name)) => resolve_host(name, port).await,
+        None => acceptable(Vec::new()),
+    }
+}
+
+/// Returns the addresses of a host, all of them acceptable.
+pub(super) async fn resolve_host(name: &str, port: u16) -> Result<Vec<SocketAddr>> {
+    let looked_up = tokio::net::lookup_host((name, port)).await;
+    acceptable(looked_up.map_err(|error| retry("its host could not be looked up").because(error))?.collect())
+}
+
+fn acceptable(found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>> {
     if found.is_empty() {
-        return Err(retry("the webhook's host has no address"));
+        return Err(retry("its host has no address"));
     }
     match found.iter().find(|address| is_forbidden(address.ip())) {
-        Some(address) => Err(refused(format!("the webhook's host resolves to {}, where nothing is ever sent", address.ip()))
+        Some(address) => Err(refused(format!("its host resolves to {}, where nothing is ever sent", address.ip()))
             .hint("link-local and metadata addresses hand out credentials; name the real receiver")),
         None => Ok(found),
     }
@@ -94,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_https_and_loopback_http_are_urls_of_webhooks() {
+    fn only_https_and_loopback_http_are_urls_of_receivers() {
         for good in
             ["https://hooks.example.com/x", "http://localhost:8080/x", "http://127.0.0.1:1", "http://[::1]:1/", "https://10.0.0.7/x"]
         {

@@ -26,6 +26,7 @@ pub mod target;
 mod tls;
 pub mod tools;
 pub mod url;
+mod wal;
 
 pub use connect::{connect, sql_error};
 pub use logical::Logical;
@@ -34,6 +35,7 @@ pub use scratch::Scratch;
 pub use server::Server;
 pub use tools::{Tool, Tools};
 pub use url::PgUrl;
+pub use wal::Archive;
 
 use crate::{domain::backup::Form, ports::Exporter};
 use std::sync::Arc;

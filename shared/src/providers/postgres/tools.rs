@@ -160,6 +160,11 @@ impl Tools {
         Self::on_path(std::env::var_os("PATH").as_deref())
     }
 
+    /// Returns where a program of somebody else's is, the first of this name.
+    pub fn path_of(&self, name: &str) -> Option<PathBuf> {
+        self.folders.iter().map(|folder| folder.join(name)).find(|path| path.is_file())
+    }
+
     /// Returns every program of this name, in the order of the folders, with its version where it tells one.
     async fn candidates(&self, tool: Tool) -> Vec<(PathBuf, Option<Version>)> {
         let mut found: Vec<(PathBuf, Option<Version>)> = Vec::new();

@@ -142,6 +142,7 @@ fn asked() -> BTreeSet<String> {
                         "ec2:",
                         "ebs:",
                         "elasticache:",
+                        "backup:",
                     ];
                     let named = service.iter().find_map(|service| word.strip_prefix(service));
                     if named.is_some_and(|named| named.starts_with(|c: char| c.is_ascii_uppercase()) && !named.contains(':')) {

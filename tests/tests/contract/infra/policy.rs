@@ -23,7 +23,11 @@ fn applies(statement: &Value, call: Call<'_>) -> bool {
         (Value::Null, except) => !any(except, |pattern| like(&pattern.to_lowercase(), &call.action.to_lowercase())),
         (action, _) => any(action, |pattern| like(&pattern.to_lowercase(), &call.action.to_lowercase())),
     };
-    action && any(&statement["Resource"], |pattern| like(pattern, call.resource)) && conditions(&statement["Condition"], call)
+    let resource = match (&statement["Resource"], &statement["NotResource"]) {
+        (Value::Null, except) => !any(except, |pattern| like(pattern, call.resource)),
+        (resource, _) => any(resource, |pattern| like(pattern, call.resource)),
+    };
+    action && resource && conditions(&statement["Condition"], call)
 }
 
 fn conditions(conditions: &Value, call: Call<'_>) -> bool {

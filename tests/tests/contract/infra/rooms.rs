@@ -25,6 +25,7 @@ pub fn hold(policies: &BTreeMap<String, Value>) {
     const PROOF: &[(&str, &str)] = &[("kms:EncryptionContext:lastgood", "proof")];
     const OF_RDS: &[(&str, &str)] = &[("kms:EncryptionContext:aws:rds:db-id", "db-X")];
     const BUCKET: &str = "arn:aws:s3:::acme-lastgood";
+    const OUR_SCHEDULE: &str = "arn:aws:scheduler:eu-west-1:123456789012:schedule/lastgood/snapshot-trigger";
     const DATABASE_KEY: &str = "arn:aws:kms:eu-west-1:123456789012:key/database";
     const OPENED: &str = "arn:aws:s3:::acme-lastgood/lastgood/catalog/v1/keys/aws.eu-west-1.x/y.json";
     const TOPIC: &str = "arn:aws:sns:eu-west-1:123456789012:lastgood-alerts";
@@ -57,6 +58,9 @@ pub fn hold(policies: &BTreeMap<String, Value>) {
         ("restore-drill", "rds:DeleteDBInstance", REPLICA, NONE, false),
         ("restore-drill", "rds:DeleteDBInstance", PRODUCTION, MADE, false),
         ("restore-drill", "rds:ModifyDBInstance", PRODUCTION, MADE, false),
+        // What AWS Backup restores is nobody's where the config asks for no restore tests.
+        ("restore-drill", "rds:ModifyDBInstance", "arn:aws:rds:eu-west-1:123456789012:db:awsbackup-restore-test-1", NONE, false),
+        ("restore-drill", "backup:PutRestoreValidationResult", "*", NONE, false),
         ("restore-drill", "rds:AddTagsToResource", PRODUCTION, NEW, false),
         ("restore-drill", "rds:AddTagsToResource", STRANGER, NEW, false),
         ("restore-drill", "rds:DeleteDBInstance", STRANGER, MADE, false),
@@ -74,6 +78,9 @@ pub fn hold(policies: &BTreeMap<String, Value>) {
         ("freshness-checker", "rds:DescribeDBSnapshots", "*", NONE, true),
         ("freshness-checker", "rds:DescribeAccountAttributes", "*", NONE, true),
         ("freshness-checker", "kms:DescribeKey", "arn:aws:kms:eu-west-1:123456789012:key/database", NONE, true),
+        ("freshness-checker", "scheduler:GetSchedule", OUR_SCHEDULE, NONE, true),
+        ("freshness-checker", "scheduler:GetSchedule", "arn:aws:scheduler:eu-west-1:123456789012:schedule/default/payroll", NONE, false),
+        ("freshness-checker", "scheduler:UpdateSchedule", OUR_SCHEDULE, NONE, false),
         ("freshness-checker", "s3:GetObject", MANIFEST, NONE, true),
         ("freshness-checker", "s3:GetObject", EXPORT, NONE, false),
         ("freshness-checker", "s3:PutObject", TOLD, NONE, true),

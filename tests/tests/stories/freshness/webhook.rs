@@ -5,7 +5,10 @@ use hmac::{Hmac, KeyInit, Mac};
 use lastgood_core::{
     clock::Clock,
     config::SecretRef,
-    domain::finding::{Finding, FindingKind, Severity},
+    domain::{
+        finding::{Finding, FindingKind, Severity},
+        tell::{Alert, Message, What},
+    },
     error::{Error, Kind},
     ports::{Notifier, Secrets},
     providers::notify::{SIGNATURE, Webhook},
@@ -59,13 +62,22 @@ fn webhook(url: &str) -> Webhook {
     Webhook::new("webhook".to_owned(), reference("URL").unwrap(), reference("KEY"), secrets, clock).waiting(Duration::from_millis(400))
 }
 
-fn finding() -> Finding {
+fn message() -> Message {
     let sentence = "newest backup is 26h old, policy allows 24h";
-    Finding::new(FindingKind::BackupStale, Severity::Critical, sentence, "lastgood export orders-db").about(&"orders-db".parse().unwrap())
+    let finding = Finding::new(FindingKind::BackupStale, Severity::Critical, sentence, "lastgood export orders-db");
+    let since = Some("2026-11-20T10:00:00Z".parse().unwrap());
+    let alert = Alert {
+        what: What::New,
+        finding: finding.about(&"orders-db".parse().unwrap()),
+        since,
+        respond_within: Some("15m".parse().unwrap()),
+    };
+    let sent_at = "2026-11-20T12:00:00Z".parse().unwrap();
+    Message { function: "freshness-checker".to_owned(), vault: "file:///vault".to_owned(), sent_at, alerts: vec![alert], digest: None }
 }
 
 async fn deliver(url: &str) -> Result<(), Error> {
-    let done = webhook(url).notify("freshness-checker", &[finding()]).await;
+    let done = webhook(url).notify(&message()).await;
     if let Err(error) = &done {
         assert!(!error.full().contains("url-canary-5512") && !error.full().contains(KEY), "{}", error.full());
     }
@@ -90,6 +102,9 @@ async fn a_delivery_is_signed_json_that_the_receiver_can_check() {
     assert_eq!(message["version"], 1);
     assert_eq!((&message["source"], &message["function"]), (&"lastgood".into(), &"freshness-checker".into()));
     assert_eq!(message["findings"][0]["kind"], "backup-stale");
+    let alert = &message["alerts"][0];
+    assert_eq!((&alert["what"], &alert["since"], &alert["respond_within"]), (&"new".into(), &"2026-11-20T10:00:00Z".into(), &"15m".into()));
+    assert_eq!((&message["vault"], &alert["finding"]["severity"]), (&"file:///vault".into(), &"critical".into()));
     assert_eq!(message["sent_at"], "2026-11-20T12:00:00Z");
     assert_eq!(headers["content-type"], "application/json");
 }

@@ -8,6 +8,8 @@ use aws_types::service_config::ServiceConfigKey;
 pub(in crate::providers::aws) enum Service {
     /// Volumes and their snapshots.
     Ec2,
+    /// AWS Backup.
+    Backup,
     /// The blocks inside snapshots.
     Ebs,
     /// Caches and their snapshots.
@@ -16,6 +18,10 @@ pub(in crate::providers::aws) enum Service {
     EventBridge,
     /// Keys.
     Kms,
+    /// Letters.
+    Ses,
+    /// What wakes functions.
+    Scheduler,
 }
 
 impl Service {
@@ -23,21 +29,37 @@ impl Service {
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Ec2 => "EC2",
+            Self::Backup => "Backup",
             Self::Ebs => "EBS",
             Self::ElastiCache => "ElastiCache",
             Self::EventBridge => "EventBridge",
             Self::Kms => "KMS",
+            Self::Ses => "SESv2",
+            Self::Scheduler => "Scheduler",
         }
     }
 
-    /// Its name in signatures; each of these has the same in its address.
+    /// Its name in signatures.
     pub(super) const fn signing_name(self) -> &'static str {
         match self {
             Self::Ec2 => "ec2",
+            Self::Backup => "backup",
             Self::Ebs => "ebs",
             Self::ElastiCache => "elasticache",
             Self::EventBridge => "events",
             Self::Kms => "kms",
+            Self::Ses => "ses",
+            Self::Scheduler => "scheduler",
+        }
+    }
+
+    /// Its name in its address.
+    const fn host(self) -> &'static str {
+        match self {
+            Self::Ses => "email",
+            Self::Backup | Self::Ec2 | Self::Ebs | Self::ElastiCache | Self::EventBridge | Self::Kms | Self::Scheduler => {
+                self.signing_name()
+            }
         }
     }
 
@@ -46,7 +68,7 @@ impl Service {
         match self {
             Self::Ec2 => "2016-11-15",
             Self::ElastiCache => "2015-02-02",
-            Self::Ebs | Self::EventBridge | Self::Kms => "",
+            Self::Backup | Self::Ebs | Self::EventBridge | Self::Kms | Self::Scheduler | Self::Ses => "",
         }
     }
 
@@ -58,7 +80,7 @@ impl Service {
             return named;
         }
         let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-        format!("https://{}.{region}.{domain}", self.signing_name())
+        format!("https://{}.{region}.{domain}", self.host())
     }
 }
 
@@ -71,6 +93,7 @@ mod tests {
         let plain = SdkConfig::builder().build();
         assert_eq!(Service::Ec2.endpoint(&plain, "eu-west-1"), "https://ec2.eu-west-1.amazonaws.com");
         assert_eq!(Service::EventBridge.endpoint(&plain, "cn-north-1"), "https://events.cn-north-1.amazonaws.com.cn");
+        assert_eq!(Service::Ses.endpoint(&plain, "eu-west-1"), "https://email.eu-west-1.amazonaws.com");
         let named = SdkConfig::builder().endpoint_url("http://127.0.0.1:5000").build();
         assert_eq!(Service::ElastiCache.endpoint(&named, "eu-west-1"), "http://127.0.0.1:5000");
     }

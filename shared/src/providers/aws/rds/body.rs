@@ -148,6 +148,13 @@ impl Body {
         }
     }
 
+    pub(super) fn subnet_group(&self) -> Option<&str> {
+        match self {
+            Self::Instance(instance) => instance.db_subnet_group()?.db_subnet_group_name(),
+            Self::Cluster(cluster, _) => cluster.db_subnet_group(),
+        }
+    }
+
     pub(super) fn security_groups(&self) -> Vec<String> {
         match self {
             Self::Instance(instance) => settings::security_groups_of_instance(instance),

@@ -4,6 +4,7 @@
 //! Aurora or Multi-AZ cluster is backed up with its cluster. What is ours is told by its tags alone; nothing else is ever
 //! changed or removed. Names are derived, so that the same work always meets itself.
 
+mod adopted;
 mod automated;
 mod beside;
 mod body;

@@ -1,6 +1,6 @@
 //! Making a replica ready for questions: no backups, a new password, and a server that proves its name and lets us in.
 
-use super::{body::Body, error::is_busy, look::Region, names, replicas::RdsReplicas, wait::Pauses};
+use super::{body::Body, error::is_busy, look::Region, replicas::RdsReplicas, wait::Pauses};
 use crate::{
     domain::drill::ReplicaName,
     error::{Kind, Result, failed, invalid, retry},
@@ -24,7 +24,9 @@ impl RdsReplicas {
         let mut pauses = Pauses::new(&*self.clock);
         for _ in 0..LOOKS {
             let body = self.up(region, name, None).await?;
-            if self.order(region, &body, name, &password).await? {
+            // A cluster always keeps backups, for a day at least; they go with it.
+            let retention = i32::from(matches!(body, Body::Cluster(..)));
+            if order(region, &body, &password, Some(retention)).await? {
                 let body = self.in_force(region, name).await?;
                 self.answers(&body, name, &password).await?;
                 return Ok((body, password));
@@ -32,30 +34,6 @@ impl RdsReplicas {
             pauses.wait().await;
         }
         Err(retry(format!("replica {name} takes no new settings")))
-    }
-
-    /// Orders the settings that a restore cannot be given. Returns false where RDS is busy with it just now.
-    async fn order(&self, region: &Region, body: &Body, name: &ReplicaName, password: &Secret) -> Result<bool> {
-        let (client, id) = (&region.client, names::of_replica(name));
-        match body {
-            Body::Instance(_) => {
-                let call = client.modify_db_instance().db_instance_identifier(&id).apply_immediately(true);
-                match call.master_user_password(password.expose()).backup_retention_period(0).send().await {
-                    Ok(_) => Ok(true),
-                    Err(error) if is_busy(&error) => Ok(false),
-                    Err(error) => Err(region.told("rds:ModifyDBInstance", &id, &error)),
-                }
-            }
-            // A cluster always keeps backups, for a day at least; they go with it.
-            Body::Cluster(..) => {
-                let call = client.modify_db_cluster().db_cluster_identifier(&id).apply_immediately(true);
-                match call.master_user_password(password.expose()).backup_retention_period(1).send().await {
-                    Ok(_) => Ok(true),
-                    Err(error) if is_busy(&error) => Ok(false),
-                    Err(error) => Err(region.told("rds:ModifyDBCluster", &id, &error)),
-                }
-            }
-        }
     }
 
     /// Waits until what was ordered is in force.
@@ -72,7 +50,7 @@ impl RdsReplicas {
     }
 
     /// Makes sure that the server lets us in: a new password may take a moment after RDS says that it is set.
-    async fn answers(&self, body: &Body, name: &ReplicaName, password: &Secret) -> Result<()> {
+    pub(super) async fn answers(&self, body: &Body, name: &ReplicaName, password: &Secret) -> Result<()> {
         let url = self.url_of(body, password)?;
         let mut pauses = Pauses::new(&*self.clock);
         let mut last = retry("it was not tried");
@@ -107,5 +85,29 @@ impl RdsReplicas {
             session: Session::Any,
             options: Some("-c default_transaction_read_only=on".to_owned()),
         })
+    }
+}
+
+/// Orders a master password and, where one is given, how many days backups are kept: a restore can be given neither. Returns
+/// false where RDS is busy with it just now.
+pub(super) async fn order(region: &Region, body: &Body, password: &Secret, retention: Option<i32>) -> Result<bool> {
+    let (client, id) = (&region.client, body.id());
+    match body {
+        Body::Instance(_) => {
+            let call = client.modify_db_instance().db_instance_identifier(id).apply_immediately(true);
+            match call.master_user_password(password.expose()).set_backup_retention_period(retention).send().await {
+                Ok(_) => Ok(true),
+                Err(error) if is_busy(&error) => Ok(false),
+                Err(error) => Err(region.told("rds:ModifyDBInstance", id, &error)),
+            }
+        }
+        Body::Cluster(..) => {
+            let call = client.modify_db_cluster().db_cluster_identifier(id).apply_immediately(true);
+            match call.master_user_password(password.expose()).set_backup_retention_period(retention).send().await {
+                Ok(_) => Ok(true),
+                Err(error) if is_busy(&error) => Ok(false),
+                Err(error) => Err(region.told("rds:ModifyDBCluster", id, &error)),
+            }
+        }
     }
 }

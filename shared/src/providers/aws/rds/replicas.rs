@@ -40,7 +40,7 @@ pub struct RdsReplicas {
     pub(super) drill: RdsDrill,
     places: Vec<Place>,
     pub(super) clock: Arc<dyn Clock>,
-    tools: Tools,
+    pub(super) tools: Tools,
     regions: Mutex<HashMap<Place, Region>>,
     at: Mutex<HashMap<ReplicaName, Place>>,
     pub(super) passwords: Mutex<HashMap<ReplicaName, Secret>>,
