@@ -90,7 +90,7 @@ impl GcsServer {
     pub fn plant(&self, name: &str, bytes: impl Into<bytes::Bytes>) {
         let mut world = self.world();
         let generation = world.tick();
-        let object = world::Object::new(name, bytes.into(), generation, serde_json::Value::Null);
+        let object = world::Object::new(name, bytes.into(), generation, serde_json::json!({}));
         world.buckets.get_mut("vault-test").expect("the bucket").objects.insert(name.to_owned(), object);
     }
 

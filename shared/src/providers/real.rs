@@ -3,7 +3,10 @@
 use crate::{
     clock::Clock,
     config::{Asset, Config, DrillTarget, Login, RdsDrill, Source},
-    domain::{backup::Form, place::Place},
+    domain::{
+        backup::Form,
+        place::{Place, Scheme},
+    },
     env::{Progress, keys},
     error::{Result, invalid, unsupported},
     ports::{Bucket, Confirmation, Exporter, NewInstance, Providers, Replicas, RestoreTarget, Secret, Secrets, Target},
@@ -76,16 +79,22 @@ impl Real {
     fn open(&self, place: &Place) -> Result<Arc<dyn Bucket>> {
         match place.scheme() {
             #[cfg(feature = "aws")]
-            crate::domain::place::Scheme::S3 => {
+            Scheme::S3 => {
                 let super::aws::Access { endpoint, credentials } = self.aws.access().clone();
                 let settings = super::aws::Settings { endpoint, credentials, ..super::aws::Settings::default() };
                 Ok(Arc::new(super::aws::S3::new(place.clone(), settings)?))
             }
             #[cfg(feature = "gcp")]
-            crate::domain::place::Scheme::Gs => Ok(Arc::new(super::gcp::Gcs::new(place.clone(), self.google.clone())?)),
+            Scheme::Gs => Ok(Arc::new(super::gcp::Gcs::new(place.clone(), self.google.clone())?)),
             #[cfg(feature = "azure")]
-            crate::domain::place::Scheme::Az => Ok(Arc::new(super::azure::Blobs::new(place.clone(), self.azure.clone())?)),
-            _ => super::open_bucket(place),
+            Scheme::Az => Ok(Arc::new(super::azure::Blobs::new(place.clone(), self.azure.clone())?)),
+            #[cfg(not(feature = "aws"))]
+            Scheme::S3 => super::open_bucket(place),
+            #[cfg(not(feature = "gcp"))]
+            Scheme::Gs => super::open_bucket(place),
+            #[cfg(not(feature = "azure"))]
+            Scheme::Az => super::open_bucket(place),
+            Scheme::File | Scheme::Aws => super::open_bucket(place),
         }
     }
 

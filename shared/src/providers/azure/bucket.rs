@@ -10,7 +10,7 @@ use super::{
     listing::{self, page},
     read,
     refused::Refused,
-    upload::BlobUpload,
+    upload::{BlobUpload, as_block},
 };
 use crate::{
     clock::Timestamp,
@@ -119,6 +119,14 @@ impl Blobs {
             Ok(reply) => version(&reply.headers, &path),
             Err(error) if matches!(error.kind(), Kind::Conflict | Kind::Retry) => match self.find(key).await {
                 Ok(Some(found)) if found.mark.as_deref() == Some(mark) => Ok(found.meta.version),
+                // Refused because something is there, and nothing is: blocks that nobody committed.
+                Ok(None) if error.kind() == Kind::Conflict && *condition == If::Absent => {
+                    let joined = as_block(self, key, &path, bytes, mark).await;
+                    match self.find(key).await? {
+                        Some(found) if found.mark.as_deref() == Some(mark) => Ok(found.meta.version),
+                        _ => Err(joined.err().unwrap_or(error)),
+                    }
+                }
                 _ => Err(error),
             },
             // To replace what is gone is a lost race, not a missing object.

@@ -72,16 +72,12 @@ async fn request(client: &reqwest::Client) -> Result<reqwest::RequestBuilder> {
     if let Some(id) = &client_id {
         query.append_pair("client_id", id);
     }
-    match (variable("IDENTITY_ENDPOINT"), variable("IDENTITY_HEADER")) {
-        (Some(address), Some(header)) => {
-            let query = query.append_pair("api-version", "2019-08-01").finish();
-            Ok(client.get(format!("{address}?{query}")).header("x-identity-header", header))
-        }
-        _ => {
-            let query = query.append_pair("api-version", "2018-02-01").finish();
-            Ok(client.get(format!("{MACHINE}?{query}")).header("metadata", "true"))
-        }
+    if let (Some(address), Some(header)) = (variable("IDENTITY_ENDPOINT"), variable("IDENTITY_HEADER")) {
+        let query = query.append_pair("api-version", "2019-08-01").finish();
+        return Ok(client.get(format!("{address}?{query}")).header("x-identity-header", header));
     }
+    let query = query.append_pair("api-version", "2018-02-01").finish();
+    Ok(client.get(format!("{MACHINE}?{query}")).header("metadata", "true"))
 }
 
 fn nobody() -> Error {

@@ -35,7 +35,6 @@ impl Refused {
     }
 
     /// What became of a connection.
-    #[expect(clippy::needless_pass_by_value, reason = "it is what map_err gives")]
     pub(super) fn silent(error: reqwest::Error) -> Self {
         // Its address may hold a signature.
         let error = error.without_url();

@@ -167,7 +167,7 @@ fn lifecycle(description: &Description) -> Vec<Lifecycle> {
         };
         match action.kind.as_str() {
             "Delete" if of_former => {
-                rule.noncurrent_days = Some(condition.days_since_noncurrent_time.or(condition.age).unwrap_or_default())
+                rule.noncurrent_days = Some(condition.days_since_noncurrent_time.or(condition.age).unwrap_or_default());
             }
             "Delete" => {
                 rule.expires = Some(match (&condition.created_before, condition.age) {

@@ -173,7 +173,7 @@ async fn open(bucket: &Gcs, full: &str, range: Option<Range<u64>>, generation: O
     let length = length.ok_or_else(|| failed(format!("the store did not say how many bytes of {full} it sends")))?;
     let generation = header("x-goog-generation").ok_or_else(|| failed(format!("the store did not say the generation of {full}")))?;
     // Checksums may come in one header or in one each.
-    let checksums = body.headers().get_all("x-goog-hash").iter();
-    let checksum = checksums.filter_map(|value| in_header(value.to_str().ok()?)).next().map(str::to_owned);
+    let mut checksums = body.headers().get_all("x-goog-hash").iter();
+    let checksum = checksums.find_map(|value| in_header(value.to_str().ok()?)).map(str::to_owned);
     Ok(Opened { body, length, generation, checksum })
 }

@@ -53,14 +53,12 @@ impl Refused {
     /// A refusal by its status, headers and body.
     pub(super) fn answered(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
         let retry_after = headers.get("retry-after").and_then(|value| value.to_str().ok()?.trim().parse().ok());
-        match serde_json::from_slice::<Reply>(body) {
-            Ok(Reply { error }) => Self::said(status.as_u16(), error, retry_after),
-            // Uploads and downloads are refused in plain words.
-            Err(_) => {
-                let message = String::from_utf8_lossy(body).trim().to_owned();
-                Self::Answered { status: status.as_u16(), reason: String::new(), message, retry_after }
-            }
+        if let Ok(Reply { error }) = serde_json::from_slice(body) {
+            return Self::said(status.as_u16(), error, retry_after);
         }
+        // Uploads and downloads are refused in plain words.
+        let message = String::from_utf8_lossy(body).trim().to_owned();
+        Self::Answered { status: status.as_u16(), reason: String::new(), message, retry_after }
     }
 
     /// The error inside a success, if there is one.
@@ -79,7 +77,6 @@ impl Refused {
     }
 
     /// What became of a connection.
-    #[expect(clippy::needless_pass_by_value, reason = "it is what map_err gives")]
     pub(super) fn silent(error: reqwest::Error) -> Self {
         // Its address may hold the id of an upload, which is as good as a key.
         let error = error.without_url();

@@ -227,7 +227,7 @@ impl GcsUpload {
     async fn finish(&self, last: &Bytes, size: u64) -> Result<Object> {
         let mut session = self.session.lock().await;
         let offset = session.end;
-        let mut seen = session.seen.clone();
+        let mut seen = session.seen;
         seen.update(last);
         let sum = written(seen.finalize());
         let object = self.send(&mut session, offset, last, Some((size, &sum))).await?;
