@@ -107,7 +107,8 @@ fn findings(status: &Status, acks: &[Ack]) -> String {
         let ack = ack::of(acks, finding)?;
         Some(format!("\n         acknowledged by {} until {}: {}", ack.by, moment(ack.until), ack.why))
     };
-    status.findings().iter().map(|finding| format!("\n\n{}{}", told(finding), known(finding).unwrap_or_default())).collect()
+    let lines: Vec<_> = status.findings().iter().map(|finding| told(finding) + &known(finding).unwrap_or_default()).collect();
+    lines.iter().flat_map(|line| ["\n\n", line]).collect()
 }
 
 /// One finding in three lines: what, what to type, where to read on.

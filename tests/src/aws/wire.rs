@@ -53,6 +53,9 @@ impl Call {
             params.insert("snapshot".to_owned(), (*parts.first()?).to_owned());
             params.extend(parts.get(2).map(|index| ("block".to_owned(), (*index).to_owned())));
         }
+        if service == "scheduler" && *method == hyper::Method::GET && uri.path().starts_with("/schedules/") {
+            "GetSchedule".clone_into(&mut action);
+        }
         if service == "backup" {
             // `/restore-jobs/`, `/restore-jobs/ID` and `/restore-jobs/ID/validations`.
             let parts: Vec<_> = uri.path().split('/').filter(|part| !part.is_empty()).collect();

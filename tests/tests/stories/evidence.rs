@@ -142,7 +142,7 @@ async fn a_drill_whose_key_cannot_be_read_keeps_its_verdict_and_says_that_nobody
     assert!(alert.len() == 1 && alert[0].contains("warning orders-db: the evidence of the last drill is not signed"), "{alert:?}");
     day(&world, Some(&key)).await;
     FreshnessChecker::default().run(&env(&world, Some(&key), &SideEffects::default())).await.unwrap();
-    assert_eq!(told(&world), ["note orders-db: evidence-unsigned is over"]);
+    assert_eq!(told(&world), ["note orders-db: evidence-unsigned is over after 1d"]);
 }
 
 #[tokio::test]

@@ -24,18 +24,20 @@ type Asked = (Method, String, HeaderMap, Value);
 /// Says what is wrong with a request; none where it is as the contract asks.
 type Contract = fn(&Asked) -> Option<(u16, String)>;
 
+/// An answer that comes before the good ones: status, body, `Retry-After`.
+type Trouble = (u16, &'static str, &'static str);
+
 /// A service.
 #[derive(Clone)]
 struct Service {
     contract: Contract,
     good: (u16, &'static str),
-    /// Answers that come first: status, body, `Retry-After`.
-    trouble: Arc<Mutex<VecDeque<(u16, &'static str, &'static str)>>>,
+    trouble: Arc<Mutex<VecDeque<Trouble>>>,
     asked: Arc<Mutex<Vec<Asked>>>,
 }
 
 impl Service {
-    async fn start(contract: Contract, good: (u16, &'static str), trouble: &[(u16, &'static str, &'static str)]) -> (Self, String) {
+    async fn start(contract: Contract, good: (u16, &'static str), trouble: &[Trouble]) -> (Self, String) {
         let service = Self { contract, good, trouble: Arc::new(Mutex::new(trouble.iter().copied().collect())), asked: Arc::default() };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
