@@ -13,6 +13,7 @@ mod s3;
 mod sns;
 
 pub use notice::{Concern, Notice, Subject};
+#[cfg(feature = "aws")]
 pub(crate) use notice::{SOURCE, STATE_CHANGE};
 
 use crate::{
