@@ -4,6 +4,9 @@
 //! Each tick is a process of its own, as a Lambda's is, and what it writes goes to a folder: its memory is the function's,
 //! with the answers that the crowd is making up meanwhile, and with nothing that a vault would hold.
 //!
+//! `tick s3 [MEMBERS [BACKUPS]]` lets the checker look at a vault behind the S3 protocol, which another process serves without
+//! delay, and ends with 1 when a look at what is known takes longer than 10 s or more than 200 MiB.
+//!
 //! `tick [MEMBERS [BACKUPS]]`. Ends with 1 when it takes more than 256 MiB, or longer than an invocation may.
 
 use freshness_checker::FreshnessChecker;
@@ -26,6 +29,11 @@ const LONGEST: Duration = Duration::from_secs(900);
 /// The argument that makes this the process of one row: its number, the folder and the two sizes follow.
 const ROW: &str = "--row";
 
+/// What a look over a fast S3 server may take.
+const FAST: (Duration, u64) = (Duration::from_secs(10), 200);
+/// The argument that makes this the process of one look over S3: the server's address and the two sizes follow.
+const LOOK: &str = "--look";
+
 const ROWS: [(&str, Tick); 4] = [
     ("freshness-checker, the first time", Tick::Check),
     ("freshness-checker, from then on", Tick::Check),
@@ -47,10 +55,48 @@ async fn main() -> ExitCode {
         let (row, folder) = (number(1).expect("a row"), args.get(2).expect("a folder"));
         let (members, backups) = (number(3).expect("members"), number(4).expect("backups"));
         one(ROWS[row], Path::new(folder), members, backups).await
+    } else if args.first().is_some_and(|arg| arg == LOOK) {
+        let server = args.get(1).and_then(|address| address.parse().ok()).expect("an address");
+        look(server, number(2).expect("members"), number(3).expect("backups")).await
+    } else if args.first().is_some_and(|arg| arg == "s3") {
+        over_s3(number(1).unwrap_or(1_000), number(2).unwrap_or(400)).await
     } else {
         all(number(0).unwrap_or(1_000), number(1).unwrap_or(100))
     };
     if met { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Two looks at a vault that this process serves: each is a process of its own.
+async fn over_s3(members: usize, backups: usize) -> bool {
+    let folder = tempfile::tempdir().expect("a folder");
+    let crowd = Crowd::of(members, backups, Duration::ZERO).kept_in(folder.path());
+    println!("a look at {members} databases with {backups} backups and {} records each, over S3\n", crowd.records());
+    let (calls, server) = (crowd.calls.clone(), crowd.served().await.to_string());
+    let program = std::env::current_exe().expect("this program");
+    let mut met = true;
+    for _ in 0..2 {
+        let sizes = [members, backups].map(|number| number.to_string());
+        let status = tokio::process::Command::new(&program).arg(LOOK).arg(&server).args(sizes).status().await.expect("a process");
+        let Counted { lists, gets, heads, puts, .. } = calls.take();
+        println!("    pages of listings {lists}, objects read {gets}, looked at {heads}, written {puts}\n");
+        // The first look reads everything, once; what counts is every look from then on.
+        met = status.success();
+    }
+    met
+}
+
+async fn look(server: std::net::SocketAddr, members: usize, backups: usize) -> bool {
+    lastgood_core::providers::tls::settle();
+    let crowd = Crowd::of(members, backups, Duration::ZERO);
+    let (began, cpu) = (Instant::now(), cpu_seconds());
+    let env = crowd.env_over_s3(server).await;
+    let status = FreshnessChecker::default().run(&env).await.expect("a status");
+    assert_eq!(status.assets.len(), members);
+    let urgent: Vec<_> = status.findings().into_iter().filter(|finding| finding.severity > Severity::Note).take(3).collect();
+    assert!(urgent.is_empty(), "{urgent:?}");
+    let (took, peak) = (began.elapsed(), peak_mebibytes());
+    println!("freshness-checker: {:.1} s, of which {:.1} s ours, {peak} MiB", took.as_secs_f64(), cpu_seconds() - cpu);
+    took <= FAST.0 && peak <= FAST.1
 }
 
 /// Every row, one process after the other.

@@ -5,6 +5,7 @@
 
 mod cloud;
 mod records;
+mod served;
 mod vault;
 
 use lastgood_core::{
@@ -118,8 +119,17 @@ impl Crowd {
 
     /// What a function gets, once its host has looked who belongs to the fleet.
     pub async fn env(&self) -> Env {
+        self.env_with(Vault::new(Arc::new(self.clone()))).await
+    }
+
+    /// The same, with a vault that is reached by the S3 protocol.
+    pub async fn env_over_s3(&self, server: std::net::SocketAddr) -> Env {
+        let s3 = lastgood_core::providers::aws::S3::new(place(), crate::s3::settings_for(server)).expect("a place in S3");
+        self.env_with(Vault::new(Arc::new(s3))).await
+    }
+
+    async fn env_with(&self, vault: Vault) -> Env {
         let config = Config::parse(CONFIG, "lastgood.yaml").expect("a config");
-        let vault = Vault::new(Arc::new(self.clone()));
         let config = fleet::expanded(&config, &vault, self).await;
         Env {
             config: Arc::new(config),
