@@ -1,6 +1,8 @@
 //! The page that on-call opens: what it says first, that it asks the network for nothing, that it stays small, and that
 //! nobody is kept out of it.
 
+mod acks;
+
 use freshness_checker::{
     FreshnessChecker, look,
     page::{Evidence as Where, page},
