@@ -18,7 +18,7 @@ use serde::Serialize;
 
 /// What became of one letter.
 #[derive(Debug, Serialize)]
-struct Sent {
+struct Posted {
     channel: String,
     sent: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -35,7 +35,7 @@ pub async fn email(env: &Env, form: Form) -> Result<Exit> {
             Some(hint) => format!("{}; {hint}", error.full()),
             None => error.full(),
         });
-        all.push(Sent { channel: notifier.channel().to_owned(), sent: reason.is_none(), reason });
+        all.push(Posted { channel: notifier.channel().to_owned(), sent: reason.is_none(), reason });
     }
     if all.is_empty() {
         return Err(
@@ -45,7 +45,7 @@ pub async fn email(env: &Env, form: Form) -> Result<Exit> {
     match form {
         Form::Programs => say_json(&all)?,
         Form::People => {
-            for Sent { channel, reason, .. } in &all {
+            for Posted { channel, reason, .. } in &all {
                 say(&match reason {
                     None => format!("{channel} took the report"),
                     Some(reason) => format!("{channel} did not take the report: {reason}"),

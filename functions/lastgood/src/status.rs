@@ -106,7 +106,8 @@ fn findings(status: &Status, acks: &Acks) -> String {
         let ack = acks.of(finding, status.checked_at)?;
         Some(format!("\n         acknowledged by {} until {}: {}", ack.by, moment(ack.until), ack.why))
     };
-    status.findings().iter().map(|finding| format!("\n\n{}{}", told(finding), known(finding).unwrap_or_default())).collect()
+    let said = |finding: &Finding| format!("\n\n{}{}", told(finding), known(finding).unwrap_or_default());
+    status.findings().iter().map(said).collect::<Vec<_>>().concat()
 }
 
 /// One finding in three lines: what, what to type, where to read on.
