@@ -19,7 +19,7 @@ use lastgood_tests::desk::Desk;
 use std::time::Duration;
 
 /// Somebody knows for two days that billing-db's backup is stale.
-async fn acknowledges(world: &World, severity: Severity, why: &str) {
+pub async fn acknowledges(world: &World, severity: Severity, why: &str) {
     let at = world.clock.now();
     let ack = Ack {
         asset: Some("billing-db".parse().unwrap()),
