@@ -4,11 +4,13 @@
 //! told to whom, and what keys opened for it.
 //! It judges what it sees: a job that says it succeeded is not believed, and what could not be seen is unknown.
 
+mod acks;
 mod beats;
 pub mod page;
 mod plot;
 mod tell;
 
+pub use acks::Acks;
 pub use tell::tell;
 
 use futures::{StreamExt, stream};
@@ -50,7 +52,7 @@ impl Function for FreshnessChecker {
     type Report = Status;
 
     async fn run(self, env: &Env) -> Result<Status> {
-        let looked = look_at_all(env, self.asset.as_ref(), Memory::Kept).await?;
+        let mut looked = look_at_all(env, self.asset.as_ref(), Memory::Kept).await?;
         let (mut status, now) = (looked.status.clone(), looked.status.checked_at);
         if self.asset.is_none()
             && let Some(wrong) = clock(env, &status).await
@@ -62,7 +64,7 @@ impl Function for FreshnessChecker {
             let refused = plot::plot(env, &status).await;
             status = with(status, refused);
         }
-        let undelivered = tell::tell(env, &status, self.asset.as_ref()).await;
+        let undelivered = tell::tell(env, &status, self.asset.as_ref(), &mut looked.acks).await;
         if !undelivered.is_empty() {
             status = with(status, undelivered);
             if self.asset.is_none() {
@@ -97,7 +99,7 @@ pub async fn observe_all(env: &Env, only: Option<&AssetName>) -> Result<Status> 
     look(env, only).await.map(|looked| looked.status)
 }
 
-/// The same, with what became of each asset over the last year: all that the page shows.
+/// The same, with what became of each asset over the last year and what somebody acknowledged: all that the page shows.
 pub async fn look(env: &Env, only: Option<&AssetName>) -> Result<Looked> {
     look_at_all(env, only, Memory::Used).await
 }
@@ -111,6 +113,8 @@ pub struct Looked {
     pub histories: BTreeMap<AssetName, History>,
     /// Assets that are recovered together, in the order of their recovery.
     pub systems: BTreeMap<AssetName, Vec<AssetName>>,
+    /// What somebody acknowledged; nothing where that could not be read.
+    pub acks: Acks,
 }
 
 /// Saves the page, and then the data behind it; returns what could not be, as findings.
@@ -168,7 +172,9 @@ async fn look_at_all(env: &Env, only: Option<&AssetName>, memory: Memory) -> Res
     }
     findings.extend(fleets(&env.config, env.config.fleets_of(only)));
     let systems = env.config.systems.iter().map(|(name, system)| (name.clone(), system.restore_order.clone())).collect();
-    Ok(Looked { status: Status::of(now, assets, findings), histories, systems })
+    // Read last: while everything was looked at, somebody may have said that they know.
+    let acks = Acks::read(env).await;
+    Ok(Looked { status: Status::of(now, assets, findings), histories, systems, acks })
 }
 
 impl Look<'_> {

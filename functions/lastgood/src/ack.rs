@@ -5,7 +5,7 @@ use crate::{
     output::{Form, say, say_json, table::moment},
 };
 use lastgood_core::{
-    catalog::{Key, Status, acks},
+    catalog::{Key, Status},
     clock::after,
     domain::{
         finding::{Finding, FindingKind},
@@ -79,15 +79,4 @@ fn nothing(topic: &Topic, findings: &[Finding]) -> lastgood_core::error::Error {
     let open = if open.is_empty() { "nothing".to_owned() } else { redact::clip(&open.join(", "), 500) };
     not_found(format!("the last check found no {} of {}", topic.kind.slug(), topic.asset.as_ref().map_or("-", AssetName::as_str)))
         .hint(format!("it found: {open}"))
-}
-
-/// The acknowledgements that hold; what cannot be read holds nothing back.
-pub async fn holding(env: &Env) -> Vec<Ack> {
-    let now = env.clock.now();
-    acks(&env.vault).await.map_or_else(|_| Vec::new(), |found| found.good.into_iter().filter(|ack| ack.holds(now)).collect())
-}
-
-/// Whether somebody knows of a finding.
-pub fn of<'a>(acks: &'a [Ack], finding: &Finding) -> Option<&'a Ack> {
-    acks.iter().find(|ack| ack.topic() == Topic::of(finding) && finding.severity <= ack.severity)
 }

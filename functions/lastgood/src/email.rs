@@ -3,7 +3,7 @@
 use crate::{
     output::{Form, say, say_json},
     report::evidence,
-    status::people,
+    status::people_knowing,
 };
 use freshness_checker::{Looked, look, page::page};
 use lastgood_core::{
@@ -70,13 +70,13 @@ fn letter(env: &Env, looked: &Looked) -> Letter {
                 h2 { (headline) }
                 p { "The page beside this letter shows everything as of " (status.checked_at) "." }
                 ul { @for finding in &findings { li { (finding.severity.as_str()) ": " (finding.to_string()) " — next: " code { (finding.command) } } } }
-                pre { (people(status)) }
+                pre { (people_knowing(status, &looked.acks)) }
             }
         }
     };
     Letter {
         subject: format!("Lastgood report: {headline}"),
-        text: format!("{headline}\n\n{}\n", people(status)),
+        text: format!("{headline}\n\n{}\n", people_knowing(status, &looked.acks)),
         html: lastgood_core::redact::text(&body.into_string()),
         page: Some(("lastgood-status.html".to_owned(), page(looked, &evidence(&env.config.vault)))),
     }

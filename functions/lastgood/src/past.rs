@@ -7,7 +7,7 @@ use crate::{
     },
     status::{form_word, in_full},
 };
-use freshness_checker::FreshnessChecker;
+use freshness_checker::{Acks, FreshnessChecker};
 use lastgood_core::{
     catalog::Status,
     clock::Timestamp,
@@ -66,7 +66,8 @@ pub async fn status(env: &Env, only: Option<&AssetName>, at: Timestamp, form: Fo
 
 fn told(past: &Past, in_detail: bool) -> String {
     let mut said = format!("As it was at {}, as far as records tell\n\n", shown(past.status.checked_at));
-    said += &in_full(&past.status);
+    // Records do not tell what was acknowledged then.
+    said += &in_full(&past.status, &Acks::default());
     if in_detail {
         for backups in past.backups.values().filter(|backups| !backups.is_empty()) {
             said += &format!("\n\n{}", listed(backups));

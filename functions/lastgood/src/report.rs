@@ -30,7 +30,7 @@ pub async fn report(env: &Env, html: Option<&Path>, form: Form) -> Result<Exit> 
         (None, Form::Programs) => say_json(status)?,
         (None, Form::People) => {
             say(&format!("How everything stands at {}\n", moment(status.checked_at)))?;
-            say(&in_full(status))?;
+            say(&in_full(status, &looked.acks))?;
         }
     }
     Ok(status.exit())

@@ -2,7 +2,6 @@
 //! be had back of it, in a sentence.
 
 use crate::{
-    ack::{self, holding},
     command::Status as Ask,
     output::{
         Form, say, say_json,
@@ -10,7 +9,7 @@ use crate::{
     },
     past,
 };
-use freshness_checker::observe_all;
+use freshness_checker::{Acks, Looked, look};
 use lastgood_core::{
     catalog::Status,
     domain::{
@@ -30,12 +29,11 @@ pub async fn status(env: &Env, ask: &Ask, form: Form) -> Result<Exit> {
     if let Some(at) = ask.at {
         return past::status(env, ask.asset.as_ref(), at, form).await;
     }
-    let status = observe_all(env, ask.asset.as_ref()).await?;
-    let acknowledged = holding(env).await;
+    let Looked { status, acks, .. } = look(env, ask.asset.as_ref()).await?;
     match (form, &ask.asset) {
-        (Form::Programs, _) => say_json(&Shown { status: &status, acknowledged })?,
-        (Form::People, None) => say(&(listing(&status) + &findings(&status, &acknowledged)))?,
-        (Form::People, Some(_)) => say(&in_full_knowing(&status, &acknowledged))?,
+        (Form::Programs, _) => say_json(&Shown { status: &status, acknowledged: acks.holding(status.checked_at) })?,
+        (Form::People, None) => say(&people_knowing(&status, &acks))?,
+        (Form::People, Some(_)) => say(&in_full(&status, &acks))?,
     }
     Ok(status.exit())
 }
@@ -50,11 +48,7 @@ struct Shown<'a> {
 }
 
 /// The same with what could be had back of each asset, and when that will take too long.
-pub fn in_full(status: &Status) -> String {
-    in_full_knowing(status, &[])
-}
-
-fn in_full_knowing(status: &Status, acks: &[Ack]) -> String {
+pub fn in_full(status: &Status, acks: &Acks) -> String {
     let (mut said, findings) = (listing(status), findings(status, acks));
     for asset in &status.assets {
         let recoverable = asset.recoverable.as_ref().map(|found| found.sentence.as_str());
@@ -68,7 +62,12 @@ fn in_full_knowing(status: &Status, acks: &[Ack]) -> String {
 
 /// The table and what is below it.
 pub fn people(status: &Status) -> String {
-    listing(status) + &findings(status, &[])
+    people_knowing(status, &Acks::default())
+}
+
+/// The same, with who knows of what.
+pub fn people_knowing(status: &Status, acks: &Acks) -> String {
+    listing(status) + &findings(status, acks)
 }
 
 fn listing(status: &Status) -> String {
@@ -102,13 +101,13 @@ fn listing(status: &Status) -> String {
 }
 
 /// Every finding, and who knows of it.
-fn findings(status: &Status, acks: &[Ack]) -> String {
+fn findings(status: &Status, acks: &Acks) -> String {
     let known = |finding: &Finding| {
-        let ack = ack::of(acks, finding)?;
+        let ack = acks.of(finding, status.checked_at)?;
         Some(format!("\n         acknowledged by {} until {}: {}", ack.by, moment(ack.until), ack.why))
     };
-    let lines: Vec<_> = status.findings().iter().map(|finding| told(finding) + &known(finding).unwrap_or_default()).collect();
-    lines.iter().flat_map(|line| ["\n\n", line]).collect()
+    let said = |finding: &Finding| format!("\n\n{}{}", told(finding), known(finding).unwrap_or_default());
+    status.findings().iter().map(said).collect::<Vec<_>>().concat()
 }
 
 /// One finding in three lines: what, what to type, where to read on.

@@ -1,6 +1,6 @@
 //! A year of so many assets: nightly backups at two other places, weekly drills, and now and then a night that went wrong.
 
-use freshness_checker::Looked;
+use freshness_checker::{Acks, Looked};
 use lastgood_core::{
     catalog::Status,
     clock::{Timestamp, before},
@@ -27,7 +27,7 @@ pub fn looked(assets: u64, days: u64) -> Looked {
     }
     let system = all.iter().take(3).map(|one: &AssetStatus| one.asset.clone()).collect();
     let systems = BTreeMap::from([("checkout".parse().expect("a name"), system)]);
-    Looked { status: Status::of(now, all, Vec::new()), histories, systems }
+    Looked { status: Status::of(now, all, Vec::new()), histories, systems, acks: Acks::default() }
 }
 
 /// Noise that is the same every time.

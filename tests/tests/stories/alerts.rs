@@ -3,7 +3,7 @@
 mod heartbeat;
 mod never_lost;
 
-use freshness_checker::FreshnessChecker;
+use freshness_checker::{Acks, FreshnessChecker};
 use lastgood_core::{
     catalog::{Key, Status, acks, decode, encode},
     clock::{Clock, after},
@@ -208,7 +208,7 @@ async fn a_finding_that_gets_worse_breaks_its_acknowledgement() {
     let mut status = town.checks().await;
     let finding = status.assets[0].findings.iter_mut().find(|finding| finding.kind == kind).unwrap();
     finding.severity = Severity::Critical;
-    freshness_checker::tell(&town.env(), &status, None).await;
+    freshness_checker::tell(&town.env(), &status, None, &mut Acks::read(&town.env()).await).await;
     let (readers, pager) = (lines(&town.readers), lines(&town.pager));
     assert!(readers[0].starts_with("worse critical") && pager[0].starts_with("new critical"), "{readers:?} {pager:?}");
     let kept = acks(&town.env().vault).await.unwrap().good;
@@ -312,7 +312,7 @@ async fn what_cannot_be_seen_is_not_over() {
         "https://example.com/runbook",
     );
     *orders = unseen;
-    freshness_checker::tell(&town.env(), &status, None).await;
+    freshness_checker::tell(&town.env(), &status, None, &mut Acks::read(&town.env()).await).await;
     let pager = lines(&town.pager);
     assert!(
         pager.iter().all(|line| !line.contains("is over")) && pager.iter().any(|line| line.contains("could not be looked at")),

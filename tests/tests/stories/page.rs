@@ -1,6 +1,8 @@
 //! The page that on-call opens: what it says first, that it asks the network for nothing, that it stays small, and that
 //! nobody is kept out of it.
 
+mod acks;
+
 use freshness_checker::{
     FreshnessChecker, look,
     page::{Evidence as Where, page},
@@ -182,6 +184,7 @@ fn however_many_findings_there_are_the_page_stays_readable() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_is_kept_out_of_the_page_on_a_phone_or_at_a_desk_in_light_or_in_dark_and_it_asks_for_nothing() {
     let world = world();
+    acks::acknowledges(&world, Severity::Critical, &"a long reason ".repeat(30)).await;
     let looked = look(&world.env(), None).await.unwrap();
     let mut large = year::looked(8, 365);
     large.status.findings.push(Finding::new(FindingKind::HandOperated, Severity::Note, "a".repeat(300), "lastgood status"));

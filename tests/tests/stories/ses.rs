@@ -49,6 +49,7 @@ async fn r35_a_letter_that_ses_does_not_take_is_an_error_and_one_from_a_verified
 
 /// Verifies a sender, as its owner would in the console.
 async fn verify(moto: &S3Server, sender: &str) {
+    lastgood_core::providers::tls::settle();
     let scope = "AWS4-HMAC-SHA256 Credential=test/20261120/eu-west-1/ses/aws4_request, SignedHeaders=host, Signature=x";
     let asked = reqwest::Client::builder().no_proxy().build().unwrap().post(format!("http://{}/v2/email/identities", moto.address()));
     let answer = asked.header("authorization", scope).json(&json!({ "EmailIdentity": sender })).send().await.unwrap();

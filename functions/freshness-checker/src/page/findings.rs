@@ -1,15 +1,15 @@
-//! What somebody must know, worst first, each with what to type and where to read on.
+//! What somebody must know, worst first, each with who knows of it already, what to type and where to read on.
 
-use super::words;
-use lastgood_core::domain::finding::Finding;
+use super::{maybe, words};
+use lastgood_core::domain::{finding::Finding, tell::Ack};
 use maud::{Markup, html};
 use std::collections::BTreeMap;
 
 /// As many are told one by one; of more, each row of an asset still shows its state.
 const MOST: usize = 200;
 
-/// Shows the findings. What was acknowledged will stand in a list of its own below these.
-pub fn section(findings: &[Finding]) -> Markup {
+/// Shows the findings. One that is acknowledged keeps its place and how bad it is: it is quiet, not gone.
+pub fn section<'a>(findings: &[Finding], known: impl Fn(&Finding) -> Option<&'a Ack>) -> Markup {
     if findings.is_empty() {
         return Markup::default();
     }
@@ -17,7 +17,7 @@ pub fn section(findings: &[Finding]) -> Markup {
     html! {
         section aria-labelledby="findings" {
             h2 id="findings" { "What somebody must know" }
-            ul.findings { @for finding in told { (item(finding)) } }
+            ul.findings { @for finding in told { (item(finding, known(finding))) } }
             @if !rest.is_empty() {
                 p { (rest.len()) " more are not shown here (" (kinds(rest)) "). " code { "lastgood status" } " tells all of them." }
             }
@@ -25,7 +25,7 @@ pub fn section(findings: &[Finding]) -> Markup {
     }
 }
 
-fn item(finding: &Finding) -> Markup {
+fn item(finding: &Finding, ack: Option<&Ack>) -> Markup {
     html! {
         li class=(words::severity(finding.severity)) {
             p {
@@ -35,8 +35,15 @@ fn item(finding: &Finding) -> Markup {
                     None => { " " (finding.sentence) }
                 }
             }
+            (maybe(ack, acknowledged))
             p.next { "Type " code { (finding.command) } " · " (runbook(finding)) }
         }
+    }
+}
+
+fn acknowledged(ack: &Ack) -> Markup {
+    html! {
+        p.next { "acknowledged by " (ack.by) " until " time datetime=(ack.until) { (words::moment(ack.until)) } ": " (ack.why) }
     }
 }
 

@@ -39,6 +39,8 @@ pub fn page(looked: &Looked, evidence: &Evidence) -> String {
     let status = &looked.status;
     let findings = status.findings();
     let urgent = findings.iter().filter(|finding| finding.severity > Severity::Note).count();
+    let known =
+        findings.iter().filter(|finding| finding.severity > Severity::Note && looked.acks.of(finding, status.checked_at).is_some()).count();
     let worst = if urgent == 0 { State::Good } else { status.overall.state };
     html! {
         (DOCTYPE)
@@ -60,10 +62,11 @@ pub fn page(looked: &Looked, evidence: &Evidence) -> String {
                     p.lead {
                         strong { (status.overall.good) " of " (status.overall.assets) } " assets are good. Looked at "
                         time datetime=(status.checked_at) { (moment(status.checked_at)) } "."
+                        @if known > 0 { " Somebody knows of " (known) " of the findings." }
                     }
                 }
                 main {
-                    (findings::section(&findings))
+                    (findings::section(&findings, |finding| looked.acks.of(finding, status.checked_at)))
                     (groups::section(looked, evidence))
                 }
                 footer { p { "Ages are as of the look above. The data behind this page lie beside it in " code { "status.json" } "." } }

@@ -4,10 +4,9 @@
 //! all. A channel that refuses is a finding of its own, what it should have heard goes to the next, and it is tried again by
 //! the next check. A slow channel keeps nobody waiting but itself.
 
-mod acks;
 mod delivery;
 
-use acks::Acks;
+use crate::Acks;
 use delivery::{Channel, Delivery, deliver};
 use lastgood_core::{
     catalog::{Key, Status},
@@ -29,20 +28,20 @@ pub(crate) struct Telling<'a> {
     status: &'a Status,
     only: Option<&'a AssetName>,
     told: Memory,
-    acks: Acks,
+    acks: &'a mut Acks,
     now: Timestamp,
     unsaved: Option<String>,
 }
 
-/// Tells every channel what it is owed; returns what could not be delivered, as findings.
-pub async fn tell(env: &Env, status: &Status, only: Option<&AssetName>) -> Vec<Finding> {
+/// Tells every channel what it is owed, but for what is acknowledged, and ends the acknowledgements whose time has come.
+/// Returns what could not be delivered, as findings.
+pub async fn tell(env: &Env, status: &Status, only: Option<&AssetName>, acks: &mut Acks) -> Vec<Finding> {
     if env.notifiers.is_empty() && env.config.heartbeat.is_none() {
         return Vec::new();
     }
     // Better told twice than not at all.
     let mut told = env.vault.load::<Memory>(&Key::Told).await.ok().flatten().map(|stored| stored.record).unwrap_or_default();
     renamed(env, &mut told);
-    let acks = Acks::read(env).await;
     let mut telling = Telling { env, status, only, told, acks, now: status.checked_at, unsaved: None };
     telling.all().await
 }
@@ -84,13 +83,13 @@ impl Telling<'_> {
     }
 
     async fn end_acks(&mut self, findings: &[Finding], looked: impl Fn(&Self, &Topic) -> bool) {
-        let mut acks = std::mem::take(&mut self.acks);
+        let mut acks = std::mem::take(self.acks);
         acks.end(self.env, findings, |topic| looked(self, topic), self.now).await;
-        self.acks = acks;
+        *self.acks = acks;
     }
 
     fn cases(&self, findings: &[Finding]) -> BTreeMap<Topic, Case> {
-        cases(findings, |asset| self.fleet(asset), &self.told.since, |finding| self.acks.quiet(finding, self.now), self.now)
+        cases(findings, |asset| self.fleet(asset), &self.told.since, |finding| self.acks.of(finding, self.now).is_some(), self.now)
     }
 
     fn fleet(&self, asset: &AssetName) -> Option<AssetName> {

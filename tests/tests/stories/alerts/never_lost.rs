@@ -78,7 +78,7 @@ async fn lives(filters: [Filter; 3], steps: Vec<Step>) -> Result<(), TestCaseErr
         }
         let standing = findings(&step);
         let status = Status::of(world.clock.now(), Vec::new(), standing.clone());
-        freshness_checker::tell(&env, &status, None).await;
+        freshness_checker::tell(&env, &status, None, &mut freshness_checker::Acks::read(&env).await).await;
         for (n, inbox) in inboxes.iter().enumerate() {
             for alert in inbox.messages().into_iter().flat_map(|message| message.alerts) {
                 let topic = Topic::of(&alert.finding);

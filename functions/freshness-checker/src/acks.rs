@@ -11,10 +11,11 @@ use lastgood_core::{
 };
 
 /// Every acknowledgement that could be read: one that could not makes nothing quiet.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Acks(Vec<Ack>);
 
 impl Acks {
+    /// Reads them; where that fails, nothing is acknowledged.
     pub async fn read(env: &Env) -> Self {
         match catalog::acks(&env.vault).await {
             Ok(found) => {
@@ -30,9 +31,9 @@ impl Acks {
         }
     }
 
-    /// Whether somebody knows of a finding.
-    pub fn quiet(&self, finding: &Finding, now: Timestamp) -> bool {
-        self.0.iter().any(|ack| ack.quiets(finding, now))
+    /// Returns who knows of a finding, if somebody does.
+    pub fn of(&self, finding: &Finding, now: Timestamp) -> Option<&Ack> {
+        self.0.iter().find(|ack| ack.quiets(finding, now))
     }
 
     /// Those that stand.
@@ -41,7 +42,7 @@ impl Acks {
     }
 
     /// Ends those whose finding is over or got worse.
-    pub async fn end(&mut self, env: &Env, findings: &[Finding], looked: impl Fn(&Topic) -> bool, now: Timestamp) {
+    pub(crate) async fn end(&mut self, env: &Env, findings: &[Finding], looked: impl Fn(&Topic) -> bool, now: Timestamp) {
         for ack in &mut self.0 {
             let topic = ack.topic();
             let worst = findings.iter().filter(|finding| Topic::of(finding) == topic).max_by_key(|finding| finding.severity);
