@@ -68,8 +68,7 @@ async fn main() -> ExitCode {
 
 /// Two looks at a vault that this process serves: each is a process of its own.
 async fn over_s3(members: usize, backups: usize) -> bool {
-    let folder = tempfile::tempdir().expect("a folder");
-    let crowd = Crowd::of(members, backups, Duration::ZERO).kept_in(folder.path());
+    let crowd = Crowd::of(members, backups, Duration::ZERO);
     println!("a look at {members} databases with {backups} backups and {} records each, over S3\n", crowd.records());
     let (calls, server) = (crowd.calls.clone(), crowd.served().await.to_string());
     let program = std::env::current_exe().expect("this program");
