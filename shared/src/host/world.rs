@@ -61,7 +61,7 @@ impl World {
         let providers: Arc<dyn Providers> = Arc::new(real);
         let env = Env {
             notifiers: providers::notify::notifiers(&config, &secrets, &clock),
-            monitors: providers::monitor::monitors(&config, &secrets),
+            monitors: providers::monitor::monitors(&config, &secrets, &clock),
             scratch: scratch.path().to_owned(),
             config,
             vault,

@@ -32,7 +32,7 @@ fn world(now: &str, metrics: &str) -> World {
 /// The world with the real monitors that its config names.
 fn watched(world: &World) -> Env {
     let env = world.env();
-    Env { monitors: monitors(&env.config, &env.secrets), ..env }
+    Env { monitors: monitors(&env.config, &env.secrets, &env.clock), ..env }
 }
 
 fn told(world: &World) -> String {

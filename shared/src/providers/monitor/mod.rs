@@ -7,19 +7,20 @@ pub use pushgateway::Gateway;
 pub use textfile::Collected;
 
 use crate::{
+    clock::Clock,
     config::{Config, ProjectId},
     ports::{Monitor, Secrets},
 };
 use std::sync::Arc;
 
 /// Returns every monitor of the config. Touches nothing before the first numbers.
-pub fn monitors(config: &Config, secrets: &Arc<dyn Secrets>) -> Vec<Arc<dyn Monitor>> {
+pub fn monitors(config: &Config, secrets: &Arc<dyn Secrets>, clock: &Arc<dyn Clock>) -> Vec<Arc<dyn Monitor>> {
     let mut monitors: Vec<Arc<dyn Monitor>> = Vec::new();
     if let Some(file) = &config.metrics.textfile {
         monitors.push(Arc::new(Collected::new(file.clone())));
     }
     if let Some(gateway) = &config.metrics.pushgateway {
-        monitors.push(Arc::new(Gateway::new(gateway.clone(), secrets.clone())));
+        monitors.push(Arc::new(Gateway::new(gateway.clone(), secrets.clone(), clock.clone())));
     }
     if let Some(settings) = &config.metrics.cloud_monitoring {
         monitors.push(cloud_monitoring(&settings.project));

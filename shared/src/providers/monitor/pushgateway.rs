@@ -3,28 +3,30 @@
 //! One group, `job="lastgood"`, is replaced as a whole, so that what is no longer there is no longer told.
 
 use crate::{
+    clock::Clock,
     config::Pushgateway,
-    error::{Error, Kind, Result, failed, refused, retry},
+    error::{Result, failed, refused},
     ports::{Monitor, Numbers, Secrets},
-    providers::notify::address,
+    providers::notify::wire::{Wire, any_success, headers},
 };
 use async_trait::async_trait;
-use std::{sync::Arc, time::Duration};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use reqwest::Method;
+use std::sync::Arc;
 use url::{Host, Url};
-
-const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The gateway.
 #[derive(Debug)]
 pub struct Gateway {
     settings: Pushgateway,
     secrets: Arc<dyn Secrets>,
+    wire: Wire,
 }
 
 impl Gateway {
     /// The gateway that these settings name. The password is resolved at each delivery.
-    pub fn new(settings: Pushgateway, secrets: Arc<dyn Secrets>) -> Self {
-        Self { settings, secrets }
+    pub fn new(settings: Pushgateway, secrets: Arc<dyn Secrets>, clock: Arc<dyn Clock>) -> Self {
+        Self { settings, secrets, wire: Wire::new("the Pushgateway", clock) }
     }
 
     fn group(&self) -> Result<Url> {
@@ -42,33 +44,17 @@ impl Monitor for Gateway {
 
     async fn take(&self, numbers: &Numbers) -> Result<()> {
         let url = self.group()?;
-        let addresses = address::resolve(&url).await.map_err(|error| error.during("the Pushgateway"))?;
-        crate::providers::tls::settle();
-        let client = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .timeout(TIMEOUT)
-            .resolve_to_addrs(url.host_str().unwrap_or_default(), &addresses)
-            .build()
-            .map_err(|error| failed("opening the Pushgateway").because(error.without_url()))?;
-        let mut request = client.put(url.clone()).header("content-type", "text/plain; version=0.0.4").body(numbers.text.clone());
+        let mut said = vec![("content-type", "text/plain; version=0.0.4".to_owned())];
         if let Some(password) = &self.settings.password {
             if url.scheme() != "https" && !is_here(&url) {
                 return Err(refused("the Pushgateway's password would go over http").hint("give an https URL"));
             }
             let password = self.secrets.resolve(password).await?;
-            request = request.basic_auth(self.settings.user.as_deref().unwrap_or_default(), Some(password.expose()));
+            let login = format!("{}:{}", self.settings.user.as_deref().unwrap_or_default(), password.expose());
+            said.push(("authorization", format!("Basic {}", STANDARD.encode(login))));
         }
-        let answer = request.send().await.map_err(|error| {
-            let how = if error.is_timeout() { "did not answer in time" } else { "could not be reached" };
-            retry(format!("the Pushgateway {how}")).because(error.without_url())
-        })?;
-        let status = answer.status();
-        if status.is_success() {
-            return Ok(());
-        }
-        let kind = if status.is_server_error() { Kind::Retry } else { Kind::Failed };
-        Err(Error::new(kind, format!("the Pushgateway answered {status}")).hint("look at its log"))
+        let sent = self.wire.send(Method::PUT, &url, numbers.text.as_bytes(), || headers(&said), any_success);
+        sent.await.map(drop)
     }
 }
 

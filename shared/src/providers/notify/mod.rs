@@ -13,7 +13,7 @@ mod slack;
 #[cfg(feature = "smtp")]
 mod smtp;
 mod webhook;
-mod wire;
+pub(super) mod wire;
 
 pub use pagerduty::Pagerduty;
 pub use ping::{Vital, ping, reach};

@@ -8,14 +8,14 @@ use crate::{
 };
 use reqwest::{
     Method,
-    header::{HeaderMap, RETRY_AFTER},
+    header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER},
 };
 use sha2::{Digest, Sha256};
 use std::{sync::Arc, time::Duration};
 use url::Url;
 
 /// How long an answer may take.
-pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
+pub(in crate::providers) const TIMEOUT: Duration = Duration::from_secs(10);
 const ATTEMPTS: u32 = 3;
 /// A receiver that wants a longer pause gets it until the next check.
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
@@ -24,30 +24,30 @@ const ANSWER: usize = 4 << 10;
 
 /// How requests go out.
 #[derive(Debug, Clone)]
-pub(super) struct Wire {
+pub(in crate::providers) struct Wire {
     /// The receiver, as errors call it: `the webhook`.
-    pub(super) whom: &'static str,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) timeout: Duration,
+    pub(in crate::providers) whom: &'static str,
+    pub(in crate::providers) clock: Arc<dyn Clock>,
+    pub(in crate::providers) timeout: Duration,
 }
 
 /// What was answered.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) body: String,
+pub(in crate::providers) struct Answer {
+    pub(in crate::providers) status: u16,
+    pub(in crate::providers) body: String,
 }
 
 /// What an answer means: it was taken, or an error that says whether trying again can help.
-pub(super) type Judge = fn(&Answer) -> Result<()>;
+pub(in crate::providers) type Judge = fn(&Answer) -> Result<()>;
 
 impl Wire {
-    pub(super) fn new(whom: &'static str, clock: Arc<dyn Clock>) -> Self {
+    pub(in crate::providers) fn new(whom: &'static str, clock: Arc<dyn Clock>) -> Self {
         Self { whom, clock, timeout: TIMEOUT }
     }
 
     /// Sends a request until it is taken or trying again cannot help. `headers` are made anew for each attempt.
-    pub(super) async fn send(
+    pub(in crate::providers) async fn send(
         &self,
         method: Method,
         url: &Url,
@@ -90,9 +90,13 @@ impl Wire {
         // Looked up anew each time, and pinned: what was judged is where the request goes.
         let addresses = address::resolve(url).await.map_err(|error| (error.during(whom), None))?;
         let client = client(url, &addresses, self.timeout).map_err(|error| (error, None))?;
+        let named = headers.contains_key(CONTENT_TYPE);
         let mut request = client.request(method, url.clone()).headers(headers);
         if !body.is_empty() {
-            request = request.header("content-type", "application/json").body(body.to_vec());
+            request = request.body(body.to_vec());
+            if !named {
+                request = request.header(CONTENT_TYPE, "application/json");
+            }
         }
         let mut answer = request.send().await.map_err(|error| {
             let kind = if error.is_timeout() { "did not answer in time" } else { "could not be reached" };
@@ -114,12 +118,12 @@ impl Wire {
 }
 
 /// Whether a status says that trying again can help.
-pub(super) fn passing(status: u16) -> bool {
+pub(in crate::providers) fn passing(status: u16) -> bool {
     status >= 500 || matches!(status, 408 | 425 | 429)
 }
 
 /// What a refusal by status is, with a hint of the receiver's own.
-pub(super) fn refusal(answer: &Answer, hint: &str) -> Error {
+pub(in crate::providers) fn refusal(answer: &Answer, hint: &str) -> Error {
     let kind = if passing(answer.status) { Kind::Retry } else { Kind::Failed };
     let hint = if (300..400).contains(&answer.status) { "redirects are not followed: name the final URL" } else { hint };
     let named = reqwest::StatusCode::from_u16(answer.status).map_or_else(|_| answer.status.to_string(), |status| status.to_string());
@@ -127,7 +131,7 @@ pub(super) fn refusal(answer: &Answer, hint: &str) -> Error {
 }
 
 /// Any 2xx is a delivery.
-pub(super) fn any_success(answer: &Answer) -> Result<()> {
+pub(in crate::providers) fn any_success(answer: &Answer) -> Result<()> {
     if (200..300).contains(&answer.status) { Ok(()) } else { Err(refusal(answer, "look at the receiver's log")) }
 }
 
@@ -150,7 +154,7 @@ fn pause(body: &[u8], attempt: u32) -> Duration {
 }
 
 /// Headers of constant names.
-pub(super) fn headers(pairs: &[(&'static str, String)]) -> Result<HeaderMap> {
+pub(in crate::providers) fn headers(pairs: &[(&'static str, String)]) -> Result<HeaderMap> {
     let mut map = HeaderMap::new();
     for (name, value) in pairs {
         let mut value = reqwest::header::HeaderValue::from_str(value).map_err(|error| failed("writing a header").because(error))?;
