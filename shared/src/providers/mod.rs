@@ -17,6 +17,8 @@ pub mod probe;
 mod real;
 mod secrets;
 pub mod tls;
+#[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
+mod transfer;
 mod whole;
 
 pub use real::Real;

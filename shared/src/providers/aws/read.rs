@@ -4,19 +4,12 @@ use super::{bucket::S3, error::Asked, pause};
 use crate::{
     error::{Error, Kind, Result, corrupt, failed, invalid},
     ports::{ByteStream, Version},
-    providers::whole::Whole,
+    providers::transfer::{self, Broken, TRIES, stream},
 };
+use async_trait::async_trait;
 use aws_sdk_s3::{operation::get_object::GetObjectOutput, primitives::ByteStream as Body};
 use bytes::Bytes;
-use std::{io, ops::Range};
-use tokio::sync::mpsc;
-use tokio_util::io::StreamReader;
-
-/// How often a transfer may break without a byte of progress in between.
-const TRIES: u32 = 5;
-
-/// Chunks read ahead while the reader is busy. The connection hands out up to 400 KiB at a time, so at most about 3 MiB.
-const AHEAD: usize = 8;
+use std::ops::Range;
 
 /// Returns a small object whole.
 pub(super) async fn get(bucket: &S3, full: &str, most: u64) -> Result<Option<(Bytes, Version)>> {
@@ -51,72 +44,36 @@ pub(super) async fn read(bucket: &S3, full: String, range: Option<Range<u64>>) -
         return Err(corrupt(format!("{full}: {came} bytes came where {wanted} from {start} on were asked for")));
     }
     let version = opened.e_tag.filter(|etag| !etag.is_empty()).ok_or_else(|| failed(format!("{full} has no state")))?;
-    let (send, receive) = mpsc::channel(AHEAD);
-    let transfer = Transfer { bucket: bucket.clone(), full: full.clone(), version, rest: start..start + wanted };
-    tokio::spawn(transfer.run(opened.body, send));
-    let chunks = futures::stream::unfold(receive, |mut receive| async move { receive.recv().await.map(|chunk| (chunk, receive)) });
-    Ok(Box::pin(Whole { what: full, left: wanted, inner: StreamReader::new(Box::pin(chunks)) }))
+    let source = Source { bucket: bucket.clone(), full, version };
+    Ok(stream(source, opened.body, start..start + wanted))
 }
 
-/// A transfer under way.
-struct Transfer {
+/// An object in one state.
+struct Source {
     bucket: S3,
     full: String,
     version: String,
-    rest: Range<u64>,
 }
 
-impl Transfer {
-    /// Hands every chunk on, opening the rest anew when the connection breaks. Ends when nobody reads any more.
-    async fn run(mut self, mut body: Body, send: mpsc::Sender<io::Result<Bytes>>) {
-        let mut tries = 1;
-        while !self.rest.is_empty() {
-            let broken = match body.next().await {
-                Some(Ok(mut chunk)) => {
-                    let left = usize::try_from(self.rest.end - self.rest.start).unwrap_or(usize::MAX);
-                    chunk.truncate(left);
-                    self.rest.start += chunk.len() as u64;
-                    tries = 1;
-                    if send.send(Ok(chunk)).await.is_err() {
-                        return;
-                    }
-                    continue;
-                }
-                Some(Err(error)) => Error::new(Kind::Retry, format!("reading {}", self.full)).because(error),
-                None => Error::new(Kind::Retry, format!("reading {}: the connection ended early", self.full)),
-            };
-            if tries == TRIES {
-                let _ = send.send(Err(broken.into())).await;
-                return;
-            }
-            pause(tries).await;
-            tries += 1;
-            match self.reopen().await {
-                Ok(again) => body = again,
-                Err(error) => {
-                    let _ = send.send(Err(error.into())).await;
-                    return;
-                }
-            }
-        }
-    }
-}
+#[async_trait]
+impl transfer::Source for Source {
+    type Body = Body;
 
-impl Transfer {
-    /// Opens what is still to come, if it is still the same object.
-    async fn reopen(&self) -> Result<Body> {
-        match open(&self.bucket, &self.full, Some(self.rest.clone()), Some(&self.version)).await {
-            // Not every store heeds If-Match, nor Range.
-            Ok(opened) if opened.e_tag() != Some(&self.version) => Err(self.replaced()),
-            Ok(opened) if length(&self.full, &opened)? == self.rest.end - self.rest.start => Ok(opened.body),
-            Ok(_) => Err(failed(format!("reading {}: the store does not go on where it was asked to", self.full))),
-            Err(error) if matches!(error.kind(), Kind::Conflict | Kind::NotFound) => Err(self.replaced()),
-            Err(error) => Err(error),
-        }
+    fn what(&self) -> &str {
+        &self.full
     }
 
-    fn replaced(&self) -> Error {
-        corrupt(format!("{} was replaced or removed while it was read", self.full))
+    async fn open(&self, rest: Range<u64>) -> Result<transfer::Opened<Body>> {
+        let opened = open(&self.bucket, &self.full, Some(rest), Some(&self.version)).await?;
+        // Not every store heeds If-Match, nor Range.
+        let same = opened.e_tag() == Some(&self.version);
+        // Of another object, nobody needs the length.
+        let length = if same { length(&self.full, &opened)? } else { 0 };
+        Ok(transfer::Opened { length, same, body: opened.body })
+    }
+
+    async fn next(body: &mut Body) -> Result<Option<Bytes>, Broken> {
+        Ok(body.next().await.transpose()?)
     }
 }
 

@@ -7,18 +7,15 @@ use super::{
 use crate::{
     error::{Kind, Result, corrupt, failed, invalid, retry},
     ports::{ByteStream, Version},
-    providers::{again::pause, whole::Whole},
+    providers::{
+        again::pause,
+        transfer::{self, Broken, TRIES, stream},
+    },
 };
+use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use reqwest::Method;
-use std::{io, ops::Range};
-use tokio::sync::mpsc;
-use tokio_util::io::StreamReader;
-
-/// How often a transfer may break without a byte of progress in between.
-const TRIES: u32 = 5;
-/// Chunks read ahead while the reader is busy: at most about 3 MiB.
-const AHEAD: usize = 8;
+use std::ops::Range;
 
 /// A body under way, and what its headers say.
 struct Opened {
@@ -66,65 +63,32 @@ pub(super) async fn read(bucket: &Blobs, full: String, range: Option<Range<u64>>
     if opened.length != wanted {
         return Err(corrupt(format!("{full}: {} bytes came where {wanted} from {start} on were asked for", opened.length)));
     }
-    let (send, receive) = mpsc::channel(AHEAD);
-    let transfer = Transfer { bucket: bucket.clone(), full: full.clone(), etag: opened.etag, rest: start..start + wanted };
-    tokio::spawn(transfer.run(opened.body, send));
-    let chunks = futures::stream::unfold(receive, |mut receive| async move { receive.recv().await.map(|chunk| (chunk, receive)) });
-    Ok(Box::pin(Whole { what: full, left: wanted, inner: StreamReader::new(Box::pin(chunks)) }))
+    let source = Source { bucket: bucket.clone(), full, etag: opened.etag };
+    Ok(stream(source, opened.body, start..start + wanted))
 }
 
-/// A transfer under way.
-struct Transfer {
+/// A blob in one state.
+struct Source {
     bucket: Blobs,
     full: String,
     etag: String,
-    rest: Range<u64>,
 }
 
-impl Transfer {
-    /// Hands every chunk on, opening the rest anew when the connection breaks. Ends when nobody reads any more.
-    async fn run(mut self, mut body: reqwest::Response, send: mpsc::Sender<io::Result<Bytes>>) {
-        let mut tries = 1;
-        while !self.rest.is_empty() {
-            let broken = match body.chunk().await {
-                Ok(Some(mut chunk)) => {
-                    chunk.truncate(usize::try_from(self.rest.end - self.rest.start).unwrap_or(usize::MAX));
-                    self.rest.start += chunk.len() as u64;
-                    tries = 1;
-                    if send.send(Ok(chunk)).await.is_err() {
-                        return;
-                    }
-                    continue;
-                }
-                Ok(None) => retry(format!("reading {}: the connection ended early", self.full)),
-                Err(error) => retry(format!("reading {}", self.full)).because(error.without_url()),
-            };
-            if tries == TRIES {
-                let _ = send.send(Err(broken.into())).await;
-                return;
-            }
-            pause(tries).await;
-            tries += 1;
-            match self.reopen().await {
-                Ok(again) => body = again,
-                Err(error) => {
-                    let _ = send.send(Err(error.into())).await;
-                    return;
-                }
-            }
-        }
+#[async_trait]
+impl transfer::Source for Source {
+    type Body = reqwest::Response;
+
+    fn what(&self) -> &str {
+        &self.full
     }
 
-    /// Opens what is still to come, if it is still the same object.
-    async fn reopen(&self) -> Result<reqwest::Response> {
-        let replaced = || corrupt(format!("{} was replaced or removed while it was read", self.full));
-        match open(&self.bucket, &self.full, Some(self.rest.clone()), Some(&self.etag)).await {
-            Ok(opened) if opened.etag != self.etag => Err(replaced()),
-            Ok(opened) if opened.length == self.rest.end - self.rest.start => Ok(opened.body),
-            Ok(_) => Err(failed(format!("reading {}: the store does not go on where it was asked to", self.full))),
-            Err(error) if matches!(error.kind(), Kind::Conflict | Kind::NotFound) => Err(replaced()),
-            Err(error) => Err(error),
-        }
+    async fn open(&self, rest: Range<u64>) -> Result<transfer::Opened<Self::Body>> {
+        let Opened { body, length, etag } = open(&self.bucket, &self.full, Some(rest), Some(&self.etag)).await?;
+        Ok(transfer::Opened { body, length, same: etag == self.etag })
+    }
+
+    async fn next(body: &mut Self::Body) -> Result<Option<Bytes>, Broken> {
+        body.chunk().await.map_err(|error| error.without_url().into())
     }
 }
 

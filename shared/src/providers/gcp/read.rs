@@ -9,18 +9,15 @@ use super::{
 use crate::{
     error::{Error, Kind, Result, corrupt, failed, invalid, retry},
     ports::{ByteStream, Version},
-    providers::{again::pause, whole::Whole},
+    providers::{
+        again::pause,
+        transfer::{self, Broken, TRIES, stream},
+    },
 };
+use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use crc_fast::Digest;
-use std::{io, ops::Range};
-use tokio::sync::mpsc;
-use tokio_util::io::StreamReader;
-
-/// How often a transfer may break without a byte of progress in between.
-const TRIES: u32 = 5;
-/// Chunks read ahead while the reader is busy: at most about 3 MiB.
-const AHEAD: usize = 8;
+use std::ops::Range;
 
 /// A body under way, and what its headers say.
 struct Opened {
@@ -76,75 +73,40 @@ pub(super) async fn read(bucket: &Gcs, full: String, range: Option<Range<u64>>) 
     }
     // The store's checksum is that of the whole object.
     let sum = opened.checksum.filter(|_| range.is_none()).map(|recorded| (recorded, checksum()));
-    let (send, receive) = mpsc::channel(AHEAD);
-    let transfer = Transfer { bucket: bucket.clone(), full: full.clone(), generation: opened.generation, rest: start..start + wanted, sum };
-    tokio::spawn(transfer.run(opened.body, send));
-    let chunks = futures::stream::unfold(receive, |mut receive| async move { receive.recv().await.map(|chunk| (chunk, receive)) });
-    Ok(Box::pin(Whole { what: full, left: wanted, inner: StreamReader::new(Box::pin(chunks)) }))
+    let source = Source { bucket: bucket.clone(), full, generation: opened.generation, sum };
+    Ok(stream(source, opened.body, start..start + wanted))
 }
 
-/// A transfer under way.
-struct Transfer {
+/// An object in one generation.
+struct Source {
     bucket: Gcs,
     full: String,
     generation: String,
-    rest: Range<u64>,
+    /// The checksum that its bytes must have, where all of them are read, and that of those that came.
     sum: Option<(String, Digest)>,
 }
 
-impl Transfer {
-    /// Hands every chunk on, opening the rest anew when the connection breaks. Ends when nobody reads any more.
-    async fn run(mut self, mut body: reqwest::Response, send: mpsc::Sender<io::Result<Bytes>>) {
-        let mut tries = 1;
-        while !self.rest.is_empty() {
-            let broken = match body.chunk().await {
-                Ok(Some(mut chunk)) => {
-                    chunk.truncate(usize::try_from(self.rest.end - self.rest.start).unwrap_or(usize::MAX));
-                    self.rest.start += chunk.len() as u64;
-                    tries = 1;
-                    if let Some((_, seen)) = &mut self.sum {
-                        seen.update(&chunk);
-                    }
-                    // The last chunk is only handed on when all of them were good.
-                    let checked = if self.rest.is_empty() { self.compare() } else { Ok(()) };
-                    if send.send(checked.map(|()| chunk).map_err(io::Error::from)).await.is_err() {
-                        return;
-                    }
-                    continue;
-                }
-                Ok(None) => retry(format!("reading {}: the connection ended early", self.full)),
-                Err(error) => retry(format!("reading {}", self.full)).because(error.without_url()),
-            };
-            if tries == TRIES {
-                let _ = send.send(Err(broken.into())).await;
-                return;
-            }
-            pause(tries).await;
-            tries += 1;
-            match self.reopen().await {
-                Ok(again) => body = again,
-                Err(error) => {
-                    let _ = send.send(Err(error.into())).await;
-                    return;
-                }
-            }
-        }
+#[async_trait]
+impl transfer::Source for Source {
+    type Body = reqwest::Response;
+
+    fn what(&self) -> &str {
+        &self.full
     }
 
-    fn compare(&self) -> Result<()> {
-        self.sum.as_ref().map_or(Ok(()), |(recorded, seen)| compare(&self.full, Some(recorded), seen))
+    async fn open(&self, rest: Range<u64>) -> Result<transfer::Opened<Self::Body>> {
+        let Opened { body, length, generation, .. } = open(&self.bucket, &self.full, Some(rest), Some(&self.generation)).await?;
+        Ok(transfer::Opened { body, length, same: generation == self.generation })
     }
 
-    /// Opens what is still to come, if it is still the same object.
-    async fn reopen(&self) -> Result<reqwest::Response> {
-        let replaced = || corrupt(format!("{} was replaced or removed while it was read", self.full));
-        match open(&self.bucket, &self.full, Some(self.rest.clone()), Some(&self.generation)).await {
-            Ok(opened) if opened.generation != self.generation => Err(replaced()),
-            Ok(opened) if opened.length == self.rest.end - self.rest.start => Ok(opened.body),
-            Ok(_) => Err(failed(format!("reading {}: the store does not go on where it was asked to", self.full))),
-            Err(error) if matches!(error.kind(), Kind::Conflict | Kind::NotFound) => Err(replaced()),
-            Err(error) => Err(error),
-        }
+    async fn next(body: &mut Self::Body) -> Result<Option<Bytes>, Broken> {
+        body.chunk().await.map_err(|error| error.without_url().into())
+    }
+
+    fn pass(&mut self, chunk: &Bytes, last: bool) -> Result<()> {
+        let Some((recorded, seen)) = &mut self.sum else { return Ok(()) };
+        seen.update(chunk);
+        if last { compare(&self.full, Some(recorded), seen) } else { Ok(()) }
     }
 }
 
