@@ -198,7 +198,9 @@ fn only_readable(error: Error, place: &Place) -> Error {
     let account = "the account that runs this";
     match place.scheme() {
         Scheme::File => error.hint(format!("let {account} write there: `chown` {} to it, or mount the disk for writing", place.bucket())),
-        Scheme::S3 | Scheme::Gs | Scheme::Az | Scheme::Aws => error.hint(format!("allow {account} to create and delete objects there")),
+        Scheme::S3 | Scheme::Gs | Scheme::Az | Scheme::Aws | Scheme::Gcp => {
+            error.hint(format!("allow {account} to create and delete objects there"))
+        }
     }
 }
 

@@ -40,7 +40,7 @@ pub async fn report(env: &Env, html: Option<&Path>, form: Form) -> Result<Exit> 
 pub fn evidence(vault: &Place) -> Evidence {
     match vault.scheme() {
         Scheme::File => Evidence::Folder(utf8_percent_encode(vault.bucket(), PATH).to_string()),
-        Scheme::S3 | Scheme::Gs | Scheme::Az | Scheme::Aws => Evidence::Elsewhere,
+        Scheme::S3 | Scheme::Gs | Scheme::Az | Scheme::Aws | Scheme::Gcp => Evidence::Elsewhere,
     }
 }
 

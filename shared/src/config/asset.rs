@@ -68,6 +68,11 @@ pub enum Source {
         project: String,
         /// Its name.
         instance: String,
+        /// Its project as a place: where its own backups are held.
+        #[serde(skip)]
+        place: Place,
+        /// The URL of one of its databases, for logical exports of it.
+        url: Option<SecretRef>,
     },
     /// A bucket of objects.
     Bucket {
@@ -136,9 +141,9 @@ impl Source {
     /// Where its provider holds snapshots of it; none where the vault holds them.
     pub const fn home(&self) -> Option<&Place> {
         match self {
-            Self::Rds { place, .. } | Self::Elasticache { place, .. } => Some(place),
+            Self::Rds { place, .. } | Self::Cloudsql { place, .. } | Self::Elasticache { place, .. } => Some(place),
             Self::Volume { place, .. } => place.as_ref(),
-            Self::Postgres { .. } | Self::Cloudsql { .. } | Self::Bucket { .. } | Self::Redis { .. } | Self::Secrets { .. } => None,
+            Self::Postgres { .. } | Self::Bucket { .. } | Self::Redis { .. } | Self::Secrets { .. } => None,
         }
     }
 
@@ -146,13 +151,8 @@ impl Source {
     pub const fn database(&self) -> Option<&SecretRef> {
         match self {
             Self::Postgres { url } => Some(url),
-            Self::Rds { url, .. } => url.as_ref(),
-            Self::Cloudsql { .. }
-            | Self::Bucket { .. }
-            | Self::Redis { .. }
-            | Self::Elasticache { .. }
-            | Self::Secrets { .. }
-            | Self::Volume { .. } => None,
+            Self::Rds { url, .. } | Self::Cloudsql { url, .. } => url.as_ref(),
+            Self::Bucket { .. } | Self::Redis { .. } | Self::Elasticache { .. } | Self::Secrets { .. } | Self::Volume { .. } => None,
         }
     }
 

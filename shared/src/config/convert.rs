@@ -120,10 +120,13 @@ impl Reader<'_> {
                 }
                 Source::Rds { instance, region, place, url, login }
             }
-            RawKind::Cloudsql => Source::Cloudsql {
-                project: self.need(path, at, "project", asset.project.as_ref())?,
-                instance: self.need(path, at, "instance", asset.instance.as_ref())?,
-            },
+            RawKind::Cloudsql => {
+                let project = self.need(path, at, "project", asset.project.as_ref())?;
+                let instance = self.need(path, at, "instance", asset.instance.as_ref())?;
+                let place = Place::gcp(&project, None).map_err(|error| self.retold(path, at, "project", &error))?;
+                let url = asset.url.as_ref().map(|url| self.reference(path, at, Some(url))).transpose()?;
+                Source::Cloudsql { project, instance, place, url }
+            }
             RawKind::Bucket => {
                 let url = self.need(path, at, "url", asset.url.as_ref())?;
                 let url = url.parse().map_err(|error: Error| self.retold(path, at, "url", &error))?;

@@ -1,5 +1,6 @@
 //! Where a vault or a bucket is: `s3://bucket/prefix`, `gs://…`, `az://account/container/…`, `file:///folder`. Where a
-//! provider holds a snapshot: `aws://region`, or `aws://region/account` for another account.
+//! provider holds a snapshot: `aws://region`, or `aws://region/account` for another account; `gcp://project`, or
+//! `gcp://project/region` for what lives in a region of it.
 
 use crate::error::{Error, invalid};
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,8 @@ pub enum Scheme {
     Az,
     /// A region of Amazon's, which holds snapshots and no objects.
     Aws,
+    /// A project of Google's, or a region of it, which holds snapshots and no objects.
+    Gcp,
 }
 
 impl Scheme {
@@ -29,6 +32,7 @@ impl Scheme {
             Self::Gs => "gs",
             Self::Az => "az",
             Self::Aws => "aws",
+            Self::Gcp => "gcp",
         }
     }
 }
@@ -36,7 +40,7 @@ impl Scheme {
 /// A bucket and a prefix, or a folder. It carries no credentials and no query.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(try_from = "String", into = "String")]
-#[schemars(extend("pattern" = "^(s3|gs|az|file|aws)://"))]
+#[schemars(extend("pattern" = "^(s3|gs|az|file|aws|gcp)://"))]
 pub struct Place(Parts);
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,9 +64,17 @@ impl Place {
         }
     }
 
-    /// Whether this is a provider's region: it holds snapshots, and neither objects nor records.
+    /// The project of Google's, or a region of it, that holds snapshots.
+    pub fn gcp(project: &str, region: Option<&str>) -> Result<Self, Error> {
+        match region {
+            Some(region) => format!("gcp://{project}/{region}").parse(),
+            None => format!("gcp://{project}").parse(),
+        }
+    }
+
+    /// Whether this is a provider's region or project: it holds snapshots, and neither objects nor records.
     pub fn holds_snapshots(&self) -> bool {
-        self.0.scheme == Scheme::Aws
+        matches!(self.0.scheme, Scheme::Aws | Scheme::Gcp)
     }
 
     /// The bucket; for `file://` the absolute folder.
@@ -120,6 +132,7 @@ impl FromStr for Place {
             "gs" => Scheme::Gs,
             "az" => Scheme::Az,
             "aws" => Scheme::Aws,
+            "gcp" => Scheme::Gcp,
             _ => return Err(refuse("its scheme is not known")),
         };
         if rest.contains(['?', '#', '@', '\\']) || rest.chars().any(char::is_control) {

@@ -47,7 +47,7 @@ pub fn open_bucket(place: &Place) -> Result<Arc<dyn Bucket>> {
         Scheme::Az => Ok(Arc::new(azure::Blobs::new(place.clone(), Arc::default())?)),
         #[cfg(not(feature = "azure"))]
         Scheme::Az => Err(not_built_in(place, "azure")),
-        Scheme::Aws => Err(invalid(format!("{place} holds snapshots, not objects"))),
+        Scheme::Aws | Scheme::Gcp => Err(invalid(format!("{place} holds snapshots, not objects"))),
     }
 }
 

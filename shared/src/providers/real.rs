@@ -94,7 +94,7 @@ impl Real {
             Scheme::Gs => super::open_bucket(place),
             #[cfg(not(feature = "azure"))]
             Scheme::Az => super::open_bucket(place),
-            Scheme::File | Scheme::Aws => super::open_bucket(place),
+            Scheme::File | Scheme::Aws | Scheme::Gcp => super::open_bucket(place),
         }
     }
 

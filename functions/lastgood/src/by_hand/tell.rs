@@ -118,7 +118,7 @@ pub fn page(env: &Env, key: &str) -> String {
     let place = env.vault.place();
     match place.scheme() {
         Scheme::File => format!("{}/{key}", place.bucket()),
-        Scheme::S3 | Scheme::Gs | Scheme::Az | Scheme::Aws => format!("{place}/{key}"),
+        Scheme::S3 | Scheme::Gs | Scheme::Az | Scheme::Aws | Scheme::Gcp => format!("{place}/{key}"),
     }
 }
 

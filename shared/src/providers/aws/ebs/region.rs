@@ -40,7 +40,7 @@ pub(super) struct Region {
 impl Region {
     /// Opens the region at `aws://region` or `aws://region/account`. Asks nothing yet.
     pub(super) async fn open(aws: &Aws, place: &Place) -> Result<Self> {
-        if !place.holds_snapshots() {
+        if place.scheme() != crate::domain::place::Scheme::Aws {
             return Err(invalid(format!("{place} is no region of Amazon's")));
         }
         let config = match place.prefix() {

@@ -34,7 +34,7 @@ pub(super) struct Region {
 impl Region {
     /// Opens the region at `aws://region`. Asks nothing yet.
     pub(super) async fn open(aws: &Aws, place: &Place) -> Result<Self> {
-        if !place.holds_snapshots() || !place.prefix().is_empty() {
+        if place.scheme() != crate::domain::place::Scheme::Aws || !place.prefix().is_empty() {
             return Err(invalid(format!("{place} is no region of this account")));
         }
         let config = aws.in_region(place.bucket(), PATIENCE).await;
