@@ -117,6 +117,7 @@ impl Reader<'_> {
             quota: raw.quota,
             object_lock: raw.object_lock,
             check_every: raw.check_every,
+            relist_every: raw.relist_every,
             assets,
             fleets,
             systems,

@@ -33,6 +33,7 @@ mod restore;
 mod scale;
 mod secrets;
 mod ses;
+mod short_looks;
 mod signals;
 mod simulate;
 mod snapshot;
