@@ -67,7 +67,13 @@ fn said(status: u16, said: Said, retry_after: Option<u64>) -> Refused {
 fn is_throttle(reason: &str) -> bool {
     matches!(
         reason,
-        "rateLimitExceeded" | "userRateLimitExceeded" | "SlowDown" | "RESOURCE_EXHAUSTED" | "backendError" | "internalError" | "UNAVAILABLE"
+        "rateLimitExceeded"
+            | "userRateLimitExceeded"
+            | "SlowDown"
+            | "RESOURCE_EXHAUSTED"
+            | "backendError"
+            | "internalError"
+            | "UNAVAILABLE"
     )
 }
 
@@ -88,7 +94,9 @@ fn meaning(status: u16, reason: &str, message: &str) -> Meaning {
         (403, "quotaExceeded") => (Kind::NoSpace, "the quota is used up", None),
         (401, _) => (Kind::Denied, "the credentials were refused", LOGIN),
         (403, _) => (Kind::Denied, "not allowed", RIGHT),
-        (404, reason) if reason == "NoSuchBucket" || message.contains("bucket does not exist") => (Kind::Failed, "there is no such bucket", BUCKET),
+        (404, reason) if reason == "NoSuchBucket" || message.contains("bucket does not exist") => {
+            (Kind::Failed, "there is no such bucket", BUCKET)
+        }
         (404 | 410, _) => (Kind::NotFound, "there is no such object or upload", None),
         (409, _) => (Kind::Retry, "another request was changing it", None),
         (304 | 412, _) => (Kind::Conflict, "it is not in the expected state", None),
