@@ -9,10 +9,12 @@ mod call;
 mod copy;
 mod kept;
 mod monitoring;
+mod multipart;
 mod object;
 mod read;
 mod refused;
-mod upload;
+mod session;
+mod way;
 mod write;
 
 pub use access::{Access, Account, Google};
