@@ -9,6 +9,7 @@ pub mod desk;
 pub mod drills;
 pub mod fault_proxy;
 pub mod gcs;
+pub mod google;
 pub mod hosts;
 pub mod house;
 pub mod moto;

@@ -23,6 +23,10 @@ pub(super) enum Service {
     Storage,
     /// Cloud Monitoring.
     Monitoring,
+    /// Secret Manager.
+    Secrets,
+    /// Pub/Sub.
+    Pubsub,
 }
 
 impl Service {
@@ -31,6 +35,8 @@ impl Service {
         match self {
             Self::Storage => "storage.googleapis.com",
             Self::Monitoring => "monitoring.googleapis.com",
+            Self::Secrets => "secretmanager.googleapis.com",
+            Self::Pubsub => "pubsub.googleapis.com",
         }
     }
 
@@ -38,7 +44,17 @@ impl Service {
     pub(super) const fn emulator(self) -> Option<&'static str> {
         match self {
             Self::Storage => Some("STORAGE_EMULATOR_HOST"),
-            Self::Monitoring => None,
+            Self::Pubsub => Some("PUBSUB_EMULATOR_HOST"),
+            Self::Monitoring | Self::Secrets => None,
+        }
+    }
+
+    /// The variable in which gcloud looks for another address of it, such as a private endpoint's.
+    pub(super) const fn elsewhere(self) -> Option<&'static str> {
+        match self {
+            Self::Secrets => Some("CLOUDSDK_API_ENDPOINT_OVERRIDES_SECRETMANAGER"),
+            Self::Pubsub => Some("CLOUDSDK_API_ENDPOINT_OVERRIDES_PUBSUB"),
+            Self::Storage | Self::Monitoring => None,
         }
     }
 }
