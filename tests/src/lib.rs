@@ -7,6 +7,7 @@ pub mod browser;
 pub mod deployed;
 pub mod desk;
 pub mod drills;
+pub mod engine;
 pub mod fault_proxy;
 pub mod gcs;
 pub mod hosts;
