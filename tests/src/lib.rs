@@ -9,6 +9,7 @@ pub mod desk;
 pub mod drills;
 pub mod engine;
 pub mod fault_proxy;
+pub mod gcp;
 pub mod gcs;
 pub mod hosts;
 pub mod house;
