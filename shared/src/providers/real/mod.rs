@@ -1,15 +1,29 @@
 //! The adapters of a real invocation: from configuration to clouds, folders and servers.
+//!
+//! What belongs to one cloud is asked of that cloud's own room here, [`aws`] and [`gcp`], by the place or the asset that it is
+//! about: a build with both serves both. Where a cloud is not built in, [`without`] says so.
+
+#[cfg(feature = "aws")]
+mod aws;
+#[cfg(feature = "gcp")]
+mod gcp;
+#[cfg(not(all(feature = "aws", feature = "gcp")))]
+mod without;
 
 use crate::{
     clock::Clock,
-    config::{Asset, Config, DrillTarget, Login, RdsDrill, Source},
+    config::{Asset, Config, DrillTarget, Source},
     domain::{
         backup::Form,
+        fleet::Candidate,
         place::{Place, Scheme},
     },
     env::{Progress, keys},
-    error::{Result, invalid, unsupported},
-    ports::{Bucket, Confirmation, Exporter, NewInstance, Providers, Replicas, RestoreTarget, Secret, Secrets, Target},
+    error::{Error, Result, invalid, unsupported},
+    ports::{
+        Announcer, Bucket, Confirmation, Exporter, Extracts, Keys, Providers, Replicas, RestoreTarget, RestoreTests, Schedules, Secret,
+        Secrets, Snapshots, Target, WalArchive,
+    },
     providers::postgres::{
         self, PgUrl, Scratch, Server, Tools,
         target::{Means, NewDatabase, NewFolder},
@@ -113,79 +127,6 @@ impl Real {
             Err(_) => Ok(None),
         }
     }
-
-    #[cfg(feature = "aws")]
-    async fn logged_in(&self, url: PgUrl, login: Login, region: &str) -> Result<PgUrl> {
-        match login {
-            Login::Password => Ok(url),
-            Login::Iam => url.minted_by(Arc::new(super::aws::IamLogin::open(&self.aws, region, self.clock.clone()).await?)),
-        }
-    }
-
-    #[cfg(not(feature = "aws"))]
-    #[expect(clippy::unused_async, reason = "logging in to AWS waits")]
-    async fn logged_in(&self, url: PgUrl, login: Login, _: &str) -> Result<PgUrl> {
-        match login {
-            Login::Password => Ok(url),
-            Login::Iam => Err(unsupported("this build cannot log in by IAM").hint("use a build with the feature `aws`")),
-        }
-    }
-
-    #[cfg(feature = "aws")]
-    fn replicas_in_rds(&self, asset: &Asset, drill: &RdsDrill) -> Result<super::aws::rds::RdsReplicas> {
-        let (aws, clock, tools) = (self.aws.clone(), self.clock.clone(), self.tools.clone());
-        let replicas = super::aws::rds::RdsReplicas::new(aws, asset, drill.clone(), clock, tools)?;
-        Ok(replicas.sparing(self.config.assets.values().filter_map(|asset| asset.source.instance())))
-    }
-
-    #[cfg(feature = "aws")]
-    fn in_rds(&self, asset: &Asset, drill: &RdsDrill) -> Result<Arc<dyn Replicas>> {
-        Ok(Arc::new(self.replicas_in_rds(asset, drill)?))
-    }
-
-    #[cfg(feature = "aws")]
-    fn beside_in_rds(&self, asset: &Asset, new: &NewInstance) -> Result<Arc<dyn RestoreTarget>> {
-        let Source::Rds { instance, .. } = &asset.source else {
-            return Err(invalid(format!("{} is of kind {}: RDS restores only its own snapshots", asset.name, asset.source.kind())));
-        };
-        let (aws, clock, progress) = (self.aws.clone(), self.clock.clone(), self.progress.clone());
-        Ok(Arc::new(super::aws::rds::Beside::new(aws, new.clone(), instance, clock, progress)))
-    }
-
-    #[cfg(feature = "aws")]
-    fn in_ebs(&self, asset: &Asset, drill: &crate::config::EbsDrill) -> Result<Arc<dyn Replicas>> {
-        let (aws, clock) = (self.aws.clone(), self.clock.clone());
-        Ok(Arc::new(super::aws::ebs::EbsReplicas::new(aws, asset, drill.clone(), clock)?))
-    }
-
-    #[cfg(feature = "aws")]
-    fn beside_in_ebs(&self, asset: &Asset, new: &crate::ports::NewVolume) -> Result<Arc<dyn RestoreTarget>> {
-        let Source::Volume { place: Some(_), .. } = &asset.source else {
-            return Err(invalid(format!("{} is of kind {}: EBS restores only volumes", asset.name, asset.source.kind())));
-        };
-        let (aws, clock, progress) = (self.aws.clone(), self.clock.clone(), self.progress.clone());
-        Ok(Arc::new(super::aws::ebs::EbsVolume::new(aws, new.clone(), clock, progress)))
-    }
-
-    #[cfg(not(feature = "aws"))]
-    fn in_ebs(&self, asset: &Asset, _: &crate::config::EbsDrill) -> Result<Arc<dyn Replicas>> {
-        Err(unsupported(format!("this build cannot drill {} in EBS", asset.name)).hint("use a build with the feature `aws`"))
-    }
-
-    #[cfg(not(feature = "aws"))]
-    fn beside_in_ebs(&self, asset: &Asset, _: &crate::ports::NewVolume) -> Result<Arc<dyn RestoreTarget>> {
-        Err(unsupported(format!("this build cannot restore {} in EBS", asset.name)).hint("use a build with the feature `aws`"))
-    }
-
-    #[cfg(not(feature = "aws"))]
-    fn beside_in_rds(&self, asset: &Asset, _: &NewInstance) -> Result<Arc<dyn RestoreTarget>> {
-        Err(unsupported(format!("this build cannot restore {} in RDS", asset.name)).hint("use a build with the feature `aws`"))
-    }
-
-    #[cfg(not(feature = "aws"))]
-    fn in_rds(&self, asset: &Asset, _: &RdsDrill) -> Result<Arc<dyn Replicas>> {
-        Err(unsupported(format!("this build cannot drill {} in RDS", asset.name)).hint("use a build with the feature `aws`"))
-    }
 }
 
 #[async_trait]
@@ -205,7 +146,7 @@ impl Providers for Real {
             Source::Postgres { url } => Ok(postgres::exporter(PgUrl::parse(&self.secrets.resolve(url).await?)?, form, self.tools.clone())),
             Source::Rds { url: Some(url), login, region, .. } if form == Form::Export => {
                 let url = PgUrl::parse(&self.secrets.resolve(url).await?)?;
-                Ok(postgres::exporter(self.logged_in(url, *login, region).await?, form, self.tools.clone()))
+                Ok(postgres::exporter(self.logged_in_at_aws(url, *login, region).await?, form, self.tools.clone()))
             }
             Source::Rds { url: Some(_), .. } => {
                 Err(unsupported(format!("base backups of {} cannot be taken: RDS lets nobody", asset.name))
@@ -224,62 +165,60 @@ impl Providers for Real {
         }
     }
 
-    #[cfg(feature = "aws")]
-    async fn snapshots(&self, asset: &Asset, at: &Place) -> Result<Arc<dyn crate::ports::Snapshots>> {
-        let (aws, clock) = (self.aws.clone(), self.clock.clone());
-        match &asset.source {
-            Source::Volume { .. } => Ok(Arc::new(super::aws::ebs::EbsSnapshots::open(aws, asset, at, clock).await?)),
-            Source::Elasticache { .. } => Ok(Arc::new(super::aws::elasticache::CacheSnapshots::open(aws, asset, at).await?)),
-            Source::Postgres { .. }
-            | Source::Rds { .. }
-            | Source::Cloudsql { .. }
-            | Source::Bucket { .. }
-            | Source::Redis { .. }
-            | Source::Secrets { .. } => Ok(Arc::new(super::aws::rds::RdsSnapshots::open(aws, asset, at, clock).await?)),
+    async fn snapshots(&self, asset: &Asset, at: &Place) -> Result<Arc<dyn Snapshots>> {
+        match at.scheme() {
+            Scheme::Aws => self.snapshots_at_aws(asset, at).await,
+            Scheme::Gcp => self.snapshots_at_google(asset, at),
+            Scheme::File | Scheme::S3 | Scheme::Gs | Scheme::Az => Err(holds_none(asset, at)),
         }
     }
 
-    #[cfg(feature = "aws")]
-    async fn extracts(&self, asset: &Asset) -> Result<Arc<dyn crate::ports::Extracts>> {
+    async fn extracts(&self, asset: &Asset) -> Result<Arc<dyn Extracts>> {
         let home = asset.source.home().ok_or_else(|| invalid(format!("no provider holds snapshots of {}", asset.name)))?;
-        Ok(Arc::new(super::aws::rds::RdsExtracts::open(&self.aws, home).await?))
+        match home.scheme() {
+            Scheme::Aws => self.extracts_at_aws(home).await,
+            Scheme::Gcp | Scheme::File | Scheme::S3 | Scheme::Gs | Scheme::Az => {
+                Err(unsupported(format!("nobody makes extracts of {} at {home}", asset.name)).hint("only RDS does: leave `analytics` out"))
+            }
+        }
     }
 
-    #[cfg(feature = "aws")]
-    async fn keys(&self, at: &Place) -> Result<Option<Arc<dyn crate::ports::Keys>>> {
-        Ok(Some(Arc::new(super::aws::AwsKeys::open(&self.aws, at).await?)))
+    async fn keys(&self, at: &Place) -> Result<Option<Arc<dyn Keys>>> {
+        match at.scheme() {
+            Scheme::Aws => self.keys_at_aws(at).await,
+            Scheme::Gcp => Ok(self.keys_at_google(at)),
+            Scheme::File | Scheme::S3 | Scheme::Gs | Scheme::Az => Ok(None),
+        }
     }
 
-    #[cfg(feature = "aws")]
-    async fn announcer(&self) -> Result<Option<Arc<dyn crate::ports::Announcer>>> {
-        let open = |events: &crate::config::OwnEvents| -> Arc<dyn crate::ports::Announcer> {
-            Arc::new(super::aws::Events::new(events.bus.clone(), self.aws.access().clone()))
-        };
-        Ok(self.config.events.as_ref().map(open))
+    async fn announcer(&self) -> Result<Option<Arc<dyn Announcer>>> {
+        Ok(self.announcer_at_aws())
     }
 
-    async fn wal(&self, asset: &Asset) -> Result<Option<Arc<dyn crate::ports::WalArchive>>> {
+    async fn wal(&self, asset: &Asset) -> Result<Option<Arc<dyn WalArchive>>> {
         let (Some(policy), Some(url)) = (&asset.policy.wal, asset.source.database()) else { return Ok(None) };
         let url = PgUrl::parse(&self.secrets.resolve(url).await?)?;
         Ok(Some(Arc::new(postgres::Archive::new(url, policy.clone(), self.tools.clone()))))
     }
 
-    #[cfg(feature = "aws")]
-    async fn schedules(&self) -> Result<Option<Arc<dyn crate::ports::Schedules>>> {
-        Ok(super::aws::Scheduler::of_this_deployment(self.aws.access()).map(|keeper| Arc::new(keeper) as _))
+    async fn schedules(&self) -> Result<Option<Arc<dyn Schedules>>> {
+        Ok(self.schedules_at_aws())
     }
 
-    #[cfg(feature = "aws")]
-    async fn candidates(&self, at: &Place) -> Result<Vec<crate::domain::fleet::Candidate>> {
-        super::aws::rds::candidates(&self.aws, at, self.clock.now()).await
+    async fn candidates(&self, at: &Place) -> Result<Vec<Candidate>> {
+        match at.scheme() {
+            Scheme::Aws => self.candidates_at_aws(at).await,
+            Scheme::Gcp | Scheme::File | Scheme::S3 | Scheme::Gs | Scheme::Az => {
+                Err(unsupported(format!("a fleet cannot be selected at {at}")).hint("name each instance in an asset of its own"))
+            }
+        }
     }
 
     async fn replicas(&self, asset: &Asset, into: &DrillTarget) -> Result<Arc<dyn Replicas>> {
-        if let DrillTarget::Rds(drill) = into {
-            return self.in_rds(asset, drill);
-        }
-        if let DrillTarget::Ebs(drill) = into {
-            return self.in_ebs(asset, drill);
+        match into {
+            DrillTarget::Rds(drill) => return self.in_rds(asset, drill),
+            DrillTarget::Ebs(drill) => return self.in_ebs(asset, drill),
+            DrillTarget::Scratch | DrillTarget::Server(_) | DrillTarget::Cloudsql(_) => {}
         }
         if asset.source.database().is_none() {
             return Err(unsupported(format!("{} is of kind {}, which cannot be drilled so", asset.name, asset.source.kind()))
@@ -300,25 +239,15 @@ impl Providers for Real {
         }
     }
 
-    #[cfg(feature = "aws")]
-    async fn restore_tests(&self, asset: &Asset, into: &DrillTarget) -> Result<Arc<dyn crate::ports::RestoreTests>> {
-        let (DrillTarget::Rds(drill), Source::Rds { instance, place, .. }) = (into, &asset.source) else {
-            return Err(unsupported(format!("AWS Backup restores {} nowhere that it could be asked", asset.name))
-                .hint("leave `drill.restore_tests` out"));
-        };
-        let members = asset.member.iter().flat_map(|member| member.instances.iter().cloned());
-        let sources = members.chain([instance.clone()]).collect();
-        let replicas = Arc::new(self.replicas_in_rds(asset, drill)?);
-        let (aws, clock) = (self.aws.clone(), self.clock.clone());
-        Ok(Arc::new(super::aws::backup::BackupTests::new(aws, replicas, place.clone(), sources, clock)))
+    async fn restore_tests(&self, asset: &Asset, into: &DrillTarget) -> Result<Arc<dyn RestoreTests>> {
+        self.restore_tests_at_aws(asset, into)
     }
 
     async fn target(&self, asset: &Asset, into: &Target, confirmation: Confirmation) -> Result<Arc<dyn RestoreTarget>> {
-        if let Target::Instance(new) = into {
-            return self.beside_in_rds(asset, new);
-        }
-        if let Target::Volume(new) = into {
-            return self.beside_in_ebs(asset, new);
+        match into {
+            Target::Instance(new) => return self.beside_in_rds(asset, new),
+            Target::Volume(new) => return self.beside_in_ebs(asset, new),
+            Target::Referenced(_) | Target::Url(_) | Target::Folder(_) => {}
         }
         if asset.source.database().is_none() {
             return Err(unsupported(format!("{} is of kind {}, which cannot be restored yet", asset.name, asset.source.kind())));
@@ -341,6 +270,10 @@ impl Providers for Real {
         let source = self.source(asset).await?;
         Ok(Arc::new(NewDatabase::new(means, url, source, confirmation)))
     }
+}
+
+fn holds_none(asset: &Asset, at: &Place) -> Error {
+    unsupported(format!("no provider holds snapshots of {} at {at}", asset.name)).hint("name another vault under `copies`")
 }
 
 /// The folder of throwaway servers: beside the one that scratch folders come and go in, and the same for every invocation.
