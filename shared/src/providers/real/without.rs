@@ -5,13 +5,18 @@ use crate::{
     config::Asset,
     domain::place::Place,
     error::{Error, Result, unsupported},
-    ports::{Keys, Snapshots},
+    ports::{Keys, Replicas, RestoreTarget, Snapshots},
+};
+#[cfg(not(feature = "gcp"))]
+use crate::{
+    config::SqlDrill,
+    ports::{Bucket, Exporter, NewSqlInstance},
 };
 #[cfg(not(feature = "aws"))]
 use crate::{
     config::{DrillTarget, EbsDrill, Login, RdsDrill},
     domain::fleet::Candidate,
-    ports::{Announcer, Extracts, NewInstance, NewVolume, Replicas, RestoreTarget, RestoreTests, Schedules},
+    ports::{Announcer, Extracts, NewInstance, NewVolume, RestoreTests, Schedules},
     providers::postgres::PgUrl,
 };
 use std::sync::Arc;
@@ -80,6 +85,18 @@ impl Real {
 impl Real {
     pub(super) fn snapshots_at_google(&self, asset: &Asset, at: &Place) -> Result<Arc<dyn Snapshots>> {
         Err(absent(format!("hold snapshots of {} at {at}", asset.name), "gcp"))
+    }
+
+    pub(super) fn offloaded_by_cloudsql(&self, asset: &Asset, _: Arc<dyn Bucket>) -> Result<Arc<dyn Exporter>> {
+        Err(absent(format!("have Cloud SQL export {}", asset.name), "gcp"))
+    }
+
+    pub(super) fn in_cloudsql(&self, asset: &Asset, _: &SqlDrill) -> Result<Arc<dyn Replicas>> {
+        Err(absent(format!("drill {} in Cloud SQL", asset.name), "gcp"))
+    }
+
+    pub(super) fn beside_in_cloudsql(&self, asset: &Asset, _: &NewSqlInstance) -> Result<Arc<dyn RestoreTarget>> {
+        Err(absent(format!("restore {} in Cloud SQL", asset.name), "gcp"))
     }
 
     pub(super) fn keys_at_google(&self, _: &Place) -> Option<Arc<dyn Keys>> {
