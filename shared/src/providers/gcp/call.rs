@@ -25,6 +25,8 @@ pub(super) enum Service {
     Storage,
     /// Cloud Monitoring.
     Monitoring,
+    /// Cloud SQL.
+    Sql,
 }
 
 impl Service {
@@ -33,6 +35,7 @@ impl Service {
         match self {
             Self::Storage => "storage.googleapis.com",
             Self::Monitoring => "monitoring.googleapis.com",
+            Self::Sql => "sqladmin.googleapis.com",
         }
     }
 
@@ -40,7 +43,7 @@ impl Service {
     pub(super) const fn emulator(self) -> Option<&'static str> {
         match self {
             Self::Storage => Some("STORAGE_EMULATOR_HOST"),
-            Self::Monitoring => None,
+            Self::Monitoring | Self::Sql => None,
         }
     }
 }

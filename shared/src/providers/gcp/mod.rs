@@ -1,4 +1,4 @@
-//! Google's services: Cloud Storage, Cloud Monitoring.
+//! Google's services: Cloud Storage, Cloud SQL, Cloud Monitoring.
 //!
 //! We need little of each, so they are called by their JSON interfaces with a thin client of ours ([`Google`]); the official
 //! crate only says who we are. Nothing is asked of Google before the first call.
@@ -12,6 +12,7 @@ mod monitoring;
 mod object;
 mod read;
 mod refused;
+pub mod sql;
 mod upload;
 mod write;
 

@@ -107,7 +107,9 @@ impl Refused {
     /// Whether the same request may fare better in a moment.
     pub(super) fn passing(&self) -> bool {
         match self {
-            Self::Answered { status, reason, .. } => matches!(status, 408 | 429 | 500..=599) && *status != 501 || is_throttle(reason),
+            Self::Answered { status, reason, message, .. } => {
+                matches!(status, 408 | 429 | 500..=599) && *status != 501 || is_throttle(reason) || is_rate(reason, message)
+            }
             Self::Silent(_) => true,
             Self::Nobody(error) => error.kind() == Kind::Retry,
             Self::Strange(_) => false,
@@ -141,6 +143,11 @@ fn is_throttle(reason: &str) -> bool {
     )
 }
 
+/// A quota that is full for a minute only: Google calls that by the name of one that is used up, too.
+pub(super) fn is_rate(reason: &str, message: &str) -> bool {
+    reason == "quotaExceeded" && message.contains("per minute")
+}
+
 /// What the caller does next, in which words, and a hint; `PERMISSION` in it stands for what was asked.
 fn meaning(status: u16, reason: &str, message: &str) -> (Kind, &'static str, Option<&'static str>) {
     const RIGHT: Option<&str> = Some("grant PERMISSION to the service account that this runs with");
@@ -150,7 +157,7 @@ fn meaning(status: u16, reason: &str, message: &str) -> (Kind, &'static str, Opt
     const LOGIN: Option<&str> = Some("check the account, key or service account that this runs with");
     const PAYER: Option<&str> = Some("the bucket lets requesters pay: set GOOGLE_CLOUD_QUOTA_PROJECT");
     match (status, reason) {
-        (_, reason) if is_throttle(reason) => (Kind::Retry, "the service is busy or out of reach", None),
+        (_, reason) if is_throttle(reason) || is_rate(reason, message) => (Kind::Retry, "the service is busy or out of reach", None),
         (400, "userProjectMissing") => (Kind::Denied, "nobody is named who pays", PAYER),
         (400 | 403, "retentionPolicyNotMet" | "objectUnderActiveHold" | "eventBasedHold") => (Kind::Denied, "the bucket keeps it", KEPT),
         (400 | 403, reason) if reason.starts_with("kms") || reason.starts_with("cloudKms") => {
@@ -186,6 +193,7 @@ mod tests {
             (403, "userRateLimitExceeded", "", Kind::Retry, true),
             (403, "retentionPolicyNotMet", "", Kind::Denied, false),
             (403, "quotaExceeded", "", Kind::NoSpace, false),
+            (403, "quotaExceeded", "limit 'Queries per minute per user'", Kind::Retry, true),
             (400, "kmsKeyDisabled", "", Kind::Denied, false),
             (404, "notFound", "The specified bucket does not exist.", Kind::Failed, false),
             (404, "notFound", "No such object: b/k", Kind::NotFound, false),
