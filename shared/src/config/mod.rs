@@ -4,6 +4,7 @@
 
 mod asset;
 mod bus;
+mod cloudsql;
 mod convert;
 mod ebs;
 mod evidence;
@@ -23,6 +24,7 @@ mod wal;
 
 pub use asset::{Asset, BucketExpectations, Login, SecretsProvider, Source, Volumes};
 pub use bus::{EventBus, OwnEvents};
+pub use cloudsql::SqlDrill;
 pub use ebs::{AnyOf, Blocks, EbsDrill, Filesystem};
 pub use evidence::{EvidencePolicy, PublicKeyFile};
 pub use fleet::{Fleet, Select, Tag};

@@ -9,7 +9,7 @@ use crate::{
 use reqwest::{StatusCode, header::HeaderMap};
 
 /// What Azure's words mean.
-static WORDS: Words = Words { passing: |code| code == "Md5Mismatch", meaning };
+static WORDS: Words = Words { passing: |code, _| code == "Md5Mismatch", meaning };
 
 /// A refusal by its status, headers and body.
 pub(super) fn answered(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Refused {

@@ -27,6 +27,8 @@ pub(super) enum Service {
     Secrets,
     /// Pub/Sub.
     Pubsub,
+    /// Cloud SQL.
+    Sql,
 }
 
 impl Service {
@@ -37,6 +39,7 @@ impl Service {
             Self::Monitoring => "monitoring.googleapis.com",
             Self::Secrets => "secretmanager.googleapis.com",
             Self::Pubsub => "pubsub.googleapis.com",
+            Self::Sql => "sqladmin.googleapis.com",
         }
     }
 
@@ -45,7 +48,7 @@ impl Service {
         match self {
             Self::Storage => Some("STORAGE_EMULATOR_HOST"),
             Self::Pubsub => Some("PUBSUB_EMULATOR_HOST"),
-            Self::Monitoring | Self::Secrets => None,
+            Self::Monitoring | Self::Secrets | Self::Sql => None,
         }
     }
 
@@ -54,6 +57,7 @@ impl Service {
         match self {
             Self::Secrets => Some("CLOUDSDK_API_ENDPOINT_OVERRIDES_SECRETMANAGER"),
             Self::Pubsub => Some("CLOUDSDK_API_ENDPOINT_OVERRIDES_PUBSUB"),
+            Self::Sql => Some("CLOUDSDK_API_ENDPOINT_OVERRIDES_SQLADMIN"),
             Self::Storage | Self::Monitoring => None,
         }
     }

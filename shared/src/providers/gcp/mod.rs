@@ -1,4 +1,4 @@
-//! Google's services: Cloud Storage, Cloud Monitoring, Secret Manager, Pub/Sub.
+//! Google's services: Cloud Storage, Cloud SQL, Cloud Monitoring, Secret Manager, Pub/Sub.
 //!
 //! We need little of each, so they are called by their JSON interfaces with a thin client of ours ([`Google`]); the official
 //! crate only says who we are. Nothing is asked of Google before the first call.
@@ -18,6 +18,7 @@ mod read;
 mod refused;
 mod secrets;
 mod session;
+pub mod sql;
 mod way;
 mod write;
 

@@ -10,7 +10,7 @@ use reqwest::{StatusCode, header::HeaderMap};
 use serde::Deserialize;
 
 /// What Google's words mean.
-static WORDS: Words = Words { passing: is_throttle, meaning };
+static WORDS: Words = Words { passing: is_passing, meaning };
 
 #[derive(Deserialize)]
 struct Reply {
@@ -77,6 +77,16 @@ fn is_throttle(reason: &str) -> bool {
     )
 }
 
+/// Whether the same request may fare better in a moment, whatever the status.
+fn is_passing(reason: &str, message: &str) -> bool {
+    is_throttle(reason) || is_rate(reason, message)
+}
+
+/// A quota that is full for a minute only: Google calls that by the name of one that is used up, too.
+pub(super) fn is_rate(reason: &str, message: &str) -> bool {
+    reason == "quotaExceeded" && message.contains("per minute")
+}
+
 fn meaning(status: u16, reason: &str, message: &str) -> Meaning {
     const RIGHT: Option<&str> = Some("grant PERMISSION to the service account that this runs with");
     const BUCKET: Option<&str> = Some("create the bucket or mend the place in the config");
@@ -85,7 +95,7 @@ fn meaning(status: u16, reason: &str, message: &str) -> Meaning {
     const LOGIN: Option<&str> = Some("check the account, key or service account that this runs with");
     const PAYER: Option<&str> = Some("the bucket lets requesters pay: set GOOGLE_CLOUD_QUOTA_PROJECT");
     match (status, reason) {
-        (_, reason) if is_throttle(reason) => (Kind::Retry, "the service is busy or out of reach", None),
+        (_, reason) if is_passing(reason, message) => (Kind::Retry, "the service is busy or out of reach", None),
         (400, "userProjectMissing") => (Kind::Denied, "nobody is named who pays", PAYER),
         (400 | 403, "retentionPolicyNotMet" | "objectUnderActiveHold" | "eventBasedHold") => (Kind::Denied, "the bucket keeps it", KEPT),
         (400 | 403, reason) if reason.starts_with("kms") || reason.starts_with("cloudKms") => {
@@ -123,6 +133,7 @@ mod tests {
             (403, "userRateLimitExceeded", "", Kind::Retry, true),
             (403, "retentionPolicyNotMet", "", Kind::Denied, false),
             (403, "quotaExceeded", "", Kind::NoSpace, false),
+            (403, "quotaExceeded", "limit 'Queries per minute per user'", Kind::Retry, true),
             (400, "kmsKeyDisabled", "", Kind::Denied, false),
             (404, "notFound", "The specified bucket does not exist.", Kind::Failed, false),
             (404, "notFound", "No such object: b/k", Kind::NotFound, false),

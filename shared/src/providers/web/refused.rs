@@ -9,8 +9,8 @@ pub(in crate::providers) type Meaning = (Kind, &'static str, Option<&'static str
 /// What the words of a service mean.
 #[derive(Debug)]
 pub(in crate::providers) struct Words {
-    /// Whether a reason, whatever the status, says that the same request may fare better in a moment.
-    pub(in crate::providers) passing: fn(&str) -> bool,
+    /// Whether a reason and a message, whatever the status, say that the same request may fare better in a moment.
+    pub(in crate::providers) passing: fn(&str, &str) -> bool,
     /// What a status, a reason and a message mean.
     pub(in crate::providers) meaning: fn(u16, &str, &str) -> Meaning,
 }
@@ -71,8 +71,8 @@ impl Refused {
     /// Whether the same request may fare better in a moment.
     pub(in crate::providers) fn passing(&self) -> bool {
         match self {
-            Self::Answered { status, reason, words, .. } => {
-                matches!(status, 408 | 429 | 500..=599) && *status != 501 || (words.passing)(reason)
+            Self::Answered { status, reason, message, words, .. } => {
+                matches!(status, 408 | 429 | 500..=599) && *status != 501 || (words.passing)(reason, message)
             }
             Self::Silent(_) => true,
             Self::Nobody(error) => error.kind() == Kind::Retry,
