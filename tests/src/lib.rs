@@ -14,6 +14,7 @@ pub mod gcs;
 pub mod hosts;
 pub mod house;
 pub mod moto;
+pub mod pegasus;
 pub mod pg;
 pub mod prometheus;
 pub mod runtime_api;

@@ -8,6 +8,7 @@ mod buckets;
 mod changes;
 mod cloud_monitoring;
 mod clouds;
+mod cloudsql;
 mod command;
 mod config;
 mod copy;
