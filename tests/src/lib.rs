@@ -15,6 +15,7 @@ pub mod google;
 pub mod hosts;
 pub mod house;
 pub mod moto;
+pub mod pegasus;
 pub mod pg;
 pub mod prometheus;
 pub mod runtime_api;

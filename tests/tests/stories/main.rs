@@ -9,6 +9,7 @@ mod changes;
 mod cloud_monitoring;
 mod cloud_run;
 mod clouds;
+mod cloudsql;
 mod command;
 mod config;
 mod copy;

@@ -1,7 +1,7 @@
 //! Backup runs: a backup really freezes the data of its instance, at the moment when it begins to run.
 
 use super::{
-    Key, SqlAdmin, State,
+    BackupSeen, Key, SqlAdmin, State,
     instances::Instance,
     key, listing, moment,
     operations::{Failed, Work, internal},
@@ -155,6 +155,19 @@ impl SqlAdmin {
         self.begin_backup(&mut state, &key, &lasting).await.expect("a backup");
         self.end_backup(&mut state, &lasting, None).expect("a backup");
         state.backups.last().map(|backup| backup.id.clone()).unwrap_or_default()
+    }
+
+    /// The backups of a project, the newest first.
+    pub async fn backups_seen(&self, project: &str) -> Vec<BackupSeen> {
+        let state = self.state.lock().await;
+        let there = state.backups.iter().rev().filter(|backup| backup.of.0 == project && backup.is_there());
+        let seen = there.map(|Backup { id, of, status, description, .. }| BackupSeen {
+            id: id.clone(),
+            instance: of.1.clone(),
+            status,
+            description: description.clone(),
+        });
+        seen.collect()
     }
 
     /// Puts a backup there that waits for its turn, and returns its lasting name.
