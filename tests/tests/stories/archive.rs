@@ -23,8 +23,10 @@ use lastgood_core::{
 };
 use lastgood_tests::{
     archive::Archive,
+    azurite::Azurite,
     drills::{House, shop},
     fault_proxy::{Fault, FaultProxy},
+    gcs::GcsServer,
     pg::Cluster,
     s3::{S3Server, settings_for},
     vaults::{ASSET, Buckets, asset, backup, environment, lifelike, zstd},
@@ -161,6 +163,78 @@ async fn a_class_that_knows_no_haste_refuses_before_anything_is_asked() {
     assert_eq!(
         there.readiness(&made.artifacts[0].key).await.unwrap(),
         Some(Readiness::Archived(StorageClass::of(Scheme::S3, "DEEP_ARCHIVE").unwrap()))
+    );
+}
+
+#[tokio::test]
+async fn a_copy_in_azures_archive_tier_is_read_back_first_and_rehydrated_where_it_is_needed() {
+    let Some(server) = Azurite::start("a_copy_in_azures_archive_tier_is_read_back_first").await else { return };
+    let clock = ManualClock::at(BEGIN.parse().unwrap());
+    let there: Arc<dyn Bucket> = Arc::new(server.open("lastgood"));
+    let here: Arc<dyn Bucket> = Arc::new(MemoryBucket::new("s3://here/x".parse().unwrap(), clock.clone()));
+    let env = env(&here, &there, "Archive", &clock);
+    let made = backup(&env.vault, "2026-11-20T02:00:00Z", &pieces(), &zstd()).await;
+    assert_eq!(copy(&env).await.exit(), Exit::Good);
+    let archived = Readiness::Archived(StorageClass::of(Scheme::Az, "Archive").unwrap());
+    for artifact in &made.artifacts {
+        assert_eq!(there.readiness(&artifact.key).await.unwrap(), Some(archived));
+    }
+    let vault = Vault::new(there.clone());
+    assert_eq!(vault.backups(&asset()).await.unwrap().good, std::slice::from_ref(&made), "records are read at once");
+    assert_eq!(opened(&there, &made).await.unwrap_err().kind(), Kind::Refused);
+    assert_eq!(copy(&env).await.exit(), Exit::Good, "what is proven stays proven");
+    recall::ready(&env, &vault, &made, Haste::Expedited).await.unwrap();
+    assert!(opened(&there, &made).await.unwrap() == lifelike(300_000));
+}
+
+#[tokio::test]
+async fn a_copy_in_a_class_of_cloud_storage_lies_there_from_the_first_and_records_do_not() {
+    let clock = ManualClock::at(BEGIN.parse().unwrap());
+    let server = GcsServer::start().await.at_once();
+    let there: Arc<dyn Bucket> = Arc::new(server.open("lastgood"));
+    let here: Arc<dyn Bucket> = Arc::new(MemoryBucket::new("s3://here/x".parse().unwrap(), clock.clone()));
+    let env = env(&here, &there, "ARCHIVE", &clock);
+    // One that goes up in one request, and one that takes a session.
+    let pieces = [(Role::Data, lifelike(90_000_000)), (Role::Globals, b"create role app;\n".to_vec())];
+    let made = backup(&env.vault, "2026-11-20T02:00:00Z", &pieces, &zstd()).await;
+    assert!(made.artifacts[0].size > 17 << 20, "{}", made.artifacts[0].size);
+    assert_eq!(copy(&env).await.exit(), Exit::Good);
+    for name in server.names() {
+        let artifact = made.artifacts.iter().any(|artifact| name == format!("lastgood/{}", artifact.key));
+        assert_eq!(server.class(&name), if artifact { "ARCHIVE" } else { "STANDARD" }, "{name}");
+    }
+    assert_eq!(recall::needed(&Vault::new(there), &made, Haste::Standard).await.unwrap(), None, "every class is read at once");
+}
+
+#[test]
+fn a_class_of_storage_must_be_one_of_the_places_own_and_what_it_costs_at_least_is_remarked() {
+    let config = |copy: &str, more: &str| {
+        let text = format!(
+            "vault: s3://a/x\nassets:\n  shop:\n    kind: postgres\n    url: env:U\n    export: {{ schedule: \"0 2 * * *\" }}\n    \
+             copies: [ {copy} ]\n{more}"
+        );
+        Config::parse(&text, "lastgood.yaml")
+    };
+    for (copy, says, hint) in [
+        ("{ vault: \"gs://b/x\", storage_class: GLACIER }", "is no class of storage of gs://", "NEARLINE, COLDLINE, ARCHIVE"),
+        ("{ vault: \"s3://b/x\", storage_class: Cool }", "is no class of storage of s3://", "GLACIER_IR, GLACIER, DEEP_ARCHIVE"),
+        ("{ vault: \"az://b/x\", storage_class: ARCHIVE }", "is no class of storage of az://", "Hot, Cool, Cold, Archive"),
+        ("{ vault: \"file:///b\", storage_class: GLACIER }", "has no classes of storage", "leave `storage_class` out"),
+        ("{ region: us-east-1, storage_class: GLACIER }", "a snapshot has no class of storage", "leave `storage_class` out"),
+    ] {
+        let error = config(copy, "").unwrap_err();
+        assert!(error.full().contains(says) && error.full().contains("lastgood.yaml:7"), "{copy}: {}", error.full());
+        assert!(error.advice().unwrap().contains(hint), "{copy}: {:?}", error.advice());
+    }
+    let remarks = |more: &str| {
+        let config = config("{ vault: \"s3://b/x\", storage_class: DEEP_ARCHIVE }", more).unwrap();
+        let now = BEGIN.parse().unwrap();
+        lastgood_core::config::remarks(&config, now).into_iter().map(|(_, remark)| remark).collect::<Vec<_>>().join("\n")
+    };
+    assert!(remarks("    retention: { daily: 35 }\n").contains("charged for 180 days at least, and retention lets the first go after 35"));
+    assert!(!remarks("    retention: { daily: 180 }\n").contains("charged for"));
+    assert!(
+        remarks("    drill: { schedule: \"0 6 * * 0\", from: \"s3://b/x\" }\n").contains("every drill recalls a copy from DEEP_ARCHIVE")
     );
 }
 

@@ -29,13 +29,16 @@ async fn look(bucket: &Blobs, key: &str) -> Result<Option<HeaderMap>> {
 
 /// How a blob can be read.
 pub(super) async fn readiness(bucket: &Blobs, key: &str) -> Result<Option<Readiness>> {
-    let Some(headers) = look(bucket, key).await? else { return Ok(None) };
-    let class = header(&headers, TIER).and_then(|tier| StorageClass::of(Scheme::Az, tier).ok()).filter(|class| class.is_archive());
-    Ok(Some(match (class, header(&headers, "x-ms-archive-status")) {
+    Ok(look(bucket, key).await?.map(|headers| told(&headers)))
+}
+
+fn told(headers: &HeaderMap) -> Readiness {
+    let class = header(headers, TIER).and_then(|tier| StorageClass::of(Scheme::Az, tier).ok()).filter(|class| class.is_archive());
+    match (class, header(headers, "x-ms-archive-status")) {
         (None, _) => Readiness::Now,
         (Some(class), Some(status)) if status.starts_with("rehydrate-pending") => Readiness::Coming(class),
         (Some(class), _) => Readiness::Archived(class),
-    }))
+    }
 }
 
 /// Asks for an archived blob; one that was asked for is a success.
@@ -74,5 +77,22 @@ pub(super) async fn reclass(bucket: &Blobs, key: &str, class: StorageClass) -> R
         (true, _) => Ok(()),
         (false, Ok(_)) => Err(failed(format!("{path} was moved to {class} and does not lie there"))),
         (false, Err(error)) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_blob_that_is_being_rehydrated_is_on_its_way() {
+        let seen = |pairs: &[(&'static str, &'static str)]| {
+            told(&pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect())
+        };
+        let archive = StorageClass::of(Scheme::Az, "Archive").unwrap();
+        assert_eq!(seen(&[]), Readiness::Now);
+        assert_eq!(seen(&[(TIER, "Cool")]), Readiness::Now);
+        assert_eq!(seen(&[(TIER, "Archive")]), Readiness::Archived(archive));
+        assert_eq!(seen(&[(TIER, "Archive"), ("x-ms-archive-status", "rehydrate-pending-to-hot")]), Readiness::Coming(archive));
     }
 }
