@@ -7,11 +7,17 @@
 //! [`FaultProxy`](crate::fault_proxy::FaultProxy) before it.
 
 mod answer;
+mod multipart;
 mod objects;
 mod sessions;
 mod tokens;
 mod world;
 
+use axum::{
+    body::Body,
+    extract::State,
+    http::{Request, Response},
+};
 use lastgood_core::{
     domain::place::Place,
     ports::Secret,
@@ -44,6 +50,35 @@ impl GcsServer {
         let server = Self { address, world };
         server.create_bucket("vault-test");
         server
+    }
+
+    /// The same behind a door that somebody else opens, through which whoever comes is let in.
+    pub(crate) fn behind(address: SocketAddr) -> Self {
+        let server = Self { address, world: Arc::default() };
+        server.world().tokens.let_everybody_in();
+        server.create_bucket("vault-test");
+        server
+    }
+
+    /// Answers what came through that door.
+    pub(crate) async fn answer(&self, request: Request<Body>) -> Response<Body> {
+        answer::answer(State(self.world.clone()), request).await
+    }
+
+    /// Writes an object that is not there yet, as another service of Google's does. Says why not.
+    pub(crate) fn write(&self, bucket: &str, name: &str, bytes: Vec<u8>) -> Result<(), &'static str> {
+        let stored = self.world().store(bucket, name, bytes.into(), Some(0), serde_json::Value::Null);
+        stored.map(drop).map_err(|world::Refusal(_, reason, _)| reason)
+    }
+
+    /// Whether there is such a bucket.
+    pub(crate) fn has(&self, bucket: &str) -> bool {
+        self.world().buckets.contains_key(bucket)
+    }
+
+    /// The bytes of an object in any bucket.
+    pub fn bytes(&self, bucket: &str, name: &str) -> Option<bytes::Bytes> {
+        Some(self.world().buckets.get(bucket)?.objects.get(name)?.bytes.clone())
     }
 
     /// Where it listens.
@@ -79,6 +114,31 @@ impl GcsServer {
     /// Takes the half-done uploads away, as Google does after a week.
     pub fn forget_uploads(&self) {
         self.world().sessions.clear();
+    }
+
+    /// Lets large objects go up in parts at once: no versions, no retention policy, and a class without a minimum duration.
+    #[must_use]
+    pub fn at_once(self) -> Self {
+        self.describe(
+            serde_json::json!({ "storageClass": "STANDARD", "softDeletePolicy": { "retentionDurationSeconds": "604800" } }),
+            serde_json::json!({}),
+        );
+        self
+    }
+
+    /// Takes a right away from its user, as `testIamPermissions` tells.
+    pub fn lacks(&self, right: &str) {
+        self.world().buckets.get_mut("vault-test").expect("the bucket").lacking.insert(right.to_owned());
+    }
+
+    /// Every name that an object ever had.
+    pub fn names_ever(&self) -> Vec<String> {
+        self.world().buckets["vault-test"].ever.iter().cloned().collect()
+    }
+
+    /// How many uploads of parts at once are begun and neither put together nor given up.
+    pub fn multipart_uploads(&self) -> usize {
+        self.world().multipart.len()
     }
 
     /// How many uploads are begun and neither finished nor given up.

@@ -250,7 +250,10 @@ async fn ask_asset(env: &Env, asset: &Asset, answers: &mut Vec<Answer>) {
                 answers.push(answer(&about, "can we see whether its WAL is archived?", sees_wal(env, asset).await));
             }
         }
-        Source::Rds { place, .. } | Source::Elasticache { place, .. } | Source::Volume { place: Some(place), .. } => {
+        Source::Rds { place, .. }
+        | Source::Cloudsql { place, .. }
+        | Source::Elasticache { place, .. }
+        | Source::Volume { place: Some(place), .. } => {
             if asset.policy.snapshot.is_some() {
                 answers.push(answer(&about, "can its provider take a snapshot of it?", can_snapshot(env, asset, place).await));
             }
@@ -258,19 +261,17 @@ async fn ask_asset(env: &Env, asset: &Asset, answers: &mut Vec<Answer>) {
                 let question = format!("can we see its copies at {}?", copies.place());
                 answers.push(answer(&about, &question, can_see(env, asset, copies.place()).await));
             }
-            if asset.policy.export.is_some() && asset.source.database().is_some() {
+            if asset.policy.export.as_ref().is_some_and(|export| export.offload || asset.source.database().is_some()) {
                 answers.push(answer(&about, "can we export all of it?", can_back_up(env, asset, BackupForm::Export).await));
             }
         }
-        Source::Cloudsql { .. }
-        | Source::Bucket { .. }
-        | Source::Redis { .. }
-        | Source::Secrets { .. }
-        | Source::Volume { place: None, .. } => answers.push(Answer {
-            about: about.clone(),
-            question: "can we back it up?".to_owned(),
-            health: Health::NotHere { reason: format!("this build does not drive assets of kind {}", asset.source.kind()) },
-        }),
+        Source::Bucket { .. } | Source::Redis { .. } | Source::Secrets { .. } | Source::Volume { place: None, .. } => {
+            answers.push(Answer {
+                about: about.clone(),
+                question: "can we back it up?".to_owned(),
+                health: Health::NotHere { reason: format!("this build does not drive assets of kind {}", asset.source.kind()) },
+            })
+        }
     }
     if let Some(drill) = &asset.policy.drill {
         let question = match &drill.into {
@@ -289,7 +290,7 @@ async fn can_bring_back(env: &Env, asset: &Asset, home: &Place) -> Result<String
     let continuous = env.providers.snapshots(asset, home).await?.continuous().await?;
     let none = || {
         failed("its provider keeps no continuous backups of it, or has none to offer yet")
-            .hint("set its backup retention to a day at least")
+            .hint("switch on what keeps them: with RDS a backup retention of a day at least, with Cloud SQL point-in-time recovery")
     };
     continuous.map(|continuous| format!("yes, any {}", continuous.window)).ok_or_else(none)
 }

@@ -60,6 +60,7 @@ impl Order {
             Form::Export => asset.policy.export.as_ref().map(|policy| Self {
                 schedule: policy.schedule.clone(),
                 method: match policy.format {
+                    _ if policy.offload => Method::PgDumpPlain,
                     Format::Custom => Method::PgDumpCustom,
                     Format::Plain => Method::PgDumpPlain,
                     Format::Directory => Method::PgDumpDirectory,

@@ -1,6 +1,6 @@
 //! What an owner asks for: when, how often, how long kept, where else, how proven.
 
-use super::{AnyOf, EbsDrill, Filesystem, SecretRef, WalPolicy};
+use super::{AnyOf, EbsDrill, Filesystem, SecretRef, SqlDrill, WalPolicy};
 use crate::domain::{backup::Compression, bytes::Bytes, due::Schedule, place::Place, span::Span};
 use serde::{Deserialize, Serialize};
 
@@ -69,6 +69,16 @@ pub struct ExportPolicy {
     /// Records a digest per table, not just its row count.
     #[serde(default)]
     pub digests: bool,
+    /// Has Cloud SQL write the dump itself, as SQL and through a bucket (cloudsql).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub offload: bool,
+    /// The bucket and prefix that Cloud SQL writes through, `gs://…`; the vault when not given. What is written there is removed
+    /// once it is in the vault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub through: Option<Place>,
+    /// The database that Cloud SQL dumps; `postgres` when not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
 }
 
 const fn two() -> u8 {
@@ -118,6 +128,9 @@ pub struct SnapshotPolicy {
     /// What a snapshot is made of, where a provider makes it.
     #[serde(default)]
     pub from: SnapshotFrom,
+    /// Where Cloud SQL keeps it: a region, or several (`eu`, `us`, `asia`). Where the instance says, when not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<String>,
 }
 
 /// What a snapshot is made of.
@@ -200,7 +213,7 @@ pub enum DrillTarget {
     /// A throwaway RDS instance or Aurora cluster.
     Rds(RdsDrill),
     /// A throwaway Cloud SQL instance.
-    Cloudsql(serde_json::Value),
+    Cloudsql(SqlDrill),
     /// Throwaway volumes of EBS, which are read and never attached.
     Ebs(EbsDrill),
 }

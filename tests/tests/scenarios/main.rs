@@ -2,6 +2,7 @@
 
 mod cleaning;
 mod deployed;
+mod pegasus;
 mod rds;
 mod rds_fleet;
 mod rds_moment;

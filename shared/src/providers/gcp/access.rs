@@ -2,12 +2,12 @@
 
 use super::{call::Service, refused::Refused};
 use crate::{
-    error::{Error, Kind, Result, failed, invalid},
+    error::{Error, Kind, Result, invalid},
     ports::Secret,
+    providers::web::Client,
 };
 use google_cloud_auth::credentials::{self, AccessTokenCredentials, CacheableResource, CredentialsProvider};
 use reqwest::header::HeaderMap;
-use std::time::Duration;
 use tokio::sync::{Mutex, OnceCell};
 
 /// Where Google is reached, where that is not as the environment says.
@@ -44,7 +44,7 @@ const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 #[derive(Debug, Default)]
 pub struct Google {
     access: Access,
-    client: Mutex<Option<reqwest::Client>>,
+    client: Client,
     credentials: Mutex<Option<AccessTokenCredentials>>,
     pub(super) project: OnceCell<String>,
 }
@@ -88,24 +88,9 @@ impl Google {
         std::env::var(name).ok().filter(safe)
     }
 
-    /// The one client. Redirects are never followed: they would carry the token elsewhere.
+    /// The one client.
     pub(super) async fn client(&self) -> Result<reqwest::Client> {
-        let mut client = self.client.lock().await;
-        if let Some(client) = &*client {
-            return Ok(client.clone());
-        }
-        crate::providers::tls::settle();
-        let mut builder = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(Duration::from_secs(5))
-            .read_timeout(Duration::from_mins(2))
-            .user_agent(concat!("lastgood/", env!("CARGO_PKG_VERSION")));
-        if self.access.endpoint.is_some() {
-            builder = builder.no_proxy();
-        }
-        let made = builder.build().map_err(|error| failed("making a client for Google").because(error))?;
-        *client = Some(made.clone());
-        Ok(made)
+        self.client.get("Google", self.access.endpoint.is_some()).await
     }
 
     /// The headers that say who we are and who pays. A token is renewed before it expires.

@@ -1,4 +1,4 @@
-//! Google's services: Cloud Storage, Cloud Monitoring, Secret Manager, Pub/Sub.
+//! Google's services: Cloud Storage, Cloud SQL, Cloud Monitoring, Secret Manager, Pub/Sub.
 //!
 //! We need little of each, so they are called by their JSON interfaces with a thin client of ours ([`Google`]); the official
 //! crate only says who we are. Nothing is asked of Google before the first call.
@@ -10,13 +10,16 @@ mod copy;
 mod idtoken;
 mod kept;
 mod monitoring;
+mod multipart;
 mod object;
 mod project;
 mod pubsub;
 mod read;
 mod refused;
 mod secrets;
-mod upload;
+mod session;
+pub mod sql;
+mod way;
 mod write;
 
 pub use access::{Access, Account, Google};
