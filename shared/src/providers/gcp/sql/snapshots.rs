@@ -178,8 +178,8 @@ impl Snapshots for SqlSnapshots {
                 tracing::info!(asset = %self.asset, backup = %label.backup, "backup {} was begun before and is adopted", label.name);
                 return Ok(());
             }
-            match self.project.begin_backup(&self.instance, &description, self.location.as_deref()).await? {
-                Begun::Under(operation) => {
+            match self.project.begin_backup(&self.instance, &description, self.location.as_deref()).await {
+                Ok(Begun::Under(operation)) => {
                     if let Some(why) = operation.trouble() {
                         return Err(crate::error::failed(format!("Cloud SQL gave up the backup {} at once: {why}", label.name)));
                     }
@@ -187,9 +187,12 @@ impl Snapshots for SqlSnapshots {
                     tracing::info!(asset = %self.asset, backup = %label.backup, "backup {} of {} begins", label.name, self.instance);
                     return Ok(());
                 }
-                Begun::Taken => return Err(conflict(format!("{} is not in a state in which it can be backed up", self.instance))),
+                Ok(Begun::Taken) => return Err(conflict(format!("{} is not in a state in which it can be backed up", self.instance))),
                 // Somebody else was faster, or an operation that is said to be over is not.
-                Begun::Busy(error) => last = Some(error),
+                Ok(Begun::Busy(error)) => last = Some(error),
+                // Slower, or without an answer: whether it was begun is looked at before it is asked for again.
+                Err(error) if error.kind() == Kind::Retry => last = Some(error),
+                Err(error) => return Err(error),
             }
             wait::until_free(&self.project, &self.instance, &mut pauses).await?;
         }
