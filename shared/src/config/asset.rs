@@ -106,18 +106,34 @@ pub enum Source {
         /// The project or account alias.
         project: Option<String>,
     },
-    /// A block volume, or all of an instance's.
+    /// A disk of Google's: a Persistent Disk or a Hyperdisk.
+    #[serde(rename = "volume")]
+    Disk {
+        /// Always Google.
+        provider: SecretsProvider,
+        /// Its project.
+        project: String,
+        /// Its name.
+        volume: String,
+        /// Where it is.
+        #[serde(flatten)]
+        at: DiskAt,
+        /// Its project as a place: where its snapshots are held.
+        #[serde(skip)]
+        place: Place,
+    },
+    /// A block volume of EBS, or all of an instance's.
     Volume {
-        /// Who keeps it.
+        /// Always Amazon.
         provider: SecretsProvider,
         /// Which.
         #[serde(flatten)]
         of: Volumes,
         /// Its region.
-        region: Option<String>,
-        /// Its region as a place, where that is Amazon's: its snapshots are held there.
+        region: String,
+        /// Its region as a place: its snapshots are held there.
         #[serde(skip)]
-        place: Option<Place>,
+        place: Place,
     },
 }
 
@@ -137,12 +153,25 @@ pub enum Volumes {
     },
 }
 
+/// Where a disk of Google's is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DiskAt {
+    /// In one zone.
+    Zone(String),
+    /// In two zones of a region at once.
+    Region(String),
+}
+
 impl Source {
     /// Where its provider holds snapshots of it; none where the vault holds them.
     pub const fn home(&self) -> Option<&Place> {
         match self {
-            Self::Rds { place, .. } | Self::Cloudsql { place, .. } | Self::Elasticache { place, .. } => Some(place),
-            Self::Volume { place, .. } => place.as_ref(),
+            Self::Rds { place, .. }
+            | Self::Cloudsql { place, .. }
+            | Self::Elasticache { place, .. }
+            | Self::Disk { place, .. }
+            | Self::Volume { place, .. } => Some(place),
             Self::Postgres { .. } | Self::Bucket { .. } | Self::Redis { .. } | Self::Secrets { .. } => None,
         }
     }
@@ -152,7 +181,12 @@ impl Source {
         match self {
             Self::Postgres { url } => Some(url),
             Self::Rds { url, .. } | Self::Cloudsql { url, .. } => url.as_ref(),
-            Self::Bucket { .. } | Self::Redis { .. } | Self::Elasticache { .. } | Self::Secrets { .. } | Self::Volume { .. } => None,
+            Self::Bucket { .. }
+            | Self::Redis { .. }
+            | Self::Elasticache { .. }
+            | Self::Secrets { .. }
+            | Self::Disk { .. }
+            | Self::Volume { .. } => None,
         }
     }
 
@@ -166,6 +200,7 @@ impl Source {
             | Self::Redis { .. }
             | Self::Elasticache { .. }
             | Self::Secrets { .. }
+            | Self::Disk { .. }
             | Self::Volume { .. } => None,
         }
     }
@@ -179,7 +214,7 @@ impl Source {
             Self::Bucket { .. } => "bucket",
             Self::Redis { .. } | Self::Elasticache { .. } => "redis",
             Self::Secrets { .. } => "secrets",
-            Self::Volume { .. } => "volume",
+            Self::Disk { .. } | Self::Volume { .. } => "volume",
         }
     }
 }

@@ -1,7 +1,7 @@
-//! What an asset whose snapshots Amazon holds can be asked for, and what is refused because nobody could do it: better here, by
+//! What an asset whose snapshots a provider holds can be asked for, and what is refused because nobody could do it: better here, by
 //! `config check`, than on the night.
 
-use super::{Check, Copies, DrillTarget, EbsDrill, Policy, SecretsProvider, Source, raw::RawAsset, read::Reader};
+use super::{Check, Copies, DrillTarget, EbsDrill, Policy, Source, google, raw::RawAsset, read::Reader};
 use crate::{domain::place::Place, error::Result};
 use serde_saphyr::Spanned;
 
@@ -9,17 +9,17 @@ impl Reader<'_> {
     /// Refuses what cannot be done for this kind of asset.
     pub(super) fn suits(&self, path: &str, at: &Spanned<RawAsset>, source: &Source, policy: &Policy) -> Result<()> {
         let refused = match source {
-            Source::Volume { provider: SecretsProvider::Aws, place: Some(home), .. } => volume(home, policy),
+            Source::Volume { place: home, .. } => volume(home, policy),
+            Source::Disk { .. } => google::disk(policy),
             Source::Elasticache { .. } => elasticache(policy),
             Source::Postgres { .. }
             | Source::Rds { .. }
             | Source::Cloudsql { .. }
             | Source::Bucket { .. }
             | Source::Redis { .. }
-            | Source::Secrets { .. }
-            | Source::Volume { .. } => others(source, policy),
+            | Source::Secrets { .. } => others(source, policy),
         };
-        match refused {
+        match refused.or_else(|| google::only_there(source, policy)) {
             None => Ok(()),
             Some((key, what, hint)) => Err(self.wrong(at, &format!("{path}.{key}"), &what, hint)),
         }
@@ -27,9 +27,9 @@ impl Reader<'_> {
 }
 
 /// The key, what is wrong with it, and the fix.
-type Refusal = (&'static str, String, &'static str);
+pub(super) type Refusal = (&'static str, String, &'static str);
 
-fn refuse(key: &'static str, what: &str, hint: &'static str) -> Refusal {
+pub(super) fn refuse(key: &'static str, what: &str, hint: &'static str) -> Refusal {
     (key, what.to_owned(), hint)
 }
 
@@ -107,6 +107,13 @@ fn others(source: &Source, policy: &Policy) -> Option<Refusal> {
             "drill.into",
             &format!("a {} asset cannot be drilled in EBS", source.kind()),
             "`ebs` drills assets of kind volume",
+        ));
+    }
+    if matches!(drill.into, DrillTarget::Disk(_)) {
+        return Some(refuse(
+            "drill.into",
+            &format!("a {} asset cannot be drilled in disks", source.kind()),
+            "`disk` drills volumes of Google's",
         ));
     }
     if drill.checks.iter().any(|check| matches!(check, Check::Filesystem { .. })) {

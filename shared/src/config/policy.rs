@@ -1,6 +1,6 @@
 //! What an owner asks for: when, how often, how long kept, where else, how proven.
 
-use super::{AnyOf, EbsDrill, Filesystem, SecretRef, WalPolicy};
+use super::{AnyOf, DiskDrill, EbsDrill, Filesystem, SecretRef, WalPolicy};
 use crate::domain::{backup::Compression, bytes::Bytes, due::Schedule, place::Place, span::Span};
 use serde::{Deserialize, Serialize};
 
@@ -118,6 +118,14 @@ pub struct SnapshotPolicy {
     /// What a snapshot is made of, where a provider makes it.
     #[serde(default)]
     pub from: SnapshotFrom,
+    /// Where Google stores it, as a region or a multi-region such as `us`; the one nearest to the disk when not given (volumes
+    /// of Google's).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<String>,
+    /// Lets the machine write down what it still holds in memory before the moment of the snapshot (volumes of Google's that are
+    /// attached to a machine which is set up for it).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub guest_flush: bool,
 }
 
 /// What a snapshot is made of.
@@ -203,6 +211,8 @@ pub enum DrillTarget {
     Cloudsql(serde_json::Value),
     /// Throwaway volumes of EBS, which are read and never attached.
     Ebs(EbsDrill),
+    /// Throwaway disks of Google's, which are never attached.
+    Disk(DiskDrill),
 }
 
 /// Where a throwaway RDS instance is made: a network of its own, from which nothing reaches production.

@@ -128,16 +128,19 @@ pub struct RawAsset {
     /// Instances and clusters by their tag, instead of one by its name (rds): a fleet.
     #[schemars(with = "Option<Select>")]
     pub select: Key<Select>,
-    /// The region (rds, volume, redis on ElastiCache).
+    /// The region (rds, volume of Amazon's, regional disk of Google's, redis on ElastiCache).
     #[schemars(with = "Option<String>")]
     pub region: Key<String>,
-    /// The project (cloudsql, secrets).
+    /// The zone (volume of Google's).
+    #[schemars(with = "Option<String>")]
+    pub zone: Key<String>,
+    /// The project (cloudsql, secrets, volume of Google's).
     #[schemars(with = "Option<String>")]
     pub project: Key<String>,
     /// Who keeps it (secrets, volume, redis on ElastiCache).
     #[schemars(with = "Option<SecretsProvider>")]
     pub provider: Key<SecretsProvider>,
-    /// The volume's id.
+    /// The volume's id; of a disk of Google's its name.
     #[schemars(with = "Option<String>")]
     pub volume: Key<String>,
     /// The posture a bucket must have.

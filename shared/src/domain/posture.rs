@@ -21,6 +21,8 @@ pub struct Posture {
     pub key: Option<KeySeen>,
     /// How many snapshots of one's own the provider allows here.
     pub snapshots: Option<Quota>,
+    /// What else endangers it, one sentence each.
+    pub besides: Vec<String>,
 }
 
 /// A key as its keeper describes it.

@@ -11,6 +11,8 @@ pub mod gcp;
 pub mod local;
 pub mod monitor;
 pub mod notify;
+#[cfg(any(feature = "aws", feature = "gcp"))]
+mod owned;
 pub(crate) mod parts;
 pub mod postgres;
 pub mod probe;

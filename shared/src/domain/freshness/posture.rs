@@ -17,6 +17,9 @@ pub(super) fn findings(case: &Case<'_>) -> Vec<Finding> {
     let mut found = keys(case);
     let Some(posture) = &case.seen.posture else { return found };
     found.extend([quota(case, posture), moments(case, posture), protection(case, posture), public(case, posture)].into_iter().flatten());
+    found.extend(
+        posture.besides.iter().map(|sentence| case.finding(FindingKind::PostureDrift, Severity::Warning, sentence.clone(), "list")),
+    );
     found
 }
 

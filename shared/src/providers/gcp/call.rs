@@ -25,6 +25,8 @@ pub(super) enum Service {
     Storage,
     /// Cloud Monitoring.
     Monitoring,
+    /// Compute Engine, as far as it keeps disks and their snapshots.
+    Compute,
 }
 
 impl Service {
@@ -33,6 +35,7 @@ impl Service {
         match self {
             Self::Storage => "storage.googleapis.com",
             Self::Monitoring => "monitoring.googleapis.com",
+            Self::Compute => "compute.googleapis.com",
         }
     }
 
@@ -40,7 +43,7 @@ impl Service {
     pub(super) const fn emulator(self) -> Option<&'static str> {
         match self {
             Self::Storage => Some("STORAGE_EMULATOR_HOST"),
-            Self::Monitoring => None,
+            Self::Monitoring | Self::Compute => None,
         }
     }
 }
@@ -134,6 +137,17 @@ impl Call {
         }
     }
 
+    /// Asks as [`Call::ask`] does, for what may bear an `error` of its own: an operation tells in it how it ended.
+    pub(super) async fn ask_operation(&self, ask: &Ask) -> Result<Reply, Refused> {
+        let mut patience = Patience::default();
+        loop {
+            match self.read(ask).await {
+                Ok(reply) => return Ok(reply),
+                Err(refused) => patience.wait(self, refused).await?,
+            }
+        }
+    }
+
     /// Asks as [`Call::ask`] does and leaves the body of a success to the caller.
     pub(super) async fn open(&self, ask: &Ask) -> Result<reqwest::Response, Refused> {
         let mut patience = Patience::default();
@@ -147,13 +161,17 @@ impl Call {
 
     /// Asks once and reads the answer whole. For what must be looked at before it is sent again.
     pub(super) async fn once(&self, ask: &Ask) -> Result<Reply, Refused> {
+        let reply = self.read(ask).await?;
+        match Refused::inside(&reply.body) {
+            Some(refused) => Err(refused),
+            None => Ok(reply),
+        }
+    }
+
+    async fn read(&self, ask: &Ask) -> Result<Reply, Refused> {
         let answered = self.send(ask).await?;
         let (status, headers) = (answered.status(), answered.headers().clone());
-        let body = whole(answered).await?;
-        match Refused::inside(&body) {
-            Some(refused) => Err(refused),
-            None => Ok(Reply { status, headers, body }),
-        }
+        Ok(Reply { status, headers, body: whole(answered).await? })
     }
 
     async fn send(&self, ask: &Ask) -> Result<reqwest::Response, Refused> {

@@ -1,4 +1,4 @@
-//! Google's services: Cloud Storage, Cloud Monitoring.
+//! Google's services: Cloud Storage, Cloud Monitoring, the disks of Compute Engine.
 //!
 //! We need little of each, so they are called by their JSON interfaces with a thin client of ours ([`Google`]); the official
 //! crate only says who we are. Nothing is asked of Google before the first call.
@@ -7,6 +7,7 @@ mod access;
 mod bucket;
 mod call;
 mod copy;
+pub mod disk;
 mod kept;
 mod monitoring;
 mod object;

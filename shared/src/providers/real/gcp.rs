@@ -2,17 +2,41 @@
 
 use super::{Real, holds_none};
 use crate::{
-    config::Asset,
+    config::{Asset, DiskDrill, Source},
     domain::place::Place,
-    error::Result,
-    ports::{Keys, Snapshots},
+    error::{Result, invalid},
+    ports::{Keys, NewDisk, Replicas, RestoreTarget, Snapshots},
+    providers::gcp::disk::{DiskReplicas, DiskSnapshots, RestoredDisk},
 };
 use std::sync::Arc;
 
 impl Real {
-    #[expect(clippy::unused_self, reason = "the first kind of Google's needs the way there")]
     pub(super) fn snapshots_at_google(&self, asset: &Asset, at: &Place) -> Result<Arc<dyn Snapshots>> {
-        Err(holds_none(asset, at))
+        let (google, clock) = (self.google.clone(), self.clock.clone());
+        match &asset.source {
+            Source::Disk { .. } => Ok(Arc::new(DiskSnapshots::new(google, asset, at, clock)?)),
+            Source::Postgres { .. }
+            | Source::Rds { .. }
+            | Source::Cloudsql { .. }
+            | Source::Bucket { .. }
+            | Source::Redis { .. }
+            | Source::Elasticache { .. }
+            | Source::Secrets { .. }
+            | Source::Volume { .. } => Err(holds_none(asset, at)),
+        }
+    }
+
+    pub(super) fn in_disks(&self, asset: &Asset, drill: &DiskDrill) -> Result<Arc<dyn Replicas>> {
+        let (google, clock) = (self.google.clone(), self.clock.clone());
+        Ok(Arc::new(DiskReplicas::new(google, asset, drill, clock)?))
+    }
+
+    pub(super) fn beside_on_disk(&self, asset: &Asset, new: &NewDisk) -> Result<Arc<dyn RestoreTarget>> {
+        let Source::Disk { .. } = &asset.source else {
+            return Err(invalid(format!("{} is of kind {}: only volumes of Google's become disks", asset.name, asset.source.kind())));
+        };
+        let (google, clock, progress) = (self.google.clone(), self.clock.clone(), self.progress.clone());
+        Ok(Arc::new(RestoredDisk::new(google, new.clone(), clock, progress)))
     }
 
     /// Cloud KMS lets its services use a key for us; whether they may shows in what they hold.

@@ -159,6 +159,7 @@ impl Providers for Real {
             | Source::Redis { .. }
             | Source::Elasticache { .. }
             | Source::Secrets { .. }
+            | Source::Disk { .. }
             | Source::Volume { .. } => {
                 Err(unsupported(format!("{} is of kind {}, which this build cannot back up", asset.name, asset.source.kind())))
             }
@@ -218,6 +219,7 @@ impl Providers for Real {
         match into {
             DrillTarget::Rds(drill) => return self.in_rds(asset, drill),
             DrillTarget::Ebs(drill) => return self.in_ebs(asset, drill),
+            DrillTarget::Disk(drill) => return self.in_disks(asset, drill),
             DrillTarget::Scratch | DrillTarget::Server(_) | DrillTarget::Cloudsql(_) => {}
         }
         if asset.source.database().is_none() {
@@ -233,7 +235,7 @@ impl Providers for Real {
                 let source = self.source(asset).await?;
                 Ok(Arc::new(Server::new(server, source, name, tools, keys, progress, self.scratch.clone())?))
             }
-            DrillTarget::Rds(_) | DrillTarget::Cloudsql(_) | DrillTarget::Ebs(_) => {
+            DrillTarget::Rds(_) | DrillTarget::Cloudsql(_) | DrillTarget::Ebs(_) | DrillTarget::Disk(_) => {
                 Err(unsupported("drills into Cloud SQL are not supported yet").hint("use `into: scratch` or `into: { server: … }`"))
             }
         }
@@ -247,6 +249,7 @@ impl Providers for Real {
         match into {
             Target::Instance(new) => return self.beside_in_rds(asset, new),
             Target::Volume(new) => return self.beside_in_ebs(asset, new),
+            Target::Disk(new) => return self.beside_on_disk(asset, new),
             Target::Referenced(_) | Target::Url(_) | Target::Folder(_) => {}
         }
         if asset.source.database().is_none() {
@@ -263,7 +266,7 @@ impl Providers for Real {
             Target::Folder(folder) => return Ok(Arc::new(NewFolder::new(means, folder.clone()))),
             Target::Referenced(reference) => PgUrl::parse(&self.secrets.resolve(reference).await?)?,
             Target::Url(url) => PgUrl::parse(&Secret::new(url.clone()))?,
-            Target::Instance(_) | Target::Volume(_) => {
+            Target::Instance(_) | Target::Volume(_) | Target::Disk(_) => {
                 return Err(unsupported(format!("{} cannot be restored into {into} here", asset.name)));
             }
         };

@@ -5,13 +5,15 @@ use crate::{
     config::Asset,
     domain::place::Place,
     error::{Error, Result, unsupported},
-    ports::{Keys, Snapshots},
+    ports::{Keys, Replicas, RestoreTarget, Snapshots},
 };
+#[cfg(not(feature = "gcp"))]
+use crate::{config::DiskDrill, ports::NewDisk};
 #[cfg(not(feature = "aws"))]
 use crate::{
     config::{DrillTarget, EbsDrill, Login, RdsDrill},
     domain::fleet::Candidate,
-    ports::{Announcer, Extracts, NewInstance, NewVolume, Replicas, RestoreTarget, RestoreTests, Schedules},
+    ports::{Announcer, Extracts, NewInstance, NewVolume, RestoreTests, Schedules},
     providers::postgres::PgUrl,
 };
 use std::sync::Arc;
@@ -84,5 +86,13 @@ impl Real {
 
     pub(super) fn keys_at_google(&self, _: &Place) -> Option<Arc<dyn Keys>> {
         None
+    }
+
+    pub(super) fn in_disks(&self, asset: &Asset, _: &DiskDrill) -> Result<Arc<dyn Replicas>> {
+        Err(absent(format!("drill {} in disks of Google's", asset.name), "gcp"))
+    }
+
+    pub(super) fn beside_on_disk(&self, asset: &Asset, _: &NewDisk) -> Result<Arc<dyn RestoreTarget>> {
+        Err(absent(format!("restore {} into a disk of Google's", asset.name), "gcp"))
     }
 }

@@ -1,0 +1,138 @@
+//! Disks of Google's in the config: how they are named, how they are drilled, and what nobody could do for them.
+
+use super::{
+    Policy, ProjectId, SecretsProvider, Source,
+    asset::DiskAt,
+    limits::{Refusal, refuse},
+    policy::DrillTarget,
+    raw::RawAsset,
+    read::Reader,
+};
+use crate::{domain::place::Place, error::Result};
+use serde::{Deserialize, Serialize};
+use serde_saphyr::Spanned;
+
+/// Where throwaway disks are made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DiskDrill {
+    /// The zone: any, since a snapshot can be restored everywhere.
+    pub zone: String,
+    /// The project, best one of its own for drills; the disk's when not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<ProjectId>,
+}
+
+impl Reader<'_> {
+    /// Reads a volume that Google keeps.
+    pub(super) fn disk(&self, path: &str, at: &Spanned<RawAsset>) -> Result<Source> {
+        let asset = &at.value;
+        let wrong = |key: &str, what: &str, hint: &str| Err(self.wrong(at, &format!("{path}{key}"), what, hint));
+        if asset.instance.is_some() {
+            let what = "Google takes snapshots disk by disk: those of a machine's disks are not of one moment";
+            let hint = "name each disk in an asset of its own, by `volume` and `zone`; put what must be of one moment on one disk";
+            return wrong(".instance", what, hint);
+        }
+        let project = self.need(path, at, "project", asset.project.as_ref())?;
+        let id: ProjectId = project.parse().map_err(|error| self.retold(path, at, "project", &error))?;
+        let place = Place::gcp(id.as_str(), None).map_err(|error| self.retold(path, at, "project", &error))?;
+        let volume = self.need(path, at, "volume", asset.volume.as_ref())?;
+        if !is_disk(&volume) {
+            return wrong(
+                ".volume",
+                &format!("{volume:?} is no name of a disk"),
+                "write its name, such as `data-1`; neither a path nor an id",
+            );
+        }
+        let at = match (&asset.zone, &asset.region) {
+            (Some(zone), None) if is_zone(&zone.value) => DiskAt::Zone(zone.value.clone()),
+            (Some(_), None) => return wrong(".zone", "that is no zone", "write one such as `europe-west1-b`"),
+            (None, Some(region)) if is_region(&region.value) => DiskAt::Region(region.value.clone()),
+            (None, Some(_)) => return wrong(".region", "that is no region", "write one such as `europe-west1`"),
+            (None, None) => {
+                return wrong("", "missing key `zone`", "add `zone: …`, or `region: …` for a disk that is in two zones at once");
+            }
+            (Some(_), Some(_)) => {
+                return wrong("", "it is either in a `zone` or in a `region`", "keep `region` for a disk that is in two zones at once");
+            }
+        };
+        Ok(Source::Disk { provider: SecretsProvider::Gcp, project, volume, at, place })
+    }
+}
+
+/// What a policy asks of a disk of Google's that nobody could do.
+pub(super) fn disk(policy: &Policy) -> Option<Refusal> {
+    if policy.export.is_some() {
+        let hint = "give it a `snapshot`, or export the database on it as an asset of its own";
+        return Some(refuse("export", "a volume has no logical export", hint));
+    }
+    if !policy.copies.is_empty() {
+        let what = "Google copies no snapshot, and never moves one to another location";
+        return Some(refuse("copies", what, "write `snapshot: { location: us }`: stored away from the disk's region, it survives that"));
+    }
+    if let Some(location) = policy.snapshot.as_ref().and_then(|snapshot| snapshot.location.as_ref())
+        && !(is_region(location) || matches!(location.as_str(), "us" | "eu" | "asia"))
+    {
+        let hint = "write a region such as `europe-west4`, or `us`, `eu` or `asia`";
+        return Some(refuse("snapshot.location", &format!("{location:?} is no location of snapshots"), hint));
+    }
+    let drill = policy.drill.as_ref()?;
+    let DrillTarget::Disk(into) = &drill.into else {
+        let hint = "write `into: { disk: { zone: europe-west1-b } }`";
+        return Some(refuse("drill.into", "a disk of Google's is drilled in disks of Google's alone", hint));
+    };
+    if !is_zone(&into.zone) {
+        return Some(refuse("drill.into", &format!("{:?} is no zone", into.zone), "write one such as `europe-west1-b`"));
+    }
+    if !drill.checks.is_empty() {
+        let what = "no machine runs in the drill of a disk, and Google lets nobody else read one: no check could be asked";
+        return Some(refuse("drill.checks", what, "leave `checks` out; the drill says what it saw, and that nothing was read"));
+    }
+    None
+}
+
+/// What only snapshots of Google's disks can be asked for.
+pub(super) fn only_there(source: &Source, policy: &Policy) -> Option<Refusal> {
+    let snapshot = policy.snapshot.as_ref().filter(|_| !matches!(source, Source::Disk { .. }))?;
+    let keys = [("snapshot.location", snapshot.location.is_some()), ("snapshot.guest_flush", snapshot.guest_flush)];
+    let (key, _) = keys.into_iter().find(|(_, given)| *given)?;
+    Some(refuse(key, &format!("a {} asset has no such setting", source.kind()), "only volumes of Google's have it: leave it out"))
+}
+
+fn words(text: &str) -> Option<Vec<&str>> {
+    let plain = |word: &&str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    let words: Vec<_> = text.split('-').collect();
+    (text.len() <= 63 && words.iter().all(|word| plain(word))).then_some(words)
+}
+
+/// `europe-west1`.
+pub(crate) fn is_region(text: &str) -> bool {
+    let numbered = |word: &str| word.ends_with(|c: char| c.is_ascii_digit()) && word.starts_with(|c: char| c.is_ascii_lowercase());
+    words(text).is_some_and(|words| matches!(words[..], [_, place] if numbered(place)))
+}
+
+/// `europe-west1-b`.
+pub(crate) fn is_zone(text: &str) -> bool {
+    text.rsplit_once('-').is_some_and(|(region, letter)| is_region(region) && words(letter).is_some_and(|words| words[0].len() <= 2))
+}
+
+/// A name as disks and snapshots have it.
+pub(crate) fn is_disk(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    (1..=63).contains(&text.len()) && text.starts_with(|c: char| c.is_ascii_lowercase()) && text.chars().all(plain) && !text.ends_with('-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zones_regions_and_names_are_told_apart() {
+        assert!(is_region("europe-west1") && is_region("northamerica-northeast2") && is_zone("europe-west1-b") && is_zone("us-central1-a"));
+        for text in ["", "europe", "us", "europe-west1-", "europe-west1/b", "EUROPE-west1", "a-1"] {
+            assert!(!is_region(text) && !is_zone(text), "{text}");
+        }
+        assert!(!is_zone("europe-west1") && !is_region("europe-west1-b"));
+        assert!(is_disk("data-1") && !is_disk("1-data") && !is_disk("data-") && !is_disk("a/b") && !is_disk(&"a".repeat(64)));
+    }
+}
