@@ -12,6 +12,11 @@ mod sessions;
 mod tokens;
 mod world;
 
+use axum::{
+    body::Body,
+    extract::State,
+    http::{Request, Response},
+};
 use lastgood_core::{
     domain::place::Place,
     ports::Secret,
@@ -44,6 +49,35 @@ impl GcsServer {
         let server = Self { address, world };
         server.create_bucket("vault-test");
         server
+    }
+
+    /// The same behind a door that somebody else opens, through which whoever comes is let in.
+    pub(crate) fn behind(address: SocketAddr) -> Self {
+        let server = Self { address, world: Arc::default() };
+        server.world().tokens.let_everybody_in();
+        server.create_bucket("vault-test");
+        server
+    }
+
+    /// Answers what came through that door.
+    pub(crate) async fn answer(&self, request: Request<Body>) -> Response<Body> {
+        answer::answer(State(self.world.clone()), request).await
+    }
+
+    /// Writes an object that is not there yet, as another service of Google's does. Says why not.
+    pub(crate) fn write(&self, bucket: &str, name: &str, bytes: Vec<u8>) -> Result<(), &'static str> {
+        let stored = self.world().store(bucket, name, bytes.into(), Some(0), serde_json::Value::Null);
+        stored.map(drop).map_err(|world::Refusal(_, reason, _)| reason)
+    }
+
+    /// Whether there is such a bucket.
+    pub(crate) fn has(&self, bucket: &str) -> bool {
+        self.world().buckets.contains_key(bucket)
+    }
+
+    /// The bytes of an object in any bucket.
+    pub fn bytes(&self, bucket: &str, name: &str) -> Option<bytes::Bytes> {
+        Some(self.world().buckets.get(bucket)?.objects.get(name)?.bytes.clone())
     }
 
     /// Where it listens.

@@ -25,10 +25,14 @@ pub const PASSWORD: &str = "canary-p@ss:w/rd%21";
 #[derive(Debug)]
 pub struct Cluster {
     home: TempDir,
+    superuser: &'static str,
     port: u16,
     postmaster: Child,
     settings: Vec<String>,
 }
+
+/// The superuser, where nothing else is said.
+const SUPERUSER: &str = "postgres";
 
 impl Cluster {
     /// Starts a cluster.
@@ -40,7 +44,7 @@ impl Cluster {
     pub async fn start_with(settings: &[(&str, &str)]) -> Self {
         let home = home();
         copy_template(&template(), &home.path().join("data"));
-        Self::launch(home, settings).await
+        Self::launch(home, SUPERUSER, settings).await
     }
 
     /// Starts a cluster with an identity of its own: all others are copies of one template, and so one system to Postgres.
@@ -50,18 +54,23 @@ impl Cluster {
 
     /// Starts a cluster fresh from `initdb`, with settings of its own.
     pub async fn start_fresh(settings: &[(&str, &str)]) -> Self {
-        let home = home();
-        initdb(home.path());
-        Self::launch(home, settings).await
+        Self::start_fresh_under(SUPERUSER, settings).await
     }
 
-    async fn launch(home: TempDir, settings: &[(&str, &str)]) -> Self {
+    /// The same under a superuser of another name.
+    pub async fn start_fresh_under(superuser: &'static str, settings: &[(&str, &str)]) -> Self {
+        let home = home();
+        initdb(home.path(), superuser);
+        Self::launch(home, superuser, settings).await
+    }
+
+    async fn launch(home: TempDir, superuser: &'static str, settings: &[(&str, &str)]) -> Self {
         let settings: Vec<String> = settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
         for attempt in 0.. {
             let port = free_port();
             let mut postmaster = launch(home.path(), port, &settings);
-            if ready(home.path(), port, &mut postmaster).await {
-                return Self { home, port, postmaster, settings };
+            if ready(home.path(), superuser, port, &mut postmaster).await {
+                return Self { home, superuser, port, postmaster, settings };
             }
             let _ = postmaster.kill();
             let _ = postmaster.wait();
@@ -73,6 +82,11 @@ impl Cluster {
 
     /// Takes over a restored data folder (a drill's, or one unpacked by a test) and starts it. `data` is moved.
     pub async fn start_from(data: &Path, settings: &[(&str, &str)]) -> Self {
+        Self::start_from_under(SUPERUSER, data, settings).await
+    }
+
+    /// The same, where the superuser has another name.
+    pub async fn start_from_under(superuser: &'static str, data: &Path, settings: &[(&str, &str)]) -> Self {
         let home = home();
         let target = home.path().join("data");
         run(Command::new("cp").arg("-a").arg("--reflink=auto").arg(data).arg(&target));
@@ -81,15 +95,20 @@ impl Cluster {
         let settings: Vec<String> = settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let port = free_port();
         let mut postmaster = launch(home.path(), port, &settings);
-        let up = ready(home.path(), port, &mut postmaster).await;
+        let up = ready(home.path(), superuser, port, &mut postmaster).await;
         let log = std::fs::read_to_string(home.path().join("log")).unwrap_or_default();
         assert!(up, "the restored Postgres did not start:\n{log}");
-        Self { home, port, postmaster, settings }
+        Self { home, superuser, port, postmaster, settings }
+    }
+
+    /// The name of its superuser.
+    pub fn superuser(&self) -> &'static str {
+        self.superuser
     }
 
     /// The superuser's URL of a database, over TCP with a password.
     pub fn url(&self, database: &str) -> String {
-        self.url_as("postgres", PASSWORD, database)
+        self.url_as(self.superuser, PASSWORD, database)
     }
 
     /// A role's URL of a database, over TCP with a password.
@@ -104,7 +123,7 @@ impl Cluster {
 
     /// The superuser's URL of a database, over the socket, without a password.
     pub fn socket_url(&self, database: &str) -> String {
-        format!("postgres://postgres@/{database}?host={}&port={}", self.socket_folder().display(), self.port)
+        format!("postgres://{}@/{database}?host={}&port={}", self.superuser, self.socket_folder().display(), self.port)
     }
 
     /// The folder of its socket.
@@ -130,7 +149,7 @@ impl Cluster {
     /// Opens a superuser's connection to a database.
     pub async fn connect(&self, database: &str) -> Client {
         let mut config = tokio_postgres::Config::new();
-        config.host_path(self.socket_folder()).port(self.port).user("postgres").dbname(database);
+        config.host_path(self.socket_folder()).port(self.port).user(self.superuser).dbname(database);
         let (client, connection) = config.connect(NoTls).await.expect("a connection");
         tokio::spawn(connection);
         client
@@ -180,7 +199,11 @@ impl Cluster {
     pub async fn crash_and_restart(&mut self) {
         self.stop();
         self.postmaster = launch(self.home.path(), self.port, &self.settings);
-        assert!(ready(self.home.path(), self.port, &mut self.postmaster).await, "Postgres did not come back:\n{}", self.log());
+        assert!(
+            ready(self.home.path(), self.superuser, self.port, &mut self.postmaster).await,
+            "Postgres did not come back:\n{}",
+            self.log()
+        );
     }
 
     /// Stops the server at once, without a checkpoint. Its data folder stays until the cluster is dropped.
@@ -277,7 +300,7 @@ fn template() -> PathBuf {
     }
     let making = home();
     // Another test may have been faster: then its template is as good.
-    let _ = std::fs::rename(initdb(making.path()), &kept);
+    let _ = std::fs::rename(initdb(making.path(), SUPERUSER), &kept);
     kept
 }
 
@@ -288,21 +311,15 @@ fn home() -> TempDir {
 }
 
 /// Makes a fresh data folder below `home` and returns it.
-fn initdb(home: &Path) -> PathBuf {
+fn initdb(home: &Path, superuser: &str) -> PathBuf {
     let password = home.join("password");
     std::fs::write(&password, PASSWORD).expect("a password file");
     give_away(home);
     let data = home.join("data");
     run(unprivileged(program("initdb"))
-        .args([
-            "--no-sync",
-            "--username=postgres",
-            "--auth-local=trust",
-            "--auth-host=scram-sha-256",
-            "--encoding=UTF8",
-            "--locale=C.UTF-8",
-        ])
+        .args(["--no-sync", "--auth-local=trust", "--auth-host=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8"])
         .args(["--wal-segsize=16", "--no-instructions"])
+        .arg(format!("--username={superuser}"))
         .arg(format!("--pwfile={}", password.display()))
         .arg(format!("--pgdata={}", data.display())));
     data
@@ -341,9 +358,9 @@ fn launch(home: &Path, port: u16, settings: &[String]) -> Child {
     command.stdout(Stdio::null()).stderr(log).spawn().expect("postgres")
 }
 
-async fn ready(home: &Path, port: u16, postmaster: &mut Child) -> bool {
+async fn ready(home: &Path, superuser: &str, port: u16, postmaster: &mut Child) -> bool {
     let mut config = tokio_postgres::Config::new();
-    config.host_path(home).port(port).user("postgres").dbname("postgres");
+    config.host_path(home).port(port).user(superuser).dbname("postgres");
     let end = Instant::now() + Duration::from_secs(30);
     while Instant::now() < end && matches!(postmaster.try_wait(), Ok(None)) {
         if config.connect(NoTls).await.is_ok() {

@@ -7,7 +7,6 @@
 //! A request that is not signed for the right service and region is refused. A test says what goes wrong: see [`Faults`].
 
 mod backup;
-mod dated;
 mod door;
 mod ec2;
 mod elasticache;
@@ -17,13 +16,11 @@ mod network;
 mod postgres;
 mod rds;
 mod rights;
-mod street;
 mod wire;
 mod xml;
 pub mod yard;
 
 pub use backup::{PLAN, RestoreJobs};
-pub use dated::Dated;
 pub use ec2::Bytes;
 pub use faults::{Faults, Lost, Rules, SetFault};
 pub use network::Network;
@@ -31,6 +28,7 @@ pub use postgres::{MASTER, MASTER_PASSWORD};
 pub use wire::Call;
 
 use crate::{
+    engine::{Dated, Socket},
     moto::Moto,
     pg::Cluster,
     s3::{KEY, KEY_ID, settings_for},
@@ -45,7 +43,7 @@ use lastgood_core::{
     ports::Secret,
     providers::aws::{Access, Settings, https},
 };
-use postgres::{Certificates, Socket};
+use postgres::Estates;
 use rds::Rds;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
@@ -53,7 +51,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 pub struct Aws {
     address: SocketAddr,
     behind: Arc<Behind>,
-    certificates: Arc<Certificates>,
+    estates: Arc<Estates>,
     _moto: Moto,
 }
 
@@ -77,13 +75,13 @@ impl Aws {
     /// Starts it on a time of the test's own: what it dates bears that time.
     pub async fn start_at(test: &str, clock: Arc<dyn Dated>) -> Option<Self> {
         let moto = Moto::start(test).await?;
-        let (certificates, faults) = (Arc::new(Certificates::make()), Faults::default());
+        let (estates, faults) = (Arc::new(Estates::make()), Faults::default());
         let ec2 = Ec2::new(moto.address(), clock.clone(), faults.clone());
         let backup = RestoreJobs::new(clock.clone(), faults.clone());
         let caches = ElastiCache::new(moto.address(), clock.clone(), faults.clone());
-        let rds = Rds::new(moto.address(), clock, faults.clone(), certificates.clone());
+        let rds = Rds::new(moto.address(), clock, faults.clone(), estates.clone());
         let behind = Arc::new(Behind { moto: moto.address(), rds, ec2, caches, backup, faults });
-        Some(Self { address: door::open(behind.clone()).await, behind, certificates, _moto: moto })
+        Some(Self { address: door::open(behind.clone()).await, behind, estates, _moto: moto })
     }
 
     /// Where it listens: every service, every region.
@@ -130,12 +128,12 @@ impl Aws {
 
     /// The file with the certificate that every instance's is signed by.
     pub fn ca(&self) -> PathBuf {
-        self.certificates.ca()
+        self.estates.ca()
     }
 
     /// Starts a server that can stand behind an instance: see [`Aws::database`].
     pub async fn cluster(&self) -> Cluster {
-        self.certificates.cluster().await
+        self.estates.cluster().await
     }
 
     /// Makes a customer's key with an alias, and returns its ARN.

@@ -1,6 +1,7 @@
 //! What every adapter and every stored format promises, whichever it is.
 
 mod bucket;
+mod cloudsql_double;
 mod evidence;
 mod findings;
 mod formats;

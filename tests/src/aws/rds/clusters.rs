@@ -2,8 +2,7 @@
 //! cluster alone; it goes only after its instances.
 
 use super::{
-    Rds, Region, Regions,
-    continuous::Continuous,
+    Rds, Region, Regions, continuous,
     instances::{Instance, identity},
     manual, moment, resolve,
     snapshots::{Snapshot, available},
@@ -11,15 +10,14 @@ use super::{
 };
 use crate::{
     aws::{
-        postgres::{MASTER, Socket},
-        street::Address,
+        postgres::MASTER,
         wire::{Call, Refusal, ask},
         xml::Node,
     },
+    engine::{Address, Continuous, Frozen, Socket},
     pg::Cluster as Server,
 };
 use std::sync::Arc;
-use tempfile::TempDir;
 
 /// A cluster, as far as moto does not know it.
 pub struct Cluster {
@@ -47,7 +45,7 @@ impl Cluster {
     }
 
     /// Freezes its storage for a snapshot that RDS takes by itself.
-    pub(super) async fn freeze_for_itself(&self) -> (TempDir, String) {
+    pub(super) async fn freeze_for_itself(&self) -> (Frozen, String) {
         (self.server.freeze().await, self.identity.clone())
     }
 
@@ -85,7 +83,7 @@ impl Rds {
                 cluster.dress(node);
                 node.remove("EarliestRestorableTime");
                 node.remove("LatestRestorableTime");
-                let window = cluster.continuous.as_ref().and_then(|kept| kept.window(node, now, lag));
+                let window = cluster.continuous.as_ref().and_then(|kept| continuous::window(kept, node, now, lag));
                 if let Some((from, to)) = window {
                     node.set("EarliestRestorableTime", &moment(from));
                     node.set("LatestRestorableTime", &moment(to));
@@ -202,7 +200,7 @@ impl Rds {
             return Err(Refusal::new("DBClusterAlreadyExistsFault", "DB Cluster already exists"));
         }
         available(source, snapshot)?;
-        let server = self.certificates.restored(&snapshot.frozen.path().join("data")).await;
+        let server = self.estates.restored(&snapshot.frozen).await;
         // moto takes the bare name only.
         let mut bare = call.clone();
         bare.params.insert("SnapshotIdentifier".to_owned(), source.to_owned());
@@ -230,7 +228,7 @@ impl Rds {
         }
         let modified = self.moto(&call.region, "ModifyDBCluster", &modified).await?;
         let socket = Socket::of(&server);
-        let address = self.certificates.address(&socket);
+        let address = self.estates.address(&socket);
         let under_way = UnderWay::new("creating", self.faults.rules_now().looks, End::Available);
         let cluster = Cluster::of(under_way, name, &call.region, socket, address, Some(server));
         let mut node = modified.find("DBCluster").cloned().unwrap_or_default();
@@ -249,7 +247,7 @@ impl Rds {
             return Err(busy(of, state));
         }
         let mut answer = ask(self.moto, call).await?;
-        let address = self.certificates.address(&cluster.server);
+        let address = self.estates.address(&cluster.server);
         let member = Instance::member(&name, of, &call.region, self.faults.rules_now().looks, cluster.server.clone(), address);
         answer.each("DBInstance", &mut |node| member.dress(node));
         region.instances.insert(name, member);
@@ -333,8 +331,8 @@ impl Rds {
         let continuous = Continuous::begin(&server, self.clock.now()).await;
         let mut regions = self.regions.lock().await;
         let at = regions.entry(region.to_owned()).or_default();
-        at.instances.insert(member.clone(), Instance::member(&member, name, region, 0, server.clone(), self.certificates.address(&server)));
-        let address = self.certificates.address(&server);
+        at.instances.insert(member.clone(), Instance::member(&member, name, region, 0, server.clone(), self.estates.address(&server)));
+        let address = self.estates.address(&server);
         at.clusters.insert(name.to_owned(), Cluster::running(name, region, server, address, continuous));
     }
 

@@ -1,41 +1,20 @@
-//! Continuous backups: what keeps backups begins with a copy of its data and ships its WAL from then on. A restore to a moment
-//! replays that WAL over the copy up to then, by Postgres' own recovery.
+//! Restores to a moment, and the window of the moments that there are.
 
 use super::{Rds, Regions, moment};
 use crate::{
     aws::{
-        postgres::Socket,
         wire::{Call, Refusal},
         xml::Node,
     },
+    engine::{Continuous, Socket},
     pg::Cluster as Server,
 };
 use lastgood_core::clock::{Timestamp, before};
-use std::{sync::Arc, time::Duration};
-use tempfile::TempDir;
+use std::time::Duration;
 
-/// The continuous backups of an instance or a cluster.
-#[derive(Clone)]
-pub struct Continuous {
-    first: Arc<TempDir>,
-    since: Timestamp,
-}
-
-impl Continuous {
-    /// Begins them, where the server ships its WAL.
-    pub async fn begin(server: &Socket, now: Timestamp) -> Option<Self> {
-        if !server.ships().await {
-            return None;
-        }
-        Some(Self { first: Arc::new(server.freeze().await), since: now })
-    }
-
-    /// The moments that can be restored, of what moto describes so.
-    pub fn window(&self, described: &Node, now: Timestamp, lag: Duration) -> Option<(Timestamp, Timestamp)> {
-        let days: u64 = described.get("BackupRetentionPeriod").parse().unwrap_or_default();
-        let (from, to) = (self.since.max(before(now, Duration::from_hours(24 * days))), before(now, lag));
-        (days > 0 && from <= to).then_some((from, to))
-    }
+/// The moments that can be restored, of what moto describes so.
+pub(super) fn window(kept: &Continuous, described: &Node, now: Timestamp, lag: Duration) -> Option<(Timestamp, Timestamp)> {
+    kept.window(described.get("BackupRetentionPeriod").parse().unwrap_or_default(), now, lag)
 }
 
 /// A restore to a moment, as one from a snapshot that moto can be asked for.
@@ -95,7 +74,7 @@ impl Rds {
                 Node::new("Region", &call.region),
                 Node::new("Status", "active"),
             ];
-            if let Some((from, to)) = continuous.window(&described, now, lag) {
+            if let Some((from, to)) = window(continuous, &described, now, lag) {
                 // What is said here is older than what the instance says of itself.
                 let stale = before(to, lag).max(from);
                 kept.push(Node::with(
@@ -163,7 +142,7 @@ impl Rds {
     /// The end of the moment that is asked for, by the machine's clock.
     fn until(&self, call: &Call, param: &str, kept: Option<&Continuous>, described: &Node) -> Result<Timestamp, Refusal> {
         let now = self.clock.now();
-        let window = kept.and_then(|kept| kept.window(described, now, self.faults.rules_now().lag));
+        let window = kept.and_then(|kept| window(kept, described, now, self.faults.rules_now().lag));
         let off = || Refusal::new("PointInTimeRestoreNotEnabled", "The source keeps no backups, or none that could be restored yet.");
         let at = wanted(call, param, window.ok_or_else(off)?)?;
         self.clock.end_of(at).ok_or_else(|| invalid(format!("{} is not over yet", moment(at))))
@@ -172,8 +151,7 @@ impl Rds {
     /// A server with the data as they were at a moment of the machine's clock.
     async fn replayed(&self, source: &Socket, kept: Option<&Continuous>, until: Timestamp) -> Result<Server, Refusal> {
         let kept = kept.ok_or_else(|| Refusal::new("PointInTimeRestoreNotEnabled", "The source keeps no backups."))?;
-        let shipped = source.ship().await;
-        Ok(self.certificates.restored_to(&kept.first.path().join("data"), &shipped, until).await)
+        Ok(kept.replayed(source, &self.estates.certificates, until, &[]).await)
     }
 }
 

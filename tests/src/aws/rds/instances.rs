@@ -1,24 +1,21 @@
 //! Instances: each is a real server. A restored one is owned here, and stops when it is deleted.
 
 use super::{
-    Rds, Region, Regions,
-    continuous::Continuous,
-    resolve,
+    Rds, Region, Regions, resolve,
     snapshots::available,
     under_way::{End, UnderWay},
 };
 use crate::{
     aws::{
         InstanceSeen,
-        postgres::{MASTER, Socket},
-        street::Address,
+        postgres::MASTER,
         wire::{Call, Refusal, ask},
         xml::Node,
     },
+    engine::{Address, Continuous, Frozen, Socket},
     pg::Cluster,
 };
 use sha2::{Digest, Sha256};
-use tempfile::TempDir;
 
 /// An instance, as far as moto does not know it.
 pub struct Instance {
@@ -94,7 +91,7 @@ impl Instance {
         InstanceSeen { name: name.to_owned(), identity: self.identity.clone(), port: self.server.port }
     }
 
-    pub(super) async fn freeze(&self) -> Result<TempDir, Refusal> {
+    pub(super) async fn freeze(&self) -> Result<Frozen, Refusal> {
         Ok(self.server.freeze().await)
     }
 
@@ -174,7 +171,7 @@ impl Rds {
         available(source, snapshot)?;
         let described = self.moto(from, "DescribeDBSnapshots", &[("DBSnapshotIdentifier", source)]).await?;
         self.usable(&described.find("KmsKeyId").map(Node::own_text).unwrap_or_default())?;
-        let server = self.certificates.restored(&snapshot.frozen.path().join("data")).await;
+        let server = self.estates.restored(&snapshot.frozen).await;
         self.begin_restored(region, call, &name, server).await
     }
 
@@ -195,7 +192,7 @@ impl Rds {
         ];
         let otherwise: Vec<_> = otherwise.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let modified = self.moto(&call.region, "ModifyDBInstance", &otherwise).await?;
-        let address = self.certificates.address(&Socket::of(&server));
+        let address = self.estates.address(&Socket::of(&server));
         let instance = Instance::restored(name, &call.region, self.faults.rules_now().looks, server, address);
         let mut node = modified.find("DBInstance").cloned().unwrap_or_default();
         instance.dress(&mut node);

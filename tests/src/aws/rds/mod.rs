@@ -9,15 +9,17 @@ mod snapshots;
 pub(super) mod under_way;
 
 use super::{
-    Dated, InstanceSeen,
+    InstanceSeen,
     faults::Faults,
-    postgres::{Certificates, MASTER, MASTER_PASSWORD, Socket},
+    postgres::{Estates, MASTER, MASTER_PASSWORD},
     wire::{Call, Refusal, ask},
     xml::Node,
 };
-use crate::s3::KEY_ID;
+use crate::{
+    engine::{Continuous, Dated, Socket},
+    s3::KEY_ID,
+};
 use clusters::Cluster;
-use continuous::Continuous;
 use instances::Instance;
 use lastgood_core::clock::Timestamp;
 use snapshots::Snapshot;
@@ -30,7 +32,7 @@ pub struct Rds {
     moto: SocketAddr,
     clock: Arc<dyn Dated>,
     faults: Faults,
-    certificates: Arc<Certificates>,
+    estates: Arc<Estates>,
     regions: Mutex<Regions>,
 }
 
@@ -51,8 +53,8 @@ struct Region {
 
 impl Rds {
     /// Nothing runs yet.
-    pub fn new(moto: SocketAddr, clock: Arc<dyn Dated>, faults: Faults, certificates: Arc<Certificates>) -> Self {
-        Self { moto, clock, faults, certificates, regions: Mutex::default() }
+    pub fn new(moto: SocketAddr, clock: Arc<dyn Dated>, faults: Faults, estates: Arc<Estates>) -> Self {
+        Self { moto, clock, faults, estates, regions: Mutex::default() }
     }
 
     /// Answers a request. One at a time: what it decides on stands still meanwhile.
@@ -132,7 +134,7 @@ impl Rds {
             ("Tags.Tag.1.Value", "production"),
         ];
         self.moto(region, "CreateDBInstance", &params).await.expect("an instance");
-        let address = self.certificates.address(&server);
+        let address = self.estates.address(&server);
         let continuous = Continuous::begin(&server, self.clock.now()).await;
         let instance = Instance::running(name, region, server, address, continuous);
         self.regions.lock().await.entry(region.to_owned()).or_default().instances.insert(name.to_owned(), instance);

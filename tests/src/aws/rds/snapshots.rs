@@ -4,18 +4,20 @@ use super::{
     Rds, Regions, manual, moment, resolve,
     under_way::{End, UnderWay},
 };
-use crate::aws::{
-    wire::{Call, Refusal, ask},
-    xml::Node,
+use crate::{
+    aws::{
+        wire::{Call, Refusal, ask},
+        xml::Node,
+    },
+    engine::Frozen,
 };
 use lastgood_core::clock::Timestamp;
 use std::sync::Arc;
-use tempfile::TempDir;
 
 /// A snapshot, as far as moto does not know it.
 pub struct Snapshot {
     pub(super) under_way: UnderWay,
-    pub(super) frozen: Arc<TempDir>,
+    pub(super) frozen: Arc<Frozen>,
     /// The lasting name of the instance that it is of.
     identity: String,
     data_time: Timestamp,
@@ -26,7 +28,7 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// One that begins now.
-    pub(super) fn begun(under_way: UnderWay, frozen: Arc<TempDir>, identity: String, now: Timestamp) -> Self {
+    pub(super) fn begun(under_way: UnderWay, frozen: Arc<Frozen>, identity: String, now: Timestamp) -> Self {
         Self { under_way, frozen, identity, data_time: now, created_at: now, source: None }
     }
 

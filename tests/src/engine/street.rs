@@ -3,7 +3,10 @@
 use std::{
     collections::BTreeSet,
     net::{Ipv4Addr, SocketAddr, TcpListener as Bound},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU16, Ordering},
+    },
 };
 use tokio::{
     io::copy_bidirectional,
@@ -26,8 +29,16 @@ pub struct Address {
     pub host: Ipv4Addr,
     /// Its port.
     pub port: u16,
+    server: Arc<AtomicU16>,
     taken: Arc<Mutex<BTreeSet<u8>>>,
     relay: JoinHandle<()>,
+}
+
+impl Address {
+    /// Leads to another server from now on.
+    pub fn lead_to(&self, server: u16) {
+        self.server.store(server, Ordering::SeqCst);
+    }
 }
 
 impl Drop for Address {
@@ -68,13 +79,15 @@ impl Street {
         let bound = Bound::bind((host, self.port)).expect("a loopback address");
         bound.set_nonblocking(true).expect("a listener");
         let listener = TcpListener::from_std(bound).expect("a listener");
-        let relay = tokio::spawn(relay(listener, SocketAddr::from(([127, 0, 0, 1], server))));
-        Address { host, port: self.port, taken: self.taken.clone(), relay }
+        let server = Arc::new(AtomicU16::new(server));
+        let relay = tokio::spawn(relay(listener, server.clone()));
+        Address { host, port: self.port, server, taken: self.taken.clone(), relay }
     }
 }
 
-async fn relay(listener: TcpListener, server: SocketAddr) {
+async fn relay(listener: TcpListener, server: Arc<AtomicU16>) {
     while let Ok((mut from, _)) = listener.accept().await {
+        let server = SocketAddr::from(([127, 0, 0, 1], server.load(Ordering::SeqCst)));
         tokio::spawn(async move {
             if let Ok(mut to) = TcpStream::connect(server).await {
                 let _ = copy_bidirectional(&mut from, &mut to).await;
