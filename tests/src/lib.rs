@@ -16,6 +16,7 @@ pub mod house;
 pub mod moto;
 pub mod pg;
 pub mod prometheus;
+pub mod redis;
 pub mod runtime_api;
 pub mod s3;
 pub mod terraform;

@@ -262,6 +262,9 @@ async fn ask_asset(env: &Env, asset: &Asset, answers: &mut Vec<Answer>) {
                 answers.push(answer(&about, "can we export all of it?", can_back_up(env, asset, BackupForm::Export).await));
             }
         }
+        Source::Memorystore { .. } => {
+            answers.push(answer(&about, "can we export all of it?", can_back_up(env, asset, BackupForm::Export).await));
+        }
         Source::Cloudsql { .. } | Source::Bucket { .. } | Source::Redis { .. } | Source::Secrets { .. } => answers.push(Answer {
             about: about.clone(),
             question: "can we back it up?".to_owned(),

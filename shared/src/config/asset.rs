@@ -99,6 +99,18 @@ pub enum Source {
         #[serde(skip)]
         place: Place,
     },
+    /// A Redis of Memorystore.
+    #[serde(rename = "redis")]
+    Memorystore {
+        /// Always Google.
+        provider: SecretsProvider,
+        /// Its project.
+        project: String,
+        /// Its region.
+        region: String,
+        /// Its name.
+        instance: String,
+    },
     /// A set of secrets.
     Secrets {
         /// Who keeps them.
@@ -172,7 +184,7 @@ impl Source {
             | Self::Elasticache { place, .. }
             | Self::Disk { place, .. }
             | Self::Volume { place, .. } => Some(place),
-            Self::Postgres { .. } | Self::Bucket { .. } | Self::Redis { .. } | Self::Secrets { .. } => None,
+            Self::Postgres { .. } | Self::Bucket { .. } | Self::Redis { .. } | Self::Memorystore { .. } | Self::Secrets { .. } => None,
         }
     }
 
@@ -184,6 +196,7 @@ impl Source {
             Self::Bucket { .. }
             | Self::Redis { .. }
             | Self::Elasticache { .. }
+            | Self::Memorystore { .. }
             | Self::Secrets { .. }
             | Self::Disk { .. }
             | Self::Volume { .. } => None,
@@ -199,6 +212,7 @@ impl Source {
             | Self::Bucket { .. }
             | Self::Redis { .. }
             | Self::Elasticache { .. }
+            | Self::Memorystore { .. }
             | Self::Secrets { .. }
             | Self::Disk { .. }
             | Self::Volume { .. } => None,
@@ -212,7 +226,7 @@ impl Source {
             Self::Rds { .. } => "rds",
             Self::Cloudsql { .. } => "cloudsql",
             Self::Bucket { .. } => "bucket",
-            Self::Redis { .. } | Self::Elasticache { .. } => "redis",
+            Self::Redis { .. } | Self::Elasticache { .. } | Self::Memorystore { .. } => "redis",
             Self::Secrets { .. } => "secrets",
             Self::Disk { .. } | Self::Volume { .. } => "volume",
         }

@@ -96,6 +96,9 @@ impl Reader<'_> {
             RawKind::Rds => ("rds", &["instance", "region", "url", "login"]),
             RawKind::Cloudsql => ("cloudsql", &["project", "instance", "url"]),
             RawKind::Bucket => ("bucket", &["url", "expect"]),
+            RawKind::Redis if asset.provider.as_ref().is_some_and(|provider| provider.value == SecretsProvider::Gcp) => {
+                ("redis of Memorystore", &["url", "provider", "project", "instance", "region"])
+            }
             RawKind::Redis => ("redis", &["url", "provider", "instance", "region"]),
             RawKind::Secrets => ("secrets", &["provider", "project"]),
             RawKind::Volume if asset.provider.as_ref().is_some_and(|provider| provider.value == SecretsProvider::Gcp) => {
@@ -148,7 +151,7 @@ impl Reader<'_> {
     fn redis(&self, path: &str, at: &Spanned<RawAsset>) -> Result<Source> {
         let asset = &at.value;
         if asset.url.is_some() && (asset.provider.is_some() || asset.instance.is_some() || asset.region.is_some()) {
-            let hint = "write `url` for a server of your own, or `provider: aws`, `instance` and `region` for ElastiCache";
+            let hint = "write `url` for a server of your own, or `provider`, `instance` and `region` for ElastiCache or Memorystore";
             return Err(self.wrong(at, path, "it is either reached by a `url` or kept by a provider", hint));
         }
         Ok(Source::Redis { url: self.reference(path, at, asset.url.as_ref())? })
@@ -157,9 +160,8 @@ impl Reader<'_> {
     fn elasticache(&self, path: &str, at: &Spanned<RawAsset>) -> Result<Source> {
         let asset = &at.value;
         let provider = self.need(path, at, "provider", asset.provider.as_ref())?;
-        if provider != SecretsProvider::Aws {
-            let hint = "only ElastiCache is: `provider: aws`";
-            return Err(self.wrong(at, &format!("{path}.provider"), "no redis of this provider is driven", hint));
+        if provider == SecretsProvider::Gcp {
+            return self.memorystore(path, at);
         }
         let region = self.need(path, at, "region", asset.region.as_ref())?;
         let instance = self.need(path, at, "instance", asset.instance.as_ref())?;

@@ -1,14 +1,17 @@
 //! Disks of Google's in the config: how they are named, how they are drilled, and what nobody could do for them.
 
 use super::{
-    Policy, ProjectId, SecretsProvider, Source,
+    Copies, Format, Policy, ProjectId, SecretsProvider, Source,
     asset::DiskAt,
     limits::{Refusal, refuse},
     policy::DrillTarget,
     raw::RawAsset,
     read::Reader,
 };
-use crate::{domain::place::Place, error::Result};
+use crate::{
+    domain::place::{Place, Scheme},
+    error::Result,
+};
 use serde::{Deserialize, Serialize};
 use serde_saphyr::Spanned;
 
@@ -58,6 +61,57 @@ impl Reader<'_> {
         };
         Ok(Source::Disk { provider: SecretsProvider::Gcp, project, volume, at, place })
     }
+
+    /// Reads a Redis that Memorystore keeps.
+    pub(super) fn memorystore(&self, path: &str, at: &Spanned<RawAsset>) -> Result<Source> {
+        let asset = &at.value;
+        let wrong = |key: &str, what: &str, hint: &str| Err(self.wrong(at, &format!("{path}.{key}"), what, hint));
+        let project = self.need(path, at, "project", asset.project.as_ref())?;
+        project.parse::<ProjectId>().map_err(|error| self.retold(path, at, "project", &error))?;
+        let region = self.need(path, at, "region", asset.region.as_ref())?;
+        if !is_region(&region) {
+            return wrong("region", "that is no region", "write one such as `europe-west1`");
+        }
+        let instance = self.need(path, at, "instance", asset.instance.as_ref())?;
+        if !is_disk(&instance) || instance.len() > 40 {
+            return wrong("instance", &format!("{instance:?} is no name of an instance"), "write its name, such as `shop-cache`; no path");
+        }
+        Ok(Source::Memorystore { provider: SecretsProvider::Gcp, project, region, instance })
+    }
+}
+
+/// What a policy asks of a Redis of Memorystore that nobody could do.
+pub(super) fn memorystore(policy: &Policy) -> Option<Refusal> {
+    if policy.snapshot.is_some() {
+        let hint = "give it an `export`, whose RDB file the vault keeps";
+        return Some(refuse("snapshot", "the snapshots of Memorystore are its own: nobody can keep or restore one", hint));
+    }
+    let Some(export) = &policy.export else {
+        let hint = "give it `export: { schedule: \"0 2 * * *\", through: gs://bucket/prefix }`";
+        return Some(refuse("export", "nothing is to be taken of it", hint));
+    };
+    if export.through.as_ref().is_none_or(|through| through.scheme() != Scheme::Gs) {
+        let hint = "write `through: gs://bucket/prefix`, a bucket in its region that nobody else reads";
+        return Some(refuse("export.through", "Memorystore exports through a bucket of Cloud Storage", hint));
+    }
+    if export.format != Format::default() || !export.tables_csv.is_empty() || export.digests {
+        let what = "an export of Redis is an RDB file: it has no format, tables or digests of tables";
+        return Some(refuse("export", what, "leave `format`, `tables_csv` and `digests` out"));
+    }
+    if policy.copies.iter().any(|copy| matches!(copy, Copies::Region { .. })) {
+        let what = "the vault holds exports of Redis, and no region does";
+        return Some(refuse("copies", what, "write `- { vault: gs://… }`"));
+    }
+    let drill = policy.drill.as_ref()?;
+    if !matches!(drill.into, DrillTarget::Scratch) {
+        let what = "an export of Redis is drilled in a throwaway server on the machine that drills";
+        return Some(refuse("drill.into", what, "write `into: scratch`, or leave `into` out"));
+    }
+    if !drill.checks.is_empty() {
+        let what = "a Redis answers no such check: its keys are counted and compared with those of the export";
+        return Some(refuse("drill.checks", what, "leave `checks` out"));
+    }
+    None
 }
 
 /// What a policy asks of a disk of Google's that nobody could do.
@@ -93,6 +147,10 @@ pub(super) fn disk(policy: &Policy) -> Option<Refusal> {
 
 /// What only snapshots of Google's disks can be asked for.
 pub(super) fn only_there(source: &Source, policy: &Policy) -> Option<Refusal> {
+    if policy.export.as_ref().is_some_and(|export| export.through.is_some()) && !matches!(source, Source::Memorystore { .. }) {
+        let what = format!("an export of a {} asset goes through no bucket", source.kind());
+        return Some(refuse("export.through", &what, "only Memorystore writes exports itself: leave it out"));
+    }
     let snapshot = policy.snapshot.as_ref().filter(|_| !matches!(source, Source::Disk { .. }))?;
     let keys = [("snapshot.location", snapshot.location.is_some()), ("snapshot.guest_flush", snapshot.guest_flush)];
     let (key, _) = keys.into_iter().find(|(_, given)| *given)?;

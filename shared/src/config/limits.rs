@@ -11,6 +11,7 @@ impl Reader<'_> {
         let refused = match source {
             Source::Volume { place: home, .. } => volume(home, policy),
             Source::Disk { .. } => google::disk(policy),
+            Source::Memorystore { .. } => google::memorystore(policy),
             Source::Elasticache { .. } => elasticache(policy),
             Source::Postgres { .. }
             | Source::Rds { .. }

@@ -69,6 +69,10 @@ pub struct ExportPolicy {
     /// Records a digest per table, not just its row count.
     #[serde(default)]
     pub digests: bool,
+    /// The bucket and prefix that a provider writes through, `gs://…` (redis on Memorystore). What is written there is removed once
+    /// it is in the vault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub through: Option<Place>,
 }
 
 const fn two() -> u8 {

@@ -127,6 +127,7 @@ impl Subject {
                 | Source::Redis { .. }
                 | Source::Elasticache { .. }
                 | Source::Secrets { .. }
+                | Source::Memorystore { .. }
                 | Source::Disk { .. }
                 | Source::Volume { .. },
             ) => false,

@@ -17,6 +17,7 @@ pub(crate) mod parts;
 pub mod postgres;
 pub mod probe;
 mod real;
+pub mod redis;
 mod secrets;
 pub mod tls;
 #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]

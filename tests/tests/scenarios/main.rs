@@ -2,6 +2,7 @@
 
 mod cleaning;
 mod deployed;
+mod memorystore;
 mod rds;
 mod rds_fleet;
 mod rds_moment;
@@ -9,3 +10,4 @@ mod rds_restore;
 mod rds_restore_tests;
 mod transcripts;
 mod volumes;
+mod volumes_gcp;

@@ -58,7 +58,7 @@ fn what_nobody_could_do_for_a_volume_or_a_cache_is_refused_with_the_reason() {
         (format!("{CACHE}, export: {{ schedule: \"0 2 * * *\" }}"), "lets nobody export"),
         (format!("{CACHE}, drill: {{ schedule: \"0 6 * * 0\" }}"), "cannot be drilled by this build"),
         (format!("{CACHE}, url: env:REDIS_URL"), "either reached by a `url` or kept by a provider"),
-        (CACHE.replace("provider: aws", "provider: gcp"), "no redis of this provider"),
+        (CACHE.replace("provider: aws", "provider: gcp"), "missing key `project`"),
         ("kind: redis, instance: shop".to_owned(), "missing key `url`"),
         ("kind: postgres, url: env:U, export: { schedule: \"0 2 * * *\" }, drill: { schedule: \"0 6 * * 0\", checks: [{ filesystem: ext4 }] }".to_owned(), "no file system to look for"),
         (format!("kind: postgres, url: env:U, export: {{ schedule: \"0 2 * * *\" }}, drill: {{ schedule: \"0 6 * * 0\", into: {ebs} }}"), "cannot be drilled in EBS"),
@@ -113,6 +113,43 @@ fn what_nobody_could_do_for_a_disk_of_googles_is_refused_with_the_reason() {
         (format!("{VOLUME}, zone: europe-west1-b"), "has no `zone`"),
         (VOLUME.replace("\" }", "\", location: eu }"), "has no such setting"),
         (VOLUME.replace("\" }", "\", guest_flush: true }"), "has no such setting"),
+    ] {
+        let error = Config::parse(&config(&asset), "lastgood.yaml").expect_err(&asset);
+        let told = format!("{} {}", error.full(), error.advice().unwrap_or_default());
+        assert!(told.contains(word) && told.contains("lastgood.yaml:3:"), "{asset}\n{told}");
+    }
+}
+
+const MEMORYSTORE: &str = "kind: redis, provider: gcp, project: acme-prod, region: europe-west1, instance: shop, \
+                           export: { schedule: \"0 2 * * *\", through: \"gs://acme-exports/redis\" }";
+
+#[test]
+fn caches_of_memorystore_are_read_and_what_nobody_could_do_for_them_is_refused() {
+    let read = Config::parse(
+        &config(&format!("{MEMORYSTORE}, copies: [{{ vault: gs://acme-west/x }}], drill: {{ schedule: \"0 6 * * 0\" }}")),
+        "lastgood.yaml",
+    );
+    let asset = read.unwrap_or_else(|error| panic!("{}", error.full())).assets.into_values().next().unwrap();
+    assert_eq!((asset.source.kind(), asset.source.home()), ("redis", None), "the vault holds its exports");
+    assert_eq!(serde_json::to_value(&asset).unwrap()["instance"], "shop");
+    for (asset, word) in [
+        (MEMORYSTORE.replace(", through: \"gs://acme-exports/redis\"", ""), "through a bucket of Cloud Storage"),
+        (MEMORYSTORE.replace("gs://acme-exports", "s3://acme-exports"), "through a bucket of Cloud Storage"),
+        (MEMORYSTORE.replace("\" }", "\", format: plain }"), "it has no format"),
+        (MEMORYSTORE.replace("region: europe-west1", "region: Europe"), "no region"),
+        (MEMORYSTORE.replace("instance: shop", "instance: a/b"), "no name of an instance"),
+        (
+            MEMORYSTORE.replace("export", "snapshot").replace(", through: \"gs://acme-exports/redis\"", ""),
+            "the snapshots of Memorystore are its own",
+        ),
+        (format!("{MEMORYSTORE}, copies: [{{ region: us-central1 }}]"), "no region does"),
+        (format!("{MEMORYSTORE}, drill: {{ schedule: \"0 6 * * 0\", into: {{ server: env:X }} }}"), "a throwaway server on the machine"),
+        (
+            format!("{MEMORYSTORE}, drill: {{ schedule: \"0 6 * * 0\", checks: [{{ sql: \"select 1\", expect: \"= 1\" }}] }}"),
+            "answers no such check",
+        ),
+        (format!("{MEMORYSTORE}, url: env:REDIS_URL"), "either reached by a `url` or kept by a provider"),
+        ("kind: postgres, url: env:U, export: { schedule: \"0 2 * * *\", through: \"gs://x/y\" }".to_owned(), "goes through no bucket"),
     ] {
         let error = Config::parse(&config(&asset), "lastgood.yaml").expect_err(&asset);
         let told = format!("{} {}", error.full(), error.advice().unwrap_or_default());

@@ -95,6 +95,7 @@ fn unplayable(asset: &Asset) -> Option<String> {
         Source::Cloudsql { .. } => Some("Cloud SQL"),
         Source::Bucket { .. } => Some("a bucket"),
         Source::Redis { .. } => Some("a Redis of one's own"),
+        Source::Memorystore { .. } => Some("a Redis of Memorystore"),
         Source::Secrets { .. } => Some("a set of secrets"),
     };
     if let Some(kind) = kind {

@@ -73,6 +73,7 @@ fn unprotected(case: &Case<'_>) -> Finding {
         | Source::Redis { .. }
         | Source::Elasticache { .. }
         | Source::Secrets { .. }
+        | Source::Memorystore { .. }
         | Source::Disk { .. }
         | Source::Volume { .. } => {
             let sentence = "nothing backs it up: it has no export and no snapshot in the config";

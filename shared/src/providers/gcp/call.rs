@@ -27,6 +27,8 @@ pub(super) enum Service {
     Monitoring,
     /// Compute Engine, as far as it keeps disks and their snapshots.
     Compute,
+    /// Memorystore for Redis.
+    Redis,
 }
 
 impl Service {
@@ -36,6 +38,7 @@ impl Service {
             Self::Storage => "storage.googleapis.com",
             Self::Monitoring => "monitoring.googleapis.com",
             Self::Compute => "compute.googleapis.com",
+            Self::Redis => "redis.googleapis.com",
         }
     }
 
@@ -43,7 +46,7 @@ impl Service {
     pub(super) const fn emulator(self) -> Option<&'static str> {
         match self {
             Self::Storage => Some("STORAGE_EMULATOR_HOST"),
-            Self::Monitoring | Self::Compute => None,
+            Self::Monitoring | Self::Compute | Self::Redis => None,
         }
     }
 }
@@ -165,6 +168,18 @@ impl Call {
         match Refused::inside(&reply.body) {
             Some(refused) => Err(refused),
             None => Ok(reply),
+        }
+    }
+
+    /// Asks for what may bear an `error` of its own and must not be done twice: it is sent again only where the service says that
+    /// it did nothing.
+    pub(super) async fn read_once(&self, ask: &Ask) -> Result<Reply, Refused> {
+        let mut patience = Patience::default();
+        loop {
+            match self.read(ask).await {
+                Err(refused) if matches!(refused.status(), 401 | 403 | 429 | 503) => patience.wait(self, refused).await?,
+                other => return other,
+            }
         }
     }
 

@@ -1,4 +1,4 @@
-//! Google's services: Cloud Storage, Cloud Monitoring, the disks of Compute Engine.
+//! Google's services: Cloud Storage, Cloud Monitoring, the disks of Compute Engine, Memorystore.
 //!
 //! We need little of each, so they are called by their JSON interfaces with a thin client of ours ([`Google`]); the official
 //! crate only says who we are. Nothing is asked of Google before the first call.
@@ -9,6 +9,7 @@ mod call;
 mod copy;
 pub mod disk;
 mod kept;
+pub mod memorystore;
 mod monitoring;
 mod object;
 mod read;

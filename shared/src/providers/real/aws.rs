@@ -29,6 +29,7 @@ impl Real {
             | Source::Bucket { .. }
             | Source::Redis { .. }
             | Source::Secrets { .. }
+            | Source::Memorystore { .. }
             | Source::Disk { .. } => Ok(Arc::new(aws::rds::RdsSnapshots::open(aws, asset, at, clock).await?)),
         }
     }

@@ -5,8 +5,11 @@ use crate::{
     config::{Asset, DiskDrill, Source},
     domain::place::Place,
     error::{Result, invalid},
-    ports::{Keys, NewDisk, Replicas, RestoreTarget, Snapshots},
-    providers::gcp::disk::{DiskReplicas, DiskSnapshots, RestoredDisk},
+    ports::{Bucket, Exporter, Keys, NewDisk, Replicas, RestoreTarget, Snapshots},
+    providers::gcp::{
+        disk::{DiskReplicas, DiskSnapshots, RestoredDisk},
+        memorystore::{Memorystore, Which},
+    },
 };
 use std::sync::Arc;
 
@@ -21,9 +24,19 @@ impl Real {
             | Source::Bucket { .. }
             | Source::Redis { .. }
             | Source::Elasticache { .. }
+            | Source::Memorystore { .. }
             | Source::Secrets { .. }
             | Source::Volume { .. } => Err(holds_none(asset, at)),
         }
+    }
+
+    /// Opens a Redis of Memorystore, which exports through a bucket.
+    pub(super) fn memorystore(&self, asset: &Asset, through: Arc<dyn Bucket>) -> Result<Arc<dyn Exporter>> {
+        let Source::Memorystore { project, region, instance, .. } = &asset.source else {
+            return Err(invalid(format!("{} is of kind {}, not a Redis of Memorystore", asset.name, asset.source.kind())));
+        };
+        let (google, clock) = (self.google.clone(), self.clock.clone());
+        Ok(Arc::new(Memorystore::new(google, asset.name.clone(), Which { project, region, instance }, through, clock)?))
     }
 
     pub(super) fn in_disks(&self, asset: &Asset, drill: &DiskDrill) -> Result<Arc<dyn Replicas>> {

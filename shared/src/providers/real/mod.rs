@@ -24,9 +24,12 @@ use crate::{
         Announcer, Bucket, Confirmation, Exporter, Extracts, Keys, Providers, Replicas, RestoreTarget, RestoreTests, Schedules, Secret,
         Secrets, Snapshots, Target, WalArchive,
     },
-    providers::postgres::{
-        self, PgUrl, Scratch, Server, Tools,
-        target::{Means, NewDatabase, NewFolder},
+    providers::{
+        postgres::{
+            self, PgUrl, Scratch, Server, Tools,
+            target::{Means, NewDatabase, NewFolder},
+        },
+        redis::{NewRdb, Programs, RedisScratch},
     },
 };
 use async_trait::async_trait;
@@ -52,6 +55,8 @@ pub struct Real {
     pub config: Arc<Config>,
     /// Where the programs of Postgres are looked for.
     pub tools: Tools,
+    /// Where the programs of Redis and Valkey are looked for.
+    pub redis: Programs,
     /// The way to AWS.
     #[cfg(feature = "aws")]
     pub aws: Arc<super::aws::Aws>,
@@ -80,6 +85,7 @@ impl Real {
             scratch,
             config,
             tools: Tools::of_this_machine(),
+            redis: Programs::of_this_machine(),
             #[cfg(feature = "aws")]
             aws: Arc::default(),
             #[cfg(feature = "gcp")]
@@ -154,6 +160,11 @@ impl Providers for Real {
             }
             Source::Rds { url: None, .. } => Err(invalid(format!("{} names no `url` to export its database from", asset.name))
                 .hint("add `url: REF` to it, or take snapshots only")),
+            Source::Memorystore { .. } => {
+                let through = asset.policy.export.as_ref().and_then(|export| export.through.as_ref());
+                let through = through.ok_or_else(|| invalid(format!("{} names no bucket to export through", asset.name)))?;
+                self.memorystore(asset, self.bucket(through).await?)
+            }
             Source::Cloudsql { .. }
             | Source::Bucket { .. }
             | Source::Redis { .. }
@@ -222,6 +233,10 @@ impl Providers for Real {
             DrillTarget::Disk(drill) => return self.in_disks(asset, drill),
             DrillTarget::Scratch | DrillTarget::Server(_) | DrillTarget::Cloudsql(_) => {}
         }
+        if let (Source::Memorystore { .. }, DrillTarget::Scratch) = (&asset.source, into) {
+            let (name, keys, progress) = (asset.name.clone(), keys(&self.config, &*self.secrets).await?, self.progress.clone());
+            return Ok(Arc::new(RedisScratch::new(&drills(&self.scratch), name, self.redis.clone(), keys, progress)?));
+        }
         if asset.source.database().is_none() {
             return Err(unsupported(format!("{} is of kind {}, which cannot be drilled so", asset.name, asset.source.kind()))
                 .hint("an rds asset is drilled `into: { rds: … }`, or with a `url` of its database into any Postgres"));
@@ -251,6 +266,10 @@ impl Providers for Real {
             Target::Volume(new) => return self.beside_in_ebs(asset, new),
             Target::Disk(new) => return self.beside_on_disk(asset, new),
             Target::Referenced(_) | Target::Url(_) | Target::Folder(_) => {}
+        }
+        if let (Source::Memorystore { .. }, Target::Folder(folder)) = (&asset.source, into) {
+            let keys = keys(&self.config, &*self.secrets).await?;
+            return Ok(Arc::new(NewRdb::new(folder, keys, self.progress.clone())));
         }
         if asset.source.database().is_none() {
             return Err(unsupported(format!("{} is of kind {}, which cannot be restored yet", asset.name, asset.source.kind())));

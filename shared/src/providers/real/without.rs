@@ -8,7 +8,10 @@ use crate::{
     ports::{Keys, Replicas, RestoreTarget, Snapshots},
 };
 #[cfg(not(feature = "gcp"))]
-use crate::{config::DiskDrill, ports::NewDisk};
+use crate::{
+    config::DiskDrill,
+    ports::{Bucket, Exporter, NewDisk},
+};
 #[cfg(not(feature = "aws"))]
 use crate::{
     config::{DrillTarget, EbsDrill, Login, RdsDrill},
@@ -86,6 +89,10 @@ impl Real {
 
     pub(super) fn keys_at_google(&self, _: &Place) -> Option<Arc<dyn Keys>> {
         None
+    }
+
+    pub(super) fn memorystore(&self, asset: &Asset, _: Arc<dyn Bucket>) -> Result<Arc<dyn Exporter>> {
+        Err(absent(format!("export {} from Memorystore", asset.name), "gcp"))
     }
 
     pub(super) fn in_disks(&self, asset: &Asset, _: &DiskDrill) -> Result<Arc<dyn Replicas>> {
