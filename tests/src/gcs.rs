@@ -7,6 +7,7 @@
 //! [`FaultProxy`](crate::fault_proxy::FaultProxy) before it.
 
 mod answer;
+mod multipart;
 mod objects;
 mod sessions;
 mod tokens;
@@ -113,6 +114,31 @@ impl GcsServer {
     /// Takes the half-done uploads away, as Google does after a week.
     pub fn forget_uploads(&self) {
         self.world().sessions.clear();
+    }
+
+    /// Lets large objects go up in parts at once: no versions, no retention policy, and a class without a minimum duration.
+    #[must_use]
+    pub fn at_once(self) -> Self {
+        self.describe(
+            serde_json::json!({ "storageClass": "STANDARD", "softDeletePolicy": { "retentionDurationSeconds": "604800" } }),
+            serde_json::json!({}),
+        );
+        self
+    }
+
+    /// Takes a right away from its user, as `testIamPermissions` tells.
+    pub fn lacks(&self, right: &str) {
+        self.world().buckets.get_mut("vault-test").expect("the bucket").lacking.insert(right.to_owned());
+    }
+
+    /// Every name that an object ever had.
+    pub fn names_ever(&self) -> Vec<String> {
+        self.world().buckets["vault-test"].ever.iter().cloned().collect()
+    }
+
+    /// How many uploads of parts at once are begun and neither put together nor given up.
+    pub fn multipart_uploads(&self) -> usize {
+        self.world().multipart.len()
     }
 
     /// How many uploads are begun and neither finished nor given up.

@@ -11,6 +11,7 @@ pub mod engine;
 pub mod fault_proxy;
 pub mod gcp;
 pub mod gcs;
+pub mod google;
 pub mod hosts;
 pub mod house;
 pub mod moto;

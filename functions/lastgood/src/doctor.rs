@@ -250,7 +250,11 @@ async fn ask_asset(env: &Env, asset: &Asset, answers: &mut Vec<Answer>) {
                 answers.push(answer(&about, "can we see whether its WAL is archived?", sees_wal(env, asset).await));
             }
         }
-        Source::Rds { place, .. } | Source::Elasticache { place, .. } | Source::Disk { place, .. } | Source::Volume { place, .. } => {
+        Source::Rds { place, .. }
+        | Source::Cloudsql { place, .. }
+        | Source::Elasticache { place, .. }
+        | Source::Disk { place, .. }
+        | Source::Volume { place, .. } => {
             if asset.policy.snapshot.is_some() {
                 answers.push(answer(&about, "can its provider take a snapshot of it?", can_snapshot(env, asset, place).await));
             }
@@ -258,14 +262,14 @@ async fn ask_asset(env: &Env, asset: &Asset, answers: &mut Vec<Answer>) {
                 let question = format!("can we see its copies at {}?", copies.place());
                 answers.push(answer(&about, &question, can_see(env, asset, copies.place()).await));
             }
-            if asset.policy.export.is_some() && asset.source.database().is_some() {
+            if asset.policy.export.as_ref().is_some_and(|export| export.offload || asset.source.database().is_some()) {
                 answers.push(answer(&about, "can we export all of it?", can_back_up(env, asset, BackupForm::Export).await));
             }
         }
         Source::Memorystore { .. } => {
             answers.push(answer(&about, "can we export all of it?", can_back_up(env, asset, BackupForm::Export).await));
         }
-        Source::Cloudsql { .. } | Source::Bucket { .. } | Source::Redis { .. } | Source::Secrets { .. } => answers.push(Answer {
+        Source::Bucket { .. } | Source::Redis { .. } | Source::Secrets { .. } => answers.push(Answer {
             about: about.clone(),
             question: "can we back it up?".to_owned(),
             health: Health::NotHere { reason: format!("this build does not drive assets of kind {}", asset.source.kind()) },

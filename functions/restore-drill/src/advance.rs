@@ -9,7 +9,7 @@ use lastgood_core::{
     clock::since,
     config::{Asset, DrillPolicy, DrillTarget},
     domain::{
-        backup::Manifest,
+        backup::{Expectations, Manifest},
         compare::{CheckOutcome, CheckResult, compare, verdict},
         drill::{Drill, Observed, OpenDrill, ReplicaName, Sighting, Step, Verdict, next},
         restore_test::RestoreTest,
@@ -209,6 +209,8 @@ impl Work<'_> {
             let mut found = match backup.held {
                 // Nobody recorded anything of it: all that there is are the policy's own questions.
                 None if open.restore_test.is_some() => self.asked_for_data(),
+                // What a provider wrote by itself was counted by nobody, as its snapshots were not.
+                None if backup.expectations == Expectations::default() => self.asked_for_data(),
                 None => self.compared(name, &backup).await,
                 Some(_) => self.set_up(name, &backup).await,
             };

@@ -143,7 +143,9 @@ impl Restore {
 
     /// What the provider's own continuous backups have to offer, where a moment is to be restored at their home.
     async fn reach(&self, env: &Env, asset: &Asset, from: &Place) -> Result<Reach> {
-        let Some(home) = asset.source.home().filter(|_| self.at.is_some() && matches!(self.into, Target::Instance(_))) else {
+        let Some(home) =
+            asset.source.home().filter(|_| self.at.is_some() && matches!(self.into, Target::Instance(_) | Target::SqlInstance(_)))
+        else {
             return Ok(Reach::NoMatter);
         };
         if from.holds_snapshots() && from != home {

@@ -61,6 +61,7 @@ impl Order {
                 schedule: policy.schedule.clone(),
                 method: match policy.format {
                     _ if matches!(asset.source, Source::Memorystore { .. }) => Method::RedisRdb,
+                    _ if policy.offload => Method::PgDumpPlain,
                     Format::Custom => Method::PgDumpCustom,
                     Format::Plain => Method::PgDumpPlain,
                     Format::Directory => Method::PgDumpDirectory,

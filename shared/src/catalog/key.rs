@@ -38,6 +38,10 @@ pub enum Key {
     Roster(AssetName),
     /// What a function remembers of an asset's records.
     Memory(String, AssetName),
+    /// The gist of what a function saw of an asset, while all was well.
+    Gist(String, AssetName),
+    /// When a function last touched an asset's records.
+    Touched(AssetName),
     /// What was seen and judged last: the data behind the page.
     Status,
     /// The page that says how everything stands.
@@ -107,6 +111,16 @@ impl Key {
         "catalog/v1/acks/".to_owned()
     }
 
+    /// The folder that tells when whose records were touched.
+    pub fn touches() -> String {
+        "catalog/v1/touched/".to_owned()
+    }
+
+    /// Whose records an object path belongs to, if it is a record's.
+    pub fn owner(path: &str) -> Option<AssetName> {
+        path.strip_prefix("catalog/v1/assets/")?.split('/').next()?.parse().ok()
+    }
+
     /// The folder of an asset's artifacts.
     pub fn exports(asset: &AssetName) -> String {
         format!("exports/{asset}/")
@@ -130,6 +144,8 @@ impl fmt::Display for Key {
             Self::Heartbeat(function) => write!(f, "catalog/v1/heartbeats/{function}.json"),
             Self::Roster(fleet) => write!(f, "catalog/v1/fleets/{fleet}.json"),
             Self::Memory(function, asset) => write!(f, "catalog/v1/memory/{function}/{asset}.json.zst"),
+            Self::Gist(function, asset) => write!(f, "catalog/v1/memory/{function}/{asset}.gist.json.zst"),
+            Self::Touched(asset) => write!(f, "{}{asset}", Self::touches()),
             Self::Status => f.write_str("status/status.json"),
             Self::StatusPage => f.write_str("status/index.html"),
             Self::Metrics => f.write_str("status/metrics.prom"),

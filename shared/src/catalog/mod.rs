@@ -15,6 +15,7 @@ mod roster;
 mod status;
 mod told;
 mod tombstone;
+mod touch;
 mod uses;
 mod verification;
 
@@ -30,6 +31,7 @@ pub use roster::{Enrolment, Roster};
 pub use status::{Overall, Status};
 pub use told::acks;
 pub use tombstone::{Leaving, Tombstone};
+pub use touch::{SETTLES, touches};
 pub use uses::in_use;
 pub use verification::{Verification, verify_backup};
 

@@ -26,11 +26,22 @@ impl Reader<'_> {
                 "give it `export: { schedule: \"0 2 * * *\" }` or a `snapshot`",
             ));
         }
-        self.suits(&path, &at, &source, &policy)?;
+        self.suits(&path, &at, &source, &policy, vault)?;
         if !matches!(source, Source::Rds { .. })
             && policy.snapshot.as_ref().is_some_and(|snapshot| snapshot.from == SnapshotFrom::Automated)
         {
-            let what = format!("nobody takes snapshots of a {} by itself", source.kind());
+            let what = match source {
+                Source::Cloudsql { .. } => "Cloud SQL lets nobody keep one of its automated backups: they go when it lets them".to_owned(),
+                Source::Postgres { .. }
+                | Source::Rds { .. }
+                | Source::Bucket { .. }
+                | Source::Redis { .. }
+                | Source::Elasticache { .. }
+                | Source::Memorystore { .. }
+                | Source::Secrets { .. }
+                | Source::Disk { .. }
+                | Source::Volume { .. } => format!("nobody takes snapshots of a {} by itself", source.kind()),
+            };
             return Err(self.wrong(&at, &format!("{path}.snapshot.from"), &what, "leave `from` out"));
         }
         Ok(Asset { name: name.clone(), source, policy, member: None })
@@ -73,7 +84,7 @@ impl Reader<'_> {
         let place = Place::aws(&region, None).map_err(|error| self.retold(&path, &at, "region", &error))?;
         let member =
             Source::Rds { instance: String::new(), region: region.clone(), place: place.clone(), url: None, login: Login::default() };
-        self.suits(&path, &at, &member, &policy)?;
+        self.suits(&path, &at, &member, &policy, vault)?;
         Ok(Fleet { name: name.clone(), select, region, place, policy, roll: Roll::default() })
     }
 

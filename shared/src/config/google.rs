@@ -147,14 +147,21 @@ pub(super) fn disk(policy: &Policy) -> Option<Refusal> {
 
 /// What only snapshots of Google's disks can be asked for.
 pub(super) fn only_there(source: &Source, policy: &Policy) -> Option<Refusal> {
-    if policy.export.as_ref().is_some_and(|export| export.through.is_some()) && !matches!(source, Source::Memorystore { .. }) {
+    if policy.export.as_ref().is_some_and(|export| export.through.is_some())
+        && !matches!(source, Source::Memorystore { .. } | Source::Cloudsql { .. })
+    {
         let what = format!("an export of a {} asset goes through no bucket", source.kind());
-        return Some(refuse("export.through", &what, "only Memorystore writes exports itself: leave it out"));
+        return Some(refuse("export.through", &what, "only Memorystore and Cloud SQL write exports themselves: leave it out"));
     }
     let snapshot = policy.snapshot.as_ref().filter(|_| !matches!(source, Source::Disk { .. }))?;
-    let keys = [("snapshot.location", snapshot.location.is_some()), ("snapshot.guest_flush", snapshot.guest_flush)];
+    let told_where = snapshot.location.is_some() && !matches!(source, Source::Cloudsql { .. });
+    let keys = [("snapshot.location", told_where), ("snapshot.guest_flush", snapshot.guest_flush)];
     let (key, _) = keys.into_iter().find(|(_, given)| *given)?;
-    Some(refuse(key, &format!("a {} asset has no such setting", source.kind()), "only volumes of Google's have it: leave it out"))
+    Some(refuse(
+        key,
+        &format!("a {} asset has no such setting", source.kind()),
+        "only volumes of Google's, and of `location` Cloud SQL, have it: leave it out",
+    ))
 }
 
 fn words(text: &str) -> Option<Vec<&str>> {

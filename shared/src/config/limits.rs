@@ -1,26 +1,32 @@
 //! What an asset whose snapshots a provider holds can be asked for, and what is refused because nobody could do it: better here, by
 //! `config check`, than on the night.
 
-use super::{Check, Copies, DrillTarget, EbsDrill, Policy, Source, google, raw::RawAsset, read::Reader};
-use crate::{domain::place::Place, error::Result};
+use super::{Check, Copies, DrillTarget, EbsDrill, Format, Policy, Source, google, raw::RawAsset, read::Reader};
+use crate::{
+    domain::place::{Place, Scheme},
+    error::Result,
+};
 use serde_saphyr::Spanned;
 
 impl Reader<'_> {
     /// Refuses what cannot be done for this kind of asset.
-    pub(super) fn suits(&self, path: &str, at: &Spanned<RawAsset>, source: &Source, policy: &Policy) -> Result<()> {
+    pub(super) fn suits(&self, path: &str, at: &Spanned<RawAsset>, source: &Source, policy: &Policy, vault: &Place) -> Result<()> {
         let refused = match source {
             Source::Volume { place: home, .. } => volume(home, policy),
             Source::Disk { .. } => google::disk(policy),
             Source::Memorystore { .. } => google::memorystore(policy),
             Source::Elasticache { .. } => elasticache(policy),
-            Source::Postgres { .. }
-            | Source::Rds { .. }
-            | Source::Cloudsql { .. }
-            | Source::Bucket { .. }
-            | Source::Redis { .. }
-            | Source::Secrets { .. } => others(source, policy),
+            Source::Cloudsql { project, instance, url, .. } => {
+                cloudsql(project, instance, url.is_some(), policy, vault).or_else(|| others(source, policy))
+            }
+            Source::Postgres { .. } | Source::Rds { .. } | Source::Bucket { .. } | Source::Redis { .. } | Source::Secrets { .. } => {
+                others(source, policy)
+            }
         };
-        match refused.or_else(|| google::only_there(source, policy)) {
+        let offloads = policy.export.as_ref().is_some_and(|export| export.offload || export.database.is_some());
+        let stray = offloads && !matches!(source, Source::Cloudsql { .. });
+        let stray = stray.then(|| refuse("export.offload", "only Cloud SQL writes exports itself", "leave `offload` and `database` out"));
+        match refused.or(stray).or_else(|| google::only_there(source, policy)) {
             None => Ok(()),
             Some((key, what, hint)) => Err(self.wrong(at, &format!("{path}.{key}"), &what, hint)),
         }
@@ -99,6 +105,70 @@ fn elasticache(policy: &Policy) -> Option<Refusal> {
         ));
     }
     None
+}
+
+/// Google's names: what stands in an address must not lead elsewhere in it.
+fn is_googles(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=98).contains(&name.len()) && name.bytes().all(plain) && name.starts_with(|first: char| first.is_ascii_lowercase())
+}
+
+fn cloudsql(project: &str, instance: &str, url: bool, policy: &Policy, vault: &Place) -> Option<Refusal> {
+    if !is_googles(project) {
+        return Some(refuse("project", &format!("{project:?} is no id of a project"), "write the project's id, not its name or number"));
+    }
+    if !is_googles(instance) {
+        return Some(refuse("instance", &format!("{instance:?} is no name of an instance"), "write its name without its project"));
+    }
+    if policy.copies.iter().any(|copy| matches!(copy, Copies::Region { .. })) {
+        return Some(refuse(
+            "copies",
+            "Cloud SQL copies no backup to another region: where one lies is said when it is made",
+            "write `snapshot: { location: europe-west4 }`, and copy exports with `- { vault: gs://… }`",
+        ));
+    }
+    if let Some(location) = policy.snapshot.as_ref().and_then(|snapshot| snapshot.location.as_ref()).filter(|at| !is_googles(at)) {
+        return Some(refuse("snapshot.location", &format!("{location:?} is no location"), "write a region, or `eu`, `us`, `asia`"));
+    }
+    if let Some(export) = &policy.export
+        && export.offload
+    {
+        if export.format != Format::default() && export.format != Format::Plain {
+            return Some(refuse("export.format", "Cloud SQL writes plain dumps only", "leave `format` out, or write `plain`"));
+        }
+        if !export.tables_csv.is_empty() || export.digests {
+            let what = "what Cloud SQL writes itself has neither CSV beside it nor digests of its tables";
+            return Some(refuse("export.offload", what, "leave `tables_csv` and `digests` out, or `offload`"));
+        }
+        if export.through.as_ref().unwrap_or(vault).scheme() != Scheme::Gs {
+            return Some(refuse("export.through", "Cloud SQL writes to Cloud Storage only", "write `through: gs://bucket/prefix`"));
+        }
+    } else if policy.export.is_some() && !url {
+        return Some(refuse("export", "it names no `url` to export its database from", "add `url: REF` to it, or take snapshots only"));
+    }
+    let drill = policy.drill.as_ref()?;
+    let into = match &drill.into {
+        DrillTarget::Cloudsql(into) => into,
+        DrillTarget::Rds(_) => {
+            return Some(refuse("drill.into", "RDS restores no backup of Cloud SQL", "write `into: { cloudsql: {} }`, or `into: scratch`"));
+        }
+        DrillTarget::Scratch | DrillTarget::Server(_) | DrillTarget::Ebs(_) | DrillTarget::Disk(_) => return None,
+    };
+    if into.network.as_ref().is_some_and(|network| !is_network(network)) {
+        return Some(refuse("drill.into", "the drill's network is not one", "write `network: projects/PROJECT/global/networks/NAME`"));
+    }
+    if drill.point_in_time.is_some() && into.region.is_some() {
+        return Some(refuse("drill.into", "a moment is restored in the source's own region", "leave `region` out, or `point_in_time`"));
+    }
+    if into.region.as_ref().is_some_and(|region| !is_googles(region)) {
+        return Some(refuse("drill.into", "the drill's region is not one", "write one such as `europe-west4`"));
+    }
+    None
+}
+
+/// `projects/PROJECT/global/networks/NAME`.
+fn is_network(path: &str) -> bool {
+    matches!(path.split('/').collect::<Vec<_>>()[..], ["projects", project, "global", "networks", name] if is_googles(project) && is_googles(name))
 }
 
 fn others(source: &Source, policy: &Policy) -> Option<Refusal> {

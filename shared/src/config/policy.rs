@@ -1,6 +1,6 @@
 //! What an owner asks for: when, how often, how long kept, where else, how proven.
 
-use super::{AnyOf, DiskDrill, EbsDrill, Filesystem, SecretRef, WalPolicy};
+use super::{AnyOf, DiskDrill, EbsDrill, Filesystem, SecretRef, SqlDrill, WalPolicy};
 use crate::domain::{backup::Compression, bytes::Bytes, due::Schedule, place::Place, span::Span};
 use serde::{Deserialize, Serialize};
 
@@ -69,10 +69,16 @@ pub struct ExportPolicy {
     /// Records a digest per table, not just its row count.
     #[serde(default)]
     pub digests: bool,
-    /// The bucket and prefix that a provider writes through, `gs://…` (redis on Memorystore). What is written there is removed once
-    /// it is in the vault.
+    /// Has Cloud SQL write the dump itself, as SQL and through a bucket (cloudsql).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub offload: bool,
+    /// The bucket and prefix that Google writes through, `gs://…` (cloudsql, redis on Memorystore); the vault when not given
+    /// (cloudsql). What is written there is removed once it is in the vault.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub through: Option<Place>,
+    /// The database that Cloud SQL dumps; `postgres` when not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
 }
 
 const fn two() -> u8 {
@@ -122,8 +128,8 @@ pub struct SnapshotPolicy {
     /// What a snapshot is made of, where a provider makes it.
     #[serde(default)]
     pub from: SnapshotFrom,
-    /// Where Google stores it, as a region or a multi-region such as `us`; the one nearest to the disk when not given (volumes
-    /// of Google's).
+    /// Where Google keeps it: a region, or several (`eu`, `us`, `asia`). Where the instance says, or nearest to the disk, when not
+    /// given (cloudsql, volumes of Google's).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub location: Option<String>,
     /// Lets the machine write down what it still holds in memory before the moment of the snapshot (volumes of Google's that are
@@ -212,7 +218,7 @@ pub enum DrillTarget {
     /// A throwaway RDS instance or Aurora cluster.
     Rds(RdsDrill),
     /// A throwaway Cloud SQL instance.
-    Cloudsql(serde_json::Value),
+    Cloudsql(SqlDrill),
     /// Throwaway volumes of EBS, which are read and never attached.
     Ebs(EbsDrill),
     /// Throwaway disks of Google's, which are never attached.

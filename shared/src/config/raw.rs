@@ -52,6 +52,9 @@ pub struct RawConfig {
     pub object_lock: Option<bool>,
     /// How often a schedule wakes the checker: twice that without it is told by whatever else runs. The strictest rpo when not given.
     pub check_every: Option<Span>,
+    /// For how long the checker may go by what it saw of an asset while all was well and no function touched its records; every
+    /// check looks at everything when not given.
+    pub relist_every: Option<Span>,
     /// What holds for every asset that says nothing else.
     #[serde(default)]
     pub defaults: RawDefaults,

@@ -117,6 +117,7 @@ impl Reader<'_> {
             quota: raw.quota,
             object_lock: raw.object_lock,
             check_every: raw.check_every,
+            relist_every: raw.relist_every,
             assets,
             fleets,
             systems,
@@ -296,8 +297,9 @@ impl Reader<'_> {
     fn moment(&self, path: &str, at: &Spanned<RawDrill>) -> Result<()> {
         let wrong = |what: &str, hint: &str| Err(self.wrong(at, &format!("{path}.point_in_time"), what, hint));
         let RawDrill { into, from, form, .. } = &at.value;
-        if !matches!(into, DrillTarget::Rds(_)) {
-            return wrong("only RDS restores a moment of its own", "write `into: { rds: … }`, or leave `point_in_time` out");
+        if !matches!(into, DrillTarget::Rds(_) | DrillTarget::Cloudsql(_)) {
+            let hint = "write `into: { rds: … }` or `into: { cloudsql: … }`, or leave `point_in_time` out";
+            return wrong("only RDS and Cloud SQL restore a moment of their own", hint);
         }
         if from.is_some() || form.is_some() {
             let what = "continuous backups are at their home only, and neither a copy nor of a form";

@@ -13,16 +13,40 @@ pub struct Posture {
     pub retention_days: Option<u32>,
     /// The latest moment that could be restored.
     pub restorable_to: Option<Timestamp>,
+    /// What it keeps for moments between two backups, where it keeps that apart from them.
+    pub moments: Option<Moments>,
     /// Whether it is protected from being deleted.
     pub protected: Option<bool>,
+    /// Whether the provider's backups of it stay when it is deleted.
+    pub outlives: Option<bool>,
+    /// The one region that both it and its newest backup lie in.
+    pub beside: Option<String>,
     /// Whether anybody on the internet may knock at it.
     pub public: Option<bool>,
+    /// Whether it may be spoken to without encryption.
+    pub plaintext: Option<bool>,
     /// The key that its data and snapshots are encrypted with.
     pub key: Option<KeySeen>,
     /// How many snapshots of one's own the provider allows here.
     pub snapshots: Option<Quota>,
     /// What else endangers it, one sentence each.
     pub besides: Vec<String>,
+}
+
+/// What a provider keeps of a database's log, out of which it brings back any moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moments {
+    /// Nothing.
+    Off,
+    /// As much as it is told to.
+    Kept {
+        /// For how many days.
+        days: Option<u32>,
+        /// The earliest moment that could be restored.
+        from: Option<Timestamp>,
+        /// Since when the database has been there: nothing reaches further back.
+        since: Option<Timestamp>,
+    },
 }
 
 /// A key as its keeper describes it.

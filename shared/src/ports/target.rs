@@ -22,8 +22,10 @@ pub enum Target {
     Url(String),
     /// A data folder.
     Folder(PathBuf),
-    /// An instance that the asset's provider makes.
+    /// An instance that RDS makes.
     Instance(NewInstance),
+    /// An instance that Cloud SQL makes.
+    SqlInstance(NewSqlInstance),
     /// Volumes that EBS makes.
     Volume(NewVolume),
     /// A disk that Google makes.
@@ -112,16 +114,66 @@ impl FromStr for NewInstance {
     }
 }
 
+/// A new instance of Cloud SQL: `cloudsql:NAME`, or `cloudsql:NAME?region=R&network=projects/P/global/networks/N&kms_key=K` where it is
+/// not to be where its source was.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NewSqlInstance {
+    /// Its name.
+    pub name: String,
+    /// Its region, when it is not the source's.
+    pub region: Option<String>,
+    /// Its network, when it is not the source's.
+    pub network: Option<String>,
+    /// The key that it is encrypted with, when it is not the source's.
+    pub kms_key: Option<String>,
+}
+
+impl FromStr for NewSqlInstance {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let refuse = |why: &str| {
+            invalid(format!("the new instance is not one: {why}")).hint(
+                "write cloudsql:NAME, or cloudsql:NAME?region=europe-west4&network=projects/PROJECT/global/networks/NAME for another place",
+            )
+        };
+        let (name, options) = text.split_once('?').unwrap_or((text, ""));
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        let fits = name.len() <= 84 && name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(plain);
+        if !fits || name.ends_with('-') {
+            return Err(refuse("a name has lower-case letters, digits and hyphens, and begins with a letter"));
+        }
+        let mut new = Self { name: name.to_owned(), ..Self::default() };
+        let is_path = |path: &str, first: &str| {
+            path.starts_with(first) && path.chars().all(|c| plain(c) || "/_.ABCDEFGHIJKLMNOPQRSTUVWXYZ".contains(c))
+        };
+        for option in options.split('&').filter(|option| !option.is_empty()) {
+            match option.split_once('=') {
+                Some(("region", region)) if !region.is_empty() && region.chars().all(plain) => new.region = Some(region.to_owned()),
+                Some(("network", network)) if is_path(network, "projects/") && network.split('/').count() == 5 => {
+                    new.network = Some(network.to_owned());
+                }
+                Some(("kms_key", key)) if is_path(key, "projects/") && key.contains("/cryptoKeys/") => new.kms_key = Some(key.to_owned()),
+                _ => return Err(refuse("it may name a region, a network and a kms_key, and nothing else")),
+            }
+        }
+        Ok(new)
+    }
+}
+
 impl FromStr for Target {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
         let refuse = |why: &str| {
             invalid(format!("the target is not one: {why}"))
-                .hint("write env:NAME or file:PATH of a new database's URL, postgres://user@host/new_database without a password, file:///new/folder, rds:NAME of a new instance, ebs:ZONE for new volumes, or disk:ZONE for a new disk of Google's")
+                .hint("write env:NAME or file:PATH of a new database's URL, postgres://user@host/new_database without a password, file:///new/folder, rds:NAME or cloudsql:NAME of a new instance, ebs:ZONE for new volumes, or disk:ZONE for a new disk of Google's")
         };
         if let Some(instance) = text.strip_prefix("rds:") {
             return instance.parse().map(Self::Instance);
+        }
+        if let Some(instance) = text.strip_prefix("cloudsql:") {
+            return instance.parse().map(Self::SqlInstance);
         }
         if let Some(volume) = text.strip_prefix("ebs:") {
             return volume.parse().map(Self::Volume);
@@ -165,6 +217,7 @@ impl fmt::Display for Target {
             Self::Url(url) => f.write_str(url),
             Self::Folder(path) => write!(f, "file://{}", path.display()),
             Self::Instance(new) => write!(f, "rds:{}", new.name),
+            Self::SqlInstance(new) => write!(f, "cloudsql:{}", new.name),
             Self::Volume(new) => write!(f, "ebs:{}", new.zone),
             Self::Disk(NewDisk { zone, name: None }) => write!(f, "disk:{zone}"),
             Self::Disk(NewDisk { zone, name: Some(name) }) => write!(f, "disk:{zone}/{name}"),
@@ -226,6 +279,11 @@ mod tests {
         let Target::Instance(new) = read("rds:orders-new?subnet_group=dr&security_groups=sg-1,sg-2") else { panic!() };
         assert_eq!((new.name.as_str(), new.subnet_group.as_deref()), ("orders-new", Some("dr")));
         assert_eq!(new.security_groups, ["sg-1", "sg-2"]);
+        let Target::SqlInstance(new) = read("cloudsql:pegasus-new?region=europe-west4&network=projects/acme/global/networks/dr") else {
+            panic!()
+        };
+        assert_eq!((new.name.as_str(), new.region.as_deref(), new.kms_key), ("pegasus-new", Some("europe-west4"), None));
+        assert_eq!(new.network.as_deref(), Some("projects/acme/global/networks/dr"));
         assert_eq!(read("ebs:eu-west-1a"), Target::Volume(NewVolume { zone: "eu-west-1a".into() }));
         for text in ["disk:europe-west1-b", "disk:europe-west1-b/data-2"] {
             assert_eq!(read(text).to_string(), text);
@@ -249,6 +307,13 @@ mod tests {
             "rds:a--b",
             "rds:x?password=hunter2",
             "rds:x?security_groups=hunter2",
+            "cloudsql:",
+            "cloudsql:-x",
+            "cloudsql:UPPER",
+            "cloudsql:acme:europe-west1:x",
+            "cloudsql:x?password=hunter2",
+            "cloudsql:x?network=hunter2",
+            "cloudsql:x?rename=prod",
             "ebs:",
             "ebs:eu-west-1a?x=hunter2",
             "disk:",

@@ -4,11 +4,11 @@ use super::{
     backup::RestoreJobs,
     ec2::Ec2,
     elasticache::ElastiCache,
-    faults::{Fate, Faults, Lost},
+    faults::{Fate, Faults},
     rds::Rds,
     wire::{Call, Failure, Refusal, forward, hang_up},
 };
-use crate::s3::KEY_ID;
+use crate::{engine::Lost, s3::KEY_ID};
 use axum::body::{Body, to_bytes};
 use hyper::{Request, Response, body::Incoming, service::service_fn};
 use hyper_util::rt::TokioIo;

@@ -1,6 +1,7 @@
 //! What a test lets go wrong, and what it counts.
 
 use super::wire::{Call, Refusal};
+use crate::engine::Lost;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -63,15 +64,6 @@ pub enum SetFault {
     Short,
     /// They are not of one moment.
     Apart,
-}
-
-/// Which half of a call is lost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lost {
-    /// The service never hears of it.
-    Request,
-    /// It takes effect, and the connection ends before the reply.
-    Reply,
 }
 
 /// What becomes of one call before the service itself decides.

@@ -20,9 +20,10 @@ mod wire;
 mod xml;
 pub mod yard;
 
+pub use crate::engine::Lost;
 pub use backup::{PLAN, RestoreJobs};
 pub use ec2::Bytes;
-pub use faults::{Faults, Lost, Rules, SetFault};
+pub use faults::{Faults, Rules, SetFault};
 pub use network::Network;
 pub use postgres::{MASTER, MASTER_PASSWORD};
 pub use wire::Call;

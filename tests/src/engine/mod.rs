@@ -15,3 +15,12 @@ pub use continuous::Continuous;
 pub use dated::Dated;
 pub use server::{Frozen, SHIPPING, Socket, identifier, literal};
 pub use street::{Address, Street};
+
+/// Which half of a call to a cloud is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lost {
+    /// The cloud never hears of it.
+    Request,
+    /// It takes effect, and the connection ends before the reply.
+    Reply,
+}

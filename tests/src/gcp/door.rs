@@ -1,11 +1,11 @@
 //! The door that every request comes through: it meets its fate, and the service that its path names answers.
 
 use super::{
-    faults::{Fate, Faults, Lost},
+    faults::{Fate, Faults},
     sqladmin::{self, SqlAdmin},
     wire::{self, Asked, Part, Refusal},
 };
-use crate::gcs::GcsServer;
+use crate::{engine::Lost, gcs::GcsServer};
 use axum::body::{Body, to_bytes};
 use hyper::{Request, Response, body::Incoming, service::service_fn};
 use hyper_util::rt::TokioIo;

@@ -1,6 +1,7 @@
 //! What a test lets go wrong, and what it counts.
 
 use super::wire::{Call, Refusal};
+use crate::engine::Lost;
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -39,6 +40,8 @@ pub struct Rules {
     pub looks: usize,
     /// How many more calls find an instance locked after its operation is `DONE`.
     pub ghosts: usize,
+    /// How many listings of backups do not know one yet that was begun.
+    pub unlisted: usize,
     /// The most entries of a page, whatever was asked for.
     pub page: usize,
     /// How far the logs lag behind the present.
@@ -54,7 +57,7 @@ pub struct Rules {
 impl Default for Rules {
     fn default() -> Self {
         let (looks, ghosts, page, lag) = (2, 0, 3, Duration::from_mins(3));
-        Self { looks, ghosts, page, lag, missing: Missing::NotAuthorized, names_kept: false, unreachable: None }
+        Self { looks, ghosts, unlisted: 0, page, lag, missing: Missing::NotAuthorized, names_kept: false, unreachable: None }
     }
 }
 
@@ -84,15 +87,6 @@ pub enum Ending {
     Truncated,
     /// `DONE` without one, and half of the object was written.
     SilentlyTruncated,
-}
-
-/// Which half of a call is lost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lost {
-    /// The service never hears of it.
-    Request,
-    /// It takes effect, and the connection ends before the reply.
-    Reply,
 }
 
 /// What becomes of one call before the service itself decides.

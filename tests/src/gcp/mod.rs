@@ -15,7 +15,8 @@ mod sqladmin;
 mod wire;
 pub mod yard;
 
-pub use faults::{Ending, Faults, Lost, Missing, Rules};
+pub use crate::engine::Lost;
+pub use faults::{Ending, Faults, Missing, Rules};
 pub use sqladmin::{InstanceSeen, POSTGRES_PASSWORD};
 pub use wire::{Asked, Call, Part, Refusal};
 

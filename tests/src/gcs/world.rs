@@ -1,16 +1,17 @@
 //! What the double holds.
 
-use super::{sessions::Session, tokens::Tokens};
+use super::{multipart::Parts, sessions::Session, tokens::Tokens};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use lastgood_core::clock::{Clock, SystemClock};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Default)]
 pub(super) struct World {
     pub(super) buckets: BTreeMap<String, Bucket>,
     pub(super) sessions: BTreeMap<String, Session>,
+    pub(super) multipart: BTreeMap<String, Parts>,
     pub(super) rewrites: BTreeMap<String, u64>,
     pub(super) tokens: Tokens,
     pub(super) pages: usize,
@@ -23,6 +24,10 @@ pub(super) struct Bucket {
     pub(super) description: Value,
     pub(super) policy: Value,
     pub(super) retained: bool,
+    /// Every name that an object ever had.
+    pub(super) ever: BTreeSet<String>,
+    /// The rights that its user lacks.
+    pub(super) lacking: BTreeSet<String>,
 }
 
 #[derive(Clone)]
@@ -31,8 +36,8 @@ pub(super) struct Object {
     pub(super) bytes: Bytes,
     pub(super) generation: u64,
     pub(super) crc32c: String,
-    created: String,
-    metadata: Value,
+    pub(super) created: String,
+    pub(super) metadata: Value,
 }
 
 impl World {
@@ -60,6 +65,7 @@ impl World {
         }
         let object = Object::new(name, bytes, generation, metadata);
         bucket.objects.insert(name.to_owned(), object.clone());
+        bucket.ever.insert(name.to_owned());
         Ok(object)
     }
 }

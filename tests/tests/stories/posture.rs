@@ -37,7 +37,7 @@ fn as_it_should_be(world: &World) -> Posture {
         public: Some(false),
         key: Some(KeySeen { name: "alias/orders".to_owned(), unusable: None }),
         snapshots: Some(Quota { used: 12, most: 100 }),
-        besides: Vec::new(),
+        ..Posture::default()
     }
 }
 

@@ -5,21 +5,24 @@ use crate::{
     clock::since,
     domain::{
         finding::{Finding, FindingKind, Severity},
-        posture::Posture,
+        posture::{Moments, Posture},
     },
 };
 use std::{collections::BTreeMap, time::Duration};
 
+/// By how much the earliest restorable moment may be later than it should be: a log is let go with the backup that it follows.
+const SHORT: Duration = Duration::from_hours(24);
 /// How far behind the latest restorable moment may be. RDS and Cloud SQL ship logs every five minutes.
 const BEHIND: Duration = Duration::from_mins(30);
 
 pub(super) fn findings(case: &Case<'_>) -> Vec<Finding> {
     let mut found = keys(case);
     let Some(posture) = &case.seen.posture else { return found };
-    found.extend([quota(case, posture), moments(case, posture), protection(case, posture), public(case, posture)].into_iter().flatten());
-    found.extend(
-        posture.besides.iter().map(|sentence| case.finding(FindingKind::PostureDrift, Severity::Warning, sentence.clone(), "list")),
-    );
+    let drift = [moments(case, posture), window(case, posture), protection(posture), beside(posture), public(posture)];
+    found.extend(drift.into_iter().flatten().map(|sentence| drifted(case, sentence)));
+    found.extend(quota(case, posture));
+    found.extend(plaintext(posture).map(|sentence| drifted(case, sentence)));
+    found.extend(posture.besides.iter().map(|sentence| drifted(case, sentence.clone())));
     found
 }
 
@@ -42,24 +45,50 @@ fn quota(case: &Case<'_>, posture: &Posture) -> Option<Finding> {
     Some(case.finding(FindingKind::QuotaNear, severity, sentence, "prune"))
 }
 
-fn moments(case: &Case<'_>, posture: &Posture) -> Option<Finding> {
-    let drift = |sentence: String| Some(case.finding(FindingKind::PostureDrift, Severity::Warning, sentence, "list"));
+fn drifted(case: &Case<'_>, sentence: String) -> Finding {
+    case.finding(FindingKind::PostureDrift, Severity::Warning, sentence, "list")
+}
+
+fn moments(case: &Case<'_>, posture: &Posture) -> Option<String> {
     if posture.retention_days == Some(0) {
-        return drift("the provider's own backups are off: no moment between two snapshots can be restored".to_owned());
+        return Some("the provider's own backups are off: no moment between two snapshots can be restored".to_owned());
+    }
+    if posture.moments == Some(Moments::Off) {
+        return Some("point-in-time recovery is off: no moment between two backups can be restored".to_owned());
     }
     let behind = since(case.now, posture.restorable_to?);
-    if behind <= BEHIND {
-        return None;
-    }
-    drift(format!("its latest restorable moment is {} behind: the provider's logs are not being kept", old(behind)))
+    (behind > BEHIND).then(|| format!("its latest restorable moment is {} behind: the provider's logs are not being kept", old(behind)))
 }
 
-fn protection(case: &Case<'_>, posture: &Posture) -> Option<Finding> {
-    let sentence = "it is not protected from deletion, and its provider's own backups would go with it";
-    (posture.protected == Some(false)).then(|| case.finding(FindingKind::PostureDrift, Severity::Warning, sentence, "list"))
+/// A window that reaches less far back than it was told to: what lies before it is lost already.
+fn window(case: &Case<'_>, posture: &Posture) -> Option<String> {
+    let Some(Moments::Kept { days: Some(days), from: Some(from), since: made }) = posture.moments else { return None };
+    let wanted = Duration::from_hours(24 * u64::from(days));
+    let there = made.map_or(wanted, |made| since(case.now, made).min(wanted));
+    let reaches = since(case.now, from);
+    let short = there.saturating_sub(reaches);
+    (short > SHORT).then(|| format!("its restorable moments reach back only {}, and {days} days are asked of them", old(reaches)))
 }
 
-fn public(case: &Case<'_>, posture: &Posture) -> Option<Finding> {
-    let sentence = "it has a public address";
-    (posture.public == Some(true)).then(|| case.finding(FindingKind::PostureDrift, Severity::Warning, sentence, "list"))
+fn protection(posture: &Posture) -> Option<String> {
+    let both = match (posture.protected, posture.outlives) {
+        (Some(false), Some(true)) => "it is not protected from deletion",
+        (Some(false), _) => "it is not protected from deletion, and its provider's own backups would go with it",
+        (_, Some(false)) => "its backups go with it when it is deleted: they are not retained",
+        (Some(true) | None, _) => return None,
+    };
+    Some(both.to_owned())
+}
+
+fn beside(posture: &Posture) -> Option<String> {
+    let region = posture.beside.as_ref()?;
+    Some(format!("its newest backup lies in {region} alone, where it is itself: one disaster takes both"))
+}
+
+fn public(posture: &Posture) -> Option<String> {
+    (posture.public == Some(true)).then(|| "it has a public address".to_owned())
+}
+
+fn plaintext(posture: &Posture) -> Option<String> {
+    (posture.plaintext == Some(true)).then(|| "it may be spoken to without encryption".to_owned())
 }

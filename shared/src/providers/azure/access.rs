@@ -2,11 +2,10 @@
 
 use super::{identity::Identity, refused::Refused, sign};
 use crate::{
-    error::{Result, denied, failed},
+    error::{Result, denied},
     ports::Secret,
+    providers::web::Client,
 };
-use std::time::Duration;
-use tokio::sync::Mutex;
 
 /// Where Azure is reached, where that is not as the environment says.
 ///
@@ -37,7 +36,7 @@ pub enum Account {
 #[derive(Debug, Default)]
 pub struct Azure {
     access: Access,
-    client: Mutex<Option<reqwest::Client>>,
+    client: Client,
     identity: Identity,
 }
 
@@ -63,24 +62,9 @@ impl Azure {
         self.access.endpoint.clone().unwrap_or_else(public).trim_end_matches('/').to_owned()
     }
 
-    /// The one client. Redirects are never followed: they would carry who we are elsewhere.
+    /// The one client.
     pub(super) async fn client(&self) -> Result<reqwest::Client> {
-        let mut client = self.client.lock().await;
-        if let Some(client) = &*client {
-            return Ok(client.clone());
-        }
-        crate::providers::tls::settle();
-        let mut builder = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(Duration::from_secs(5))
-            .read_timeout(Duration::from_mins(2))
-            .user_agent(concat!("lastgood/", env!("CARGO_PKG_VERSION")));
-        if self.access.endpoint.is_some() {
-            builder = builder.no_proxy();
-        }
-        let made = builder.build().map_err(|error| failed("making a client for Azure").because(error))?;
-        *client = Some(made.clone());
-        Ok(made)
+        self.client.get("Azure", self.access.endpoint.is_some()).await
     }
 
     /// How a request to an account says who we are.

@@ -9,9 +9,11 @@ use super::{
     call::{Ask, Call, Service, escaped},
     copy::copy,
     kept,
+    multipart::{AtOnce, sweep},
     object::{FIELDS, Object},
     read,
-    upload::GcsUpload,
+    session::InOrder,
+    way::{Way, way},
     write,
 };
 use crate::{
@@ -22,12 +24,14 @@ use crate::{
     },
     error::{Error, Kind, Result, corrupt, failed, invalid, not_found},
     ports::{Bucket, ByteStream, If, Listed, ObjectMeta, Upload, Version, check_key, check_prefix},
+    providers::parts::part_size,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
 use reqwest::Method;
 use serde::Deserialize;
 use std::{ops::Range, sync::Arc, time::Duration};
+use tokio::sync::OnceCell;
 
 /// Pages that a listing may be made of before the first object comes: the store may send empty ones.
 const MOST_EMPTY_PAGES: usize = 1_000;
@@ -40,6 +44,7 @@ pub struct Gcs(Arc<Inner>);
 struct Inner {
     place: Place,
     call: Call,
+    way: OnceCell<Way>,
 }
 
 #[derive(Deserialize)]
@@ -60,7 +65,7 @@ impl Gcs {
         if place.prefix().starts_with(".well-known/acme-challenge") {
             return Err(invalid(format!("{place} cannot be: Cloud Storage keeps .well-known/acme-challenge/ for itself")));
         }
-        Ok(Self(Arc::new(Inner { place, call: Call::new(google, Service::Storage) })))
+        Ok(Self(Arc::new(Inner { place, call: Call::new(google, Service::Storage), way: OnceCell::new() })))
     }
 
     pub(super) fn call(&self) -> &Call {
@@ -83,11 +88,16 @@ impl Gcs {
     }
 
     /// What the names of all objects below the place begin with in the bucket.
-    fn root(&self) -> String {
+    pub(super) fn root(&self) -> String {
         match self.0.place.prefix() {
             "" => String::new(),
             prefix => format!("{prefix}/"),
         }
+    }
+
+    /// How large objects go up here. Asked once.
+    async fn way(&self) -> Way {
+        *self.0.way.get_or_init(|| way(self)).await
     }
 
     /// The address of the bucket itself.
@@ -115,6 +125,20 @@ impl Gcs {
     pub(super) async fn take_back(&self, full: &str, generation: &str) {
         let ask = Ask::new(Method::DELETE, self.path_of(full)).query("ifGenerationMatch", generation);
         let _ = self.call().ask(&ask).await; // it is reported as corrupt whatever becomes of it
+    }
+
+    /// Every object whose name in the bucket begins so, the store's own among them.
+    pub(super) async fn all(&self, listing: &str) -> Result<Vec<Object>> {
+        let (mut all, mut token) = (Vec::new(), None);
+        loop {
+            let page = self.page(listing, None, token.clone()).await?;
+            all.extend(page.items);
+            match page.next_page_token.filter(|token| !token.is_empty()) {
+                None => return Ok(all),
+                same if same == token => return Err(crate::error::retry(format!("listing {listing}: the same page came twice"))),
+                next => token = next,
+            }
+        }
     }
 
     async fn page(&self, listing: &str, from: Option<&str>, token: Option<String>) -> Result<Page> {
@@ -166,12 +190,17 @@ impl Bucket for Gcs {
         Ok(Version(written.generation))
     }
 
-    async fn begin_upload(&self, key: &str, _expected: Option<u64>) -> Result<Box<dyn Upload>> {
+    async fn begin_upload(&self, key: &str, expected: Option<u64>) -> Result<Box<dyn Upload>> {
         let full = self.full_key(key)?;
         if self.find(&full).await?.is_some() {
             return Err(Error::new(Kind::Conflict, format!("{full} is already there")));
         }
-        Ok(Box::new(GcsUpload::new(self.clone(), key.to_owned(), full)))
+        // What fits into one request needs no way of its own.
+        let small = expected.is_some_and(|size| size < part_size(expected, 0));
+        Ok(match if small { Way::InOrder } else { self.way().await } {
+            Way::InOrder => Box::new(InOrder::new(self.clone(), key.to_owned(), full)),
+            Way::AtOnce => Box::new(AtOnce::new(self.clone(), key.to_owned(), full, expected)),
+        })
     }
 
     async fn list(&self, prefix: &str, start_after: Option<&str>) -> Result<Listed> {
@@ -219,10 +248,13 @@ impl Bucket for Gcs {
         copy(self, from, source_key, key).await
     }
 
-    /// There is nothing to be removed: an upload that nobody finishes leaves no object, costs nothing, cannot be listed and is
-    /// forgotten by Google after a week.
-    async fn sweep_uploads(&self, _now: Timestamp, _older_than: Duration) -> Result<usize> {
-        Ok(0)
+    /// A session that nobody finishes leaves no object, costs nothing, cannot be listed and is forgotten by Google after a week.
+    /// Where parts go up at once, there may be some to remove.
+    async fn sweep_uploads(&self, now: Timestamp, older_than: Duration) -> Result<usize> {
+        match self.way().await {
+            Way::InOrder => Ok(0),
+            Way::AtOnce => sweep(self, now, older_than).await,
+        }
     }
 
     async fn posture(&self) -> Result<Option<BucketPosture>> {

@@ -1,4 +1,4 @@
-//! Google's services: Cloud Storage, Cloud Monitoring, the disks of Compute Engine, Memorystore.
+//! Google's services: Cloud Storage, Cloud SQL, the disks of Compute Engine, Memorystore, Cloud Monitoring, Secret Manager, Pub/Sub.
 //!
 //! We need little of each, so they are called by their JSON interfaces with a thin client of ours ([`Google`]); the official
 //! crate only says who we are. Nothing is asked of Google before the first call.
@@ -8,15 +8,25 @@ mod bucket;
 mod call;
 mod copy;
 pub mod disk;
+mod idtoken;
 mod kept;
 pub mod memorystore;
 mod monitoring;
+mod multipart;
 mod object;
+mod project;
+mod pubsub;
 mod read;
 mod refused;
-mod upload;
+mod secrets;
+mod session;
+pub mod sql;
+mod way;
 mod write;
 
 pub use access::{Access, Account, Google};
 pub use bucket::Gcs;
+pub use idtoken::{Expected, IdTokens, Unproven};
 pub use monitoring::CloudMonitoring;
+pub use pubsub::Pubsub;
+pub use secrets::GcpSecrets;

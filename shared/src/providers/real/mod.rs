@@ -154,19 +154,28 @@ impl Providers for Real {
                 let url = PgUrl::parse(&self.secrets.resolve(url).await?)?;
                 Ok(postgres::exporter(self.logged_in_at_aws(url, *login, region).await?, form, self.tools.clone()))
             }
-            Source::Rds { url: Some(_), .. } => {
-                Err(unsupported(format!("base backups of {} cannot be taken: RDS lets nobody", asset.name))
-                    .hint("give it a `snapshot`, which RDS takes and holds itself"))
+            Source::Cloudsql { .. } if form == Form::Export && asset.policy.export.as_ref().is_some_and(|export| export.offload) => {
+                let through = asset.policy.export.as_ref().and_then(|export| export.through.as_ref()).unwrap_or(&self.config.vault);
+                self.offloaded_by_cloudsql(asset, self.bucket(through).await?)
             }
-            Source::Rds { url: None, .. } => Err(invalid(format!("{} names no `url` to export its database from", asset.name))
-                .hint("add `url: REF` to it, or take snapshots only")),
             Source::Memorystore { .. } => {
                 let through = asset.policy.export.as_ref().and_then(|export| export.through.as_ref());
                 let through = through.ok_or_else(|| invalid(format!("{} names no bucket to export through", asset.name)))?;
                 self.memorystore(asset, self.bucket(through).await?)
             }
-            Source::Cloudsql { .. }
-            | Source::Bucket { .. }
+            Source::Cloudsql { url: Some(url), .. } if form == Form::Export => {
+                let url = PgUrl::parse(&self.secrets.resolve(url).await?)?;
+                Ok(postgres::exporter(url, form, self.tools.clone()))
+            }
+            Source::Rds { url: Some(_), .. } | Source::Cloudsql { url: Some(_), .. } => {
+                Err(unsupported(format!("base backups of {} cannot be taken: its provider lets nobody", asset.name))
+                    .hint("give it a `snapshot`, which its provider takes and holds itself"))
+            }
+            Source::Rds { url: None, .. } | Source::Cloudsql { url: None, .. } => {
+                Err(invalid(format!("{} names no `url` to export its database from", asset.name))
+                    .hint("add `url: REF` to it, or take snapshots only"))
+            }
+            Source::Bucket { .. }
             | Source::Redis { .. }
             | Source::Elasticache { .. }
             | Source::Secrets { .. }
@@ -231,7 +240,8 @@ impl Providers for Real {
             DrillTarget::Rds(drill) => return self.in_rds(asset, drill),
             DrillTarget::Ebs(drill) => return self.in_ebs(asset, drill),
             DrillTarget::Disk(drill) => return self.in_disks(asset, drill),
-            DrillTarget::Scratch | DrillTarget::Server(_) | DrillTarget::Cloudsql(_) => {}
+            DrillTarget::Cloudsql(drill) => return self.in_cloudsql(asset, drill),
+            DrillTarget::Scratch | DrillTarget::Server(_) => {}
         }
         if let (Source::Memorystore { .. }, DrillTarget::Scratch) = (&asset.source, into) {
             let (name, keys, progress) = (asset.name.clone(), keys(&self.config, &*self.secrets).await?, self.progress.clone());
@@ -251,7 +261,7 @@ impl Providers for Real {
                 Ok(Arc::new(Server::new(server, source, name, tools, keys, progress, self.scratch.clone())?))
             }
             DrillTarget::Rds(_) | DrillTarget::Cloudsql(_) | DrillTarget::Ebs(_) | DrillTarget::Disk(_) => {
-                Err(unsupported("drills into Cloud SQL are not supported yet").hint("use `into: scratch` or `into: { server: … }`"))
+                Err(unsupported(format!("{} cannot be drilled there", asset.name)))
             }
         }
     }
@@ -265,6 +275,7 @@ impl Providers for Real {
             Target::Instance(new) => return self.beside_in_rds(asset, new),
             Target::Volume(new) => return self.beside_in_ebs(asset, new),
             Target::Disk(new) => return self.beside_on_disk(asset, new),
+            Target::SqlInstance(new) => return self.beside_in_cloudsql(asset, new),
             Target::Referenced(_) | Target::Url(_) | Target::Folder(_) => {}
         }
         if let (Source::Memorystore { .. }, Target::Folder(folder)) = (&asset.source, into) {
@@ -285,7 +296,7 @@ impl Providers for Real {
             Target::Folder(folder) => return Ok(Arc::new(NewFolder::new(means, folder.clone()))),
             Target::Referenced(reference) => PgUrl::parse(&self.secrets.resolve(reference).await?)?,
             Target::Url(url) => PgUrl::parse(&Secret::new(url.clone()))?,
-            Target::Instance(_) | Target::Volume(_) | Target::Disk(_) => {
+            Target::Instance(_) | Target::Volume(_) | Target::SqlInstance(_) | Target::Disk(_) => {
                 return Err(unsupported(format!("{} cannot be restored into {into} here", asset.name)));
             }
         };

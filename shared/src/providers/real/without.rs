@@ -9,8 +9,8 @@ use crate::{
 };
 #[cfg(not(feature = "gcp"))]
 use crate::{
-    config::DiskDrill,
-    ports::{Bucket, Exporter, NewDisk},
+    config::{DiskDrill, SqlDrill},
+    ports::{Bucket, Exporter, NewDisk, NewSqlInstance},
 };
 #[cfg(not(feature = "aws"))]
 use crate::{
@@ -85,6 +85,18 @@ impl Real {
 impl Real {
     pub(super) fn snapshots_at_google(&self, asset: &Asset, at: &Place) -> Result<Arc<dyn Snapshots>> {
         Err(absent(format!("hold snapshots of {} at {at}", asset.name), "gcp"))
+    }
+
+    pub(super) fn offloaded_by_cloudsql(&self, asset: &Asset, _: Arc<dyn Bucket>) -> Result<Arc<dyn Exporter>> {
+        Err(absent(format!("have Cloud SQL export {}", asset.name), "gcp"))
+    }
+
+    pub(super) fn in_cloudsql(&self, asset: &Asset, _: &SqlDrill) -> Result<Arc<dyn Replicas>> {
+        Err(absent(format!("drill {} in Cloud SQL", asset.name), "gcp"))
+    }
+
+    pub(super) fn beside_in_cloudsql(&self, asset: &Asset, _: &NewSqlInstance) -> Result<Arc<dyn RestoreTarget>> {
+        Err(absent(format!("restore {} in Cloud SQL", asset.name), "gcp"))
     }
 
     pub(super) fn keys_at_google(&self, _: &Place) -> Option<Arc<dyn Keys>> {

@@ -38,6 +38,10 @@ pub(super) struct Backup {
     pub(super) settings: Value,
     /// When its instance was deleted, if it was.
     pub(super) orphaned: Option<Timestamp>,
+    /// How many listings do not know it yet.
+    hidden: usize,
+    /// How many listings still show it, once it is deleted.
+    shown: Option<usize>,
 }
 
 impl Backup {
@@ -62,7 +66,20 @@ impl Backup {
             frozen: None,
             settings: instance.json(of),
             orphaned: None,
+            hidden: 0,
+            shown: None,
         }
+    }
+
+    /// Whether it is there, whatever its state.
+    pub(super) fn is_there(&self) -> bool {
+        self.shown.is_none()
+    }
+
+    /// A listing comes by.
+    fn pass_by(&mut self) {
+        self.shown = self.shown.map(|shown| shown.saturating_sub(1));
+        self.hidden = self.hidden.saturating_sub(1);
     }
 
     /// The key that it is under, if its instance has one of its own.
@@ -73,8 +90,9 @@ impl Backup {
     /// As a run.
     fn run(&self) -> Value {
         let (project, instance) = &self.of;
+        let status = if self.status == "DELETING" { "DELETION_PENDING" } else { self.status };
         let mut json = json!({
-            "kind": "sql#backupRun", "id": self.id, "instance": instance, "status": self.status, "type": self.kind,
+            "kind": "sql#backupRun", "id": self.id, "instance": instance, "status": status, "type": self.kind,
             "enqueuedTime": moment(self.enqueued), "windowStartTime": moment(self.enqueued), "location": self.location,
             "databaseVersion": self.settings["databaseVersion"], "backupKind": "SNAPSHOT", "timeZone": "UTC",
             "selfLink": format!("https://sqladmin.googleapis.com/v1/projects/{project}/instances/{instance}/backupRuns/{}", self.id),
@@ -145,6 +163,7 @@ impl SqlAdmin {
         let now = self.now();
         let instance = state.instances.get_mut(of).ok_or_else(|| self.missing())?;
         let mut backup = Backup::new(instance, of, kind, lasting.clone(), now);
+        backup.hidden = self.faults.rules_now().unlisted;
         if let Some(said) = said {
             said["description"].as_str().unwrap_or_default().clone_into(&mut backup.description);
             if let Some(location) = said["location"].as_str() {
@@ -164,8 +183,17 @@ impl SqlAdmin {
         Ok(state.backups.iter().rev().filter(|backup| backup.identity == *identity && backup.orphaned.is_none()).collect())
     }
 
+    /// The runs of these instances as a listing shows them: what was begun a moment ago may be missing, and what was deleted may
+    /// be on it still.
+    fn listed(State { instances, backups, .. }: &State, of: &[Key]) -> Vec<Value> {
+        let live = |backup: &Backup| of.contains(&backup.of) && instances.get(&backup.of).is_some_and(|at| at.identity == backup.identity);
+        let mut found: Vec<_> = backups.iter().filter(|backup| live(backup) && backup.orphaned.is_none() && backup.hidden == 0).collect();
+        found.sort_by_key(|run| Reverse((run.enqueued, run.id.clone())));
+        found.into_iter().map(Backup::run).collect()
+    }
+
     pub(super) fn lasting_of_run(&self, state: &State, of: &Key, id: &str) -> Result<String, Refusal> {
-        let run = self.runs(state, of)?.into_iter().find(|run| run.id == id);
+        let run = self.runs(state, of)?.into_iter().find(|run| run.id == id && run.is_there());
         let missing = || Refusal::new(404, "backupRunDoesNotExist", "The Cloud SQL backup run does not exist.");
         run.map(|run| run.lasting.clone()).ok_or_else(missing)
     }
@@ -177,17 +205,16 @@ impl SqlAdmin {
         if all.is_empty() && name != "-" {
             return Err(self.missing());
         }
-        let mut found: Vec<&Backup> = Vec::new();
         if call.query("pageToken").is_none() {
             for key in &all {
                 self.look(state, key).await;
             }
         }
-        for key in all.iter().filter(|key| state.instances.contains_key(*key)) {
-            found.extend(self.runs(state, key)?);
+        let found = Self::listed(state, &all);
+        if call.query("pageToken").is_none() {
+            state.backups.iter_mut().for_each(Backup::pass_by);
+            state.backups.retain(|backup| backup.shown != Some(0));
         }
-        found.sort_by_key(|run| Reverse(run.enqueued));
-        let found: Vec<_> = found.into_iter().map(Backup::run).collect();
         Ok(listing::page(&found, call, "maxResults", self.faults.rules_now().page)?.json("sql#backupRunsList", "items"))
     }
 
@@ -249,7 +276,7 @@ impl SqlAdmin {
 
     pub(super) fn begin_delete_backup(&self, state: &mut State, of: &Key, lasting: String) -> Result<Value, Refusal> {
         let backup = state.backups.iter_mut().find(|backup| backup.lasting == lasting).ok_or_else(|| self.missing())?;
-        if matches!(backup.status, "ENQUEUED" | "RUNNING" | "DELETING") {
+        if matches!(backup.status, "ENQUEUED" | "RUNNING" | "DELETING" | "DELETED") {
             let message = "The instance or operation is not in an appropriate state to handle the request.";
             return Err(Refusal::new(409, "invalidState", message));
         }
@@ -263,7 +290,10 @@ impl SqlAdmin {
             backup.status = "DELETION_FAILED";
             return if ending == Some(Ending::Error) { Err(internal()) } else { Ok(()) };
         }
-        state.backups.retain(|backup| backup.lasting != lasting);
+        let shown = self.faults.rules_now().looks;
+        for backup in state.backups.iter_mut().filter(|backup| backup.lasting == lasting) {
+            (backup.status, backup.frozen, backup.shown) = ("DELETED", None, Some(shown));
+        }
         Ok(())
     }
 }

@@ -34,7 +34,9 @@ impl SqlAdmin {
             }
         }
         let mut found = Vec::new();
-        for backup in state.backups.iter().rev().filter(|backup| backup.of.0 == call.names[0] && backup.status != "SKIPPED") {
+        for backup in
+            state.backups.iter().rev().filter(|backup| backup.of.0 == call.names[0] && backup.status != "SKIPPED" && backup.is_there())
+        {
             let json = backup.json();
             if listing::lets_through(call.query("filter"), &json)? {
                 found.push(json);
@@ -47,7 +49,7 @@ impl SqlAdmin {
 
     /// A backup of the project that a path or a reference names.
     pub(super) fn backup<'a>(&self, state: &'a State, project: &str, lasting: &str) -> Result<&'a Backup, Refusal> {
-        state.backups.iter().find(|backup| backup.of.0 == project && backup.lasting == lasting).ok_or_else(missing)
+        state.backups.iter().find(|backup| backup.of.0 == project && backup.lasting == lasting && backup.is_there()).ok_or_else(missing)
     }
 
     pub(super) fn get_backup(&self, state: &State, call: &Call) -> Result<Value, Refusal> {

@@ -88,7 +88,8 @@ mod tests {
 
     fn answered(status: u16, reason: &str, message: &str) -> Error {
         let body = serde_json::json!({ "error": { "code": status, "message": message, "errors": [{ "reason": reason }] } });
-        let refused = Refused::answered(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), body.to_string().as_bytes());
+        let refused =
+            crate::providers::gcp::refused::answered(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), body.to_string().as_bytes());
         told(refused, "compute.disks.createSnapshot", "data-1 at gcp://acme-prod")
     }
 

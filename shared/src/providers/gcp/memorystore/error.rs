@@ -98,7 +98,11 @@ mod tests {
             (418, "", Kind::Failed),
         ] {
             let body = serde_json::json!({ "error": { "code": status, "message": "what it said", "status": word } });
-            let refused = Refused::answered(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), body.to_string().as_bytes());
+            let refused = crate::providers::gcp::refused::answered(
+                StatusCode::from_u16(status).unwrap(),
+                &HeaderMap::new(),
+                body.to_string().as_bytes(),
+            );
             let error = told(refused, "redis.instances.export", "cache");
             assert_eq!(error.kind(), kind, "{status} {word}");
             assert!(

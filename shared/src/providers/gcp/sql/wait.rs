@@ -1,0 +1,58 @@
+//! Waiting for Cloud SQL: pauses that grow, operations that end, and instances that nobody is at work on.
+
+use super::{project::Project, wire::Operation};
+use crate::{
+    clock::Clock,
+    error::{Result, retry},
+};
+use std::time::Duration;
+
+/// The first look follows soon, later ones at most this far apart: Cloud SQL works for minutes, and counts calls.
+const SOON: Duration = Duration::from_secs(1);
+const MOST: Duration = Duration::from_secs(20);
+
+/// Pauses that grow.
+pub(super) struct Pauses<'a>(&'a dyn Clock, Duration);
+
+impl<'a> Pauses<'a> {
+    pub(super) fn new(clock: &'a dyn Clock) -> Self {
+        Self(clock, SOON)
+    }
+
+    pub(super) async fn wait(&mut self) {
+        self.0.sleep(self.1).await;
+        self.1 = (self.1 * 3 / 2).min(MOST);
+    }
+}
+
+/// How often an instance is looked at before it is left to the next invocation: about two minutes.
+const LOOKS: u32 = 12;
+
+/// Waits once, and then until no operation of an instance is at work any more, for a while.
+pub(super) async fn until_free(project: &Project, instance: &str, pauses: &mut Pauses<'_>) -> Result<()> {
+    for _ in 0..LOOKS {
+        pauses.wait().await;
+        let busy = under_way(project, instance).await?;
+        if busy.is_none() {
+            return Ok(());
+        }
+    }
+    Err(retry(format!("{instance} at {} is at work on something else", project.place)))
+}
+
+/// The operation that an instance is at work on, if there is one.
+pub(super) async fn under_way(project: &Project, instance: &str) -> Result<Option<Operation>> {
+    let operations = project.operations(instance).await?;
+    Ok(operations.into_iter().find(|operation| operation.target_id == instance && !operation.is_over()))
+}
+
+/// Waits until an operation is over, and returns it as it then is. Whoever is cut short here finds it among the instance's.
+pub(super) async fn until_over(project: &Project, begun: Operation, pauses: &mut Pauses<'_>) -> Result<Operation> {
+    let mut operation = begun;
+    while !operation.is_over() {
+        pauses.wait().await;
+        let name = operation.name.clone();
+        operation = project.operation(&name).await?.ok_or_else(|| retry(format!("operation {name} at {} is gone", project.place)))?;
+    }
+    Ok(operation)
+}
