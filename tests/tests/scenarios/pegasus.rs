@@ -24,6 +24,7 @@ pub(super) fn restore(estate: &Estate, into: &str) -> Restore {
         from: None,
         apply: true,
         confirm: None,
+        recall: lastgood_core::domain::archive::Haste::default(),
     }
 }
 
