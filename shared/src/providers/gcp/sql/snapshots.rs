@@ -129,6 +129,24 @@ impl SqlSnapshots {
         Ok(operations.iter().filter(of_it).find_map(super::wire::Operation::trouble))
     }
 
+    /// Begins to delete a backup. A deletion locks the instance, too: the next one waits for it.
+    async fn let_go(&self, run: &BackupRun) -> Result<()> {
+        if let Some(lasting) = &run.lasting {
+            return self.project.begin_retained_removal(lasting).await;
+        }
+        let mut pauses = Pauses::new(&*self.clock);
+        for _ in 0..TRIES {
+            match self.project.begin_backup_removal(&self.instance, &run.id).await {
+                Err(error) if error.kind() == Kind::Retry => {
+                    tracing::info!(asset = %self.asset, "backup {} cannot be deleted yet: {}", run.id, error.full());
+                    wait::until_free(&self.project, &self.instance, &mut pauses).await?;
+                }
+                begun => return begun,
+            }
+        }
+        self.project.begin_backup_removal(&self.instance, &run.id).await
+    }
+
     /// Whether a backup of this label is there or on its way; a stranger's under its name is refused.
     async fn is_begun(&self, label: &Label) -> Result<bool> {
         let mut standing = self.named(&label.name).await?;
@@ -238,10 +256,7 @@ impl Snapshots for SqlSnapshots {
             if seen.state == SnapshotState::Leaving {
                 continue;
             }
-            match &run.lasting {
-                Some(lasting) => self.project.begin_retained_removal(lasting).await?,
-                None => self.project.begin_backup_removal(&self.instance, &run.id).await?,
-            }
+            self.let_go(&run).await?;
             tracing::info!(asset = %self.asset, "backup {name} ({}) of {} is being removed", run.id, self.instance);
         }
         self.begun.lock().await.remove(name);
