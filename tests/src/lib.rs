@@ -1,5 +1,6 @@
 //! What the tests share: real servers started for a test and stopped with it, and lifelike data.
 
+pub mod archive;
 pub mod aws;
 pub mod azurite;
 pub mod bench;

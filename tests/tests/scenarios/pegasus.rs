@@ -24,6 +24,7 @@ fn restore(estate: &Estate, into: &str) -> Restore {
         from: None,
         apply: true,
         confirm: None,
+        recall: lastgood_core::domain::archive::Haste::default(),
     }
 }
 
@@ -234,4 +235,29 @@ async fn r27_leftovers_of_lost_drills_are_swept_by_their_labels_alone() {
         estate.clock.advance(std::time::Duration::from_mins(10));
     }
     assert_eq!(estate.instances().await, ["lastgood-drill-by-hand", PRODUCTION]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r25_an_instance_that_was_deleted_comes_back_from_what_was_retained_of_it() {
+    // The runbook listed the backups of an instance that is gone, and looked one up by an id under another.
+    let estate = Estate::build().await;
+    SnapshotTrigger::default().run(&estate.env).await.unwrap();
+    let settings = serde_json::json!({ "settings": { "deletionProtectionEnabled": false } });
+    estate.gcp.change(PROJECT, PRODUCTION, &settings).await;
+    let path = format!("/v1/projects/{PROJECT}/instances/{PRODUCTION}");
+    estate.gcp.ask("DELETE", &path, None).await;
+    for _ in 0..6 {
+        estate.gcp.ask("GET", &path, None).await;
+    }
+    assert!(estate.instances().await.is_empty());
+
+    let done = restored(&estate, restore(&estate, "cloudsql:pegasus-again")).await;
+    assert_eq!((wrong(&done), done.verdict), (Vec::new(), Some(Verdict::Proven)));
+    assert_eq!(estate.ask("pegasus-again", "select count(*) from lectures").await, "300");
+    let asked = &estate.gcp.faults().calls_of("sql.instances.restoreBackup")[0].body;
+    assert!(asked["backup"].as_str().unwrap().starts_with("projects/acme/backups/"), "{asked}");
+    // The checker still sees what is retained.
+    let status = FreshnessChecker::default().run(&estate.env).await.unwrap();
+    let lost = status.findings().into_iter().filter(|finding| finding.sentence.contains("is gone from gcp://acme"));
+    assert_eq!(lost.count(), 0, "{:#?}", status.findings());
 }

@@ -8,6 +8,7 @@ use lastgood_core::{
     config::Config,
     domain::{
         backup::{Form, Method},
+        drill::Verdict,
         finding::FindingKind,
         freshness::State,
     },
@@ -18,6 +19,7 @@ use lastgood_tests::{
     gcp::{Ending, Lost},
     pegasus::{Estate, PRODUCTION, PROJECT},
 };
+use restore_drill::RestoreDrill;
 use serde_json::json;
 use snapshot_trigger::{SnapshotReport, SnapshotTrigger};
 use std::time::Duration;
@@ -197,7 +199,8 @@ async fn export(estate: &Estate) -> Outcome<Taken> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r12_an_export_that_cloud_sql_writes_itself_counts_once_its_bytes_are_in_the_vault() {
     let estate = Estate::with(OFFLOADED).await;
-    let Outcome::Done(taken) = export(&estate).await else { panic!() };
+    let outcome = export(&estate).await;
+    let Outcome::Done(taken) = outcome else { panic!("{outcome:?}") };
     let [backup] = &estate.backups().await[..] else { panic!() };
     assert_eq!((backup.id, backup.method, backup.form()), (taken.backup, Method::PgDumpPlain, Form::Export));
     let asked = estate.gcp.faults().calls_of("sql.instances.export");
@@ -254,4 +257,24 @@ fn what_cloud_sql_cannot_do_is_refused_by_the_config() {
     }
     assert_eq!(refused("    snapshot: { schedule: \"0 3 * * *\", location: eu }"), "");
     assert_eq!(refused("    snapshot: { schedule: \"0 3 * * *\" }\n    drill: { schedule: \"0 6 * * 0\", into: { cloudsql: {} } }"), "");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r25_an_export_that_cloud_sql_wrote_restores_with_its_owners_and_is_proven_by_asking_it() {
+    let drilled = "    drill: { schedule: \"0 6 * * *\", into: scratch, checks: [ { table: lectures, rows: \"= 300\" }, { table: courses, rows: \"= 3\" } ] }\n";
+    for (policy, verdict) in [
+        (format!("{OFFLOADED}{drilled}"), Verdict::Proven),
+        (format!("{OFFLOADED}    drill: {{ schedule: \"0 6 * * *\" }}\n"), Verdict::CouldNotVerify),
+    ] {
+        let estate = Estate::with(&policy).await;
+        let outcome = export(&estate).await;
+        assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?}");
+        let roles = &estate.backups().await[0].expectations.roles;
+        assert!(roles.iter().any(|role| role == "pegasus"), "{roles:?}");
+        estate.at("2026-11-20T06:00:00Z");
+        let report = RestoreDrill { asset: Some(estate.asset()), now: true, ..RestoreDrill::default() }.run(&estate.env).await.unwrap();
+        assert!(matches!(&report.entries[0].outcome, Outcome::Done(_)), "{report:?}");
+        let evidence = estate.evidence().await.remove(0);
+        assert_eq!(evidence.verdict, verdict, "{:?} {:#?}", evidence.reason, evidence.checks);
+    }
 }

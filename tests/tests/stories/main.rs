@@ -2,6 +2,7 @@
 
 mod alerts;
 mod analytics;
+mod archive;
 mod aws;
 mod aws_moments;
 mod buckets;

@@ -140,7 +140,7 @@ async fn r19_a_window_of_moments_that_reaches_less_far_back_than_it_should_is_to
     assert_eq!(told(&world, kept(2, 2)).await, [], "nothing reaches further back than the database itself");
     let [(kind, severity, sentence)] = &told(&world, kept(2, 90)).await[..] else { panic!() };
     assert_eq!((*kind, *severity), (FindingKind::PostureDrift, Severity::Warning));
-    assert!(sentence.contains("reach back only 2d") && sentence.contains("7 days"), "{sentence}");
+    assert!(sentence.contains("reach back only 48h") && sentence.contains("7 days"), "{sentence}");
     let off = Posture { moments: Some(Moments::Off), ..kept(7, 90) };
     assert!(told(&world, off).await[0].2.contains("point-in-time recovery is off"));
 }
