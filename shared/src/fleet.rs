@@ -69,6 +69,8 @@ fn taken(config: &Config) -> Taken {
         | Source::Elasticache { .. }
         | Source::Redis { .. }
         | Source::Secrets { .. }
+        | Source::Memorystore { .. }
+        | Source::Disk { .. }
         | Source::Volume { .. } => None,
     };
     Taken {

@@ -172,6 +172,11 @@ impl GcsServer {
         self.world().buckets.get_mut("vault-test").expect("the bucket").objects.get_mut(name).expect("the object").damage(at);
     }
 
+    /// The names of all objects in any bucket.
+    pub fn names_in(&self, bucket: &str) -> Vec<String> {
+        self.world().buckets[bucket].objects.keys().cloned().collect()
+    }
+
     /// The names of all objects in the bucket.
     pub fn names(&self) -> Vec<String> {
         self.world().buckets["vault-test"].objects.keys().cloned().collect()

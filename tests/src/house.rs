@@ -144,25 +144,20 @@ pub fn world(config: Config, clock: &ManualClock, scratch: PathBuf, tools: Tools
 
 /// Makes the world of one invocation with real adapters, which reach AWS so, and this vault.
 pub fn world_on(access: Access, vault: Arc<dyn Bucket>, config: Config, clock: &ManualClock, scratch: PathBuf, tools: Tools) -> Env {
-    world_with(vault, config, clock, scratch, tools, |real| real.aws = Arc::new(Aws::new(access)))
+    world_in(vault, config, clock, scratch, |real| {
+        real.tools = tools;
+        real.aws = Arc::new(Aws::new(access));
+    })
 }
 
-/// Makes the world of one invocation with real adapters, which reach their clouds so, and this vault.
-pub fn world_with(
-    vault: Arc<dyn Bucket>,
-    config: Config,
-    clock: &ManualClock,
-    scratch: PathBuf,
-    tools: Tools,
-    reach: impl FnOnce(&mut Real),
-) -> Env {
+/// Makes the world of one invocation with real adapters, which reach what they reach as `ways` says, and this vault.
+pub fn world_in(vault: Arc<dyn Bucket>, config: Config, clock: &ManualClock, scratch: PathBuf, ways: impl FnOnce(&mut Real)) -> Env {
     let config = Arc::new(config);
     let clock: Arc<dyn Clock> = Arc::new(clock.clone());
     let secrets: Arc<dyn Secrets> = Arc::new(LocalSecrets);
     let progress: Arc<dyn Progress> = Arc::new(Quiet);
     let mut real = Real::new(secrets.clone(), clock.clone(), progress.clone(), scratch.clone(), config.clone());
-    real.tools = tools;
-    reach(&mut real);
+    ways(&mut real);
     let providers: Arc<dyn Providers> = Arc::new(real);
     let vault = Vault::new(vault);
     Env {

@@ -19,6 +19,7 @@ pub mod moto;
 pub mod pegasus;
 pub mod pg;
 pub mod prometheus;
+pub mod redis;
 pub mod runtime_api;
 pub mod s3;
 pub mod terraform;

@@ -3,7 +3,7 @@
 
 use crate::{
     gcp::{Gcp, POSTGRES_PASSWORD},
-    house::world_with,
+    house::world_in,
     pg::Cluster,
 };
 use lastgood_core::{
@@ -13,7 +13,7 @@ use lastgood_core::{
     domain::backup::Manifest,
     env::Env,
     id::AssetName,
-    providers::postgres::{PgUrl, Tools, connect},
+    providers::postgres::{PgUrl, connect},
     testing::{ManualClock, MemoryBucket},
 };
 use std::{sync::Arc, time::Duration};
@@ -90,7 +90,7 @@ impl Estate {
         let config = Config::parse(&yaml, "lastgood.yaml").unwrap_or_else(|error| panic!("{error:?}\n{yaml}"));
         let vault = MemoryBucket::new(config.vault.clone(), clock.clone());
         let (scratch, google) = (home.path().join("scratch"), gcp.google());
-        let env = world_with(Arc::new(vault.clone()), config, &clock, scratch, Tools::of_this_machine(), |real| real.google = google);
+        let env = world_in(Arc::new(vault.clone()), config, &clock, scratch, |real| real.google = google);
         Self { env, clock, gcp, production, vault, home }
     }
 

@@ -253,7 +253,8 @@ async fn ask_asset(env: &Env, asset: &Asset, answers: &mut Vec<Answer>) {
         Source::Rds { place, .. }
         | Source::Cloudsql { place, .. }
         | Source::Elasticache { place, .. }
-        | Source::Volume { place: Some(place), .. } => {
+        | Source::Disk { place, .. }
+        | Source::Volume { place, .. } => {
             if asset.policy.snapshot.is_some() {
                 answers.push(answer(&about, "can its provider take a snapshot of it?", can_snapshot(env, asset, place).await));
             }
@@ -265,19 +266,22 @@ async fn ask_asset(env: &Env, asset: &Asset, answers: &mut Vec<Answer>) {
                 answers.push(answer(&about, "can we export all of it?", can_back_up(env, asset, BackupForm::Export).await));
             }
         }
-        Source::Bucket { .. } | Source::Redis { .. } | Source::Secrets { .. } | Source::Volume { place: None, .. } => {
-            answers.push(Answer {
-                about: about.clone(),
-                question: "can we back it up?".to_owned(),
-                health: Health::NotHere { reason: format!("this build does not drive assets of kind {}", asset.source.kind()) },
-            })
+        Source::Memorystore { .. } => {
+            answers.push(answer(&about, "can we export all of it?", can_back_up(env, asset, BackupForm::Export).await));
         }
+        Source::Bucket { .. } | Source::Redis { .. } | Source::Secrets { .. } => answers.push(Answer {
+            about: about.clone(),
+            question: "can we back it up?".to_owned(),
+            health: Health::NotHere { reason: format!("this build does not drive assets of kind {}", asset.source.kind()) },
+        }),
     }
     if let Some(drill) = &asset.policy.drill {
         let question = match &drill.into {
             DrillTarget::Scratch => "can a drill restore here?",
             DrillTarget::Server(_) => "can a drill restore on the staging server?",
-            DrillTarget::Rds(_) | DrillTarget::Cloudsql(_) | DrillTarget::Ebs(_) => "can a drill restore into the cloud?",
+            DrillTarget::Rds(_) | DrillTarget::Cloudsql(_) | DrillTarget::Ebs(_) | DrillTarget::Disk(_) => {
+                "can a drill restore into the cloud?"
+            }
         };
         answers.push(answer(&about, question, can_drill(env, asset, &drill.into).await));
         if let Some(home) = asset.source.home().filter(|_| drill.point_in_time.is_some()) {

@@ -41,7 +41,12 @@ fn people(report: &RestoreReport) -> String {
     let doing = if restored.applied { "restored" } else { "would restore" };
     let what = match restored.method {
         Method::PointInTime => format!("it as it was at {}", moment(restored.data_time)),
-        Method::PgDumpCustom | Method::PgDumpPlain | Method::PgDumpDirectory | Method::PgBaseBackup | Method::ProviderSnapshot => {
+        Method::PgDumpCustom
+        | Method::PgDumpPlain
+        | Method::PgDumpDirectory
+        | Method::PgBaseBackup
+        | Method::RedisRdb
+        | Method::ProviderSnapshot => {
             format!("backup {} (data of {})", restored.backup, moment(restored.data_time))
         }
     };

@@ -27,7 +27,7 @@ pub fn choose<'a>(backups: &'a [Manifest], drills: &[Evidence], policy: &DrillPo
         // A data folder cannot be poured into a running server.
         (DrillTarget::Server(_), _) => form == Form::Export,
         // A provider restores its own snapshots.
-        (DrillTarget::Rds(_) | DrillTarget::Cloudsql(_) | DrillTarget::Ebs(_), _) => form == Form::Snapshot,
+        (DrillTarget::Rds(_) | DrillTarget::Cloudsql(_) | DrillTarget::Ebs(_) | DrillTarget::Disk(_), _) => form == Form::Snapshot,
         (_, Some(wanted)) => form == wanted,
         (DrillTarget::Scratch, None) => true,
     };

@@ -1,7 +1,7 @@
 //! What an asset's policy orders for one form of backup.
 
 use crate::{
-    config::{Asset, Check, Format},
+    config::{Asset, Check, Format, Source},
     domain::{
         backup::{Compression, Form, Method},
         due::Schedule,
@@ -60,6 +60,7 @@ impl Order {
             Form::Export => asset.policy.export.as_ref().map(|policy| Self {
                 schedule: policy.schedule.clone(),
                 method: match policy.format {
+                    _ if matches!(asset.source, Source::Memorystore { .. }) => Method::RedisRdb,
                     _ if policy.offload => Method::PgDumpPlain,
                     Format::Custom => Method::PgDumpCustom,
                     Format::Plain => Method::PgDumpPlain,
@@ -106,7 +107,12 @@ impl Order {
     pub(super) fn large_streams(&self) -> usize {
         match self.method {
             Method::PgDumpDirectory => self.jobs,
-            Method::PgDumpCustom | Method::PgDumpPlain | Method::PgBaseBackup | Method::ProviderSnapshot | Method::PointInTime => 1,
+            Method::PgDumpCustom
+            | Method::PgDumpPlain
+            | Method::PgBaseBackup
+            | Method::RedisRdb
+            | Method::ProviderSnapshot
+            | Method::PointInTime => 1,
         }
     }
 
@@ -114,7 +120,12 @@ impl Order {
     pub(super) fn streams(&self) -> usize {
         match self.method {
             Method::PgDumpDirectory => self.jobs + 1,
-            Method::PgDumpCustom | Method::PgDumpPlain | Method::PgBaseBackup | Method::ProviderSnapshot | Method::PointInTime => 2,
+            Method::PgDumpCustom
+            | Method::PgDumpPlain
+            | Method::PgBaseBackup
+            | Method::RedisRdb
+            | Method::ProviderSnapshot
+            | Method::PointInTime => 2,
         }
     }
 }

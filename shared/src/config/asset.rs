@@ -99,6 +99,18 @@ pub enum Source {
         #[serde(skip)]
         place: Place,
     },
+    /// A Redis of Memorystore.
+    #[serde(rename = "redis")]
+    Memorystore {
+        /// Always Google.
+        provider: SecretsProvider,
+        /// Its project.
+        project: String,
+        /// Its region.
+        region: String,
+        /// Its name.
+        instance: String,
+    },
     /// A set of secrets.
     Secrets {
         /// Who keeps them.
@@ -106,18 +118,34 @@ pub enum Source {
         /// The project or account alias.
         project: Option<String>,
     },
-    /// A block volume, or all of an instance's.
+    /// A disk of Google's: a Persistent Disk or a Hyperdisk.
+    #[serde(rename = "volume")]
+    Disk {
+        /// Always Google.
+        provider: SecretsProvider,
+        /// Its project.
+        project: String,
+        /// Its name.
+        volume: String,
+        /// Where it is.
+        #[serde(flatten)]
+        at: DiskAt,
+        /// Its project as a place: where its snapshots are held.
+        #[serde(skip)]
+        place: Place,
+    },
+    /// A block volume of EBS, or all of an instance's.
     Volume {
-        /// Who keeps it.
+        /// Always Amazon.
         provider: SecretsProvider,
         /// Which.
         #[serde(flatten)]
         of: Volumes,
         /// Its region.
-        region: Option<String>,
-        /// Its region as a place, where that is Amazon's: its snapshots are held there.
+        region: String,
+        /// Its region as a place: its snapshots are held there.
         #[serde(skip)]
-        place: Option<Place>,
+        place: Place,
     },
 }
 
@@ -137,13 +165,26 @@ pub enum Volumes {
     },
 }
 
+/// Where a disk of Google's is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DiskAt {
+    /// In one zone.
+    Zone(String),
+    /// In two zones of a region at once.
+    Region(String),
+}
+
 impl Source {
     /// Where its provider holds snapshots of it; none where the vault holds them.
     pub const fn home(&self) -> Option<&Place> {
         match self {
-            Self::Rds { place, .. } | Self::Cloudsql { place, .. } | Self::Elasticache { place, .. } => Some(place),
-            Self::Volume { place, .. } => place.as_ref(),
-            Self::Postgres { .. } | Self::Bucket { .. } | Self::Redis { .. } | Self::Secrets { .. } => None,
+            Self::Rds { place, .. }
+            | Self::Cloudsql { place, .. }
+            | Self::Elasticache { place, .. }
+            | Self::Disk { place, .. }
+            | Self::Volume { place, .. } => Some(place),
+            Self::Postgres { .. } | Self::Bucket { .. } | Self::Redis { .. } | Self::Memorystore { .. } | Self::Secrets { .. } => None,
         }
     }
 
@@ -152,7 +193,13 @@ impl Source {
         match self {
             Self::Postgres { url } => Some(url),
             Self::Rds { url, .. } | Self::Cloudsql { url, .. } => url.as_ref(),
-            Self::Bucket { .. } | Self::Redis { .. } | Self::Elasticache { .. } | Self::Secrets { .. } | Self::Volume { .. } => None,
+            Self::Bucket { .. }
+            | Self::Redis { .. }
+            | Self::Elasticache { .. }
+            | Self::Memorystore { .. }
+            | Self::Secrets { .. }
+            | Self::Disk { .. }
+            | Self::Volume { .. } => None,
         }
     }
 
@@ -165,7 +212,9 @@ impl Source {
             | Self::Bucket { .. }
             | Self::Redis { .. }
             | Self::Elasticache { .. }
+            | Self::Memorystore { .. }
             | Self::Secrets { .. }
+            | Self::Disk { .. }
             | Self::Volume { .. } => None,
         }
     }
@@ -177,9 +226,9 @@ impl Source {
             Self::Rds { .. } => "rds",
             Self::Cloudsql { .. } => "cloudsql",
             Self::Bucket { .. } => "bucket",
-            Self::Redis { .. } | Self::Elasticache { .. } => "redis",
+            Self::Redis { .. } | Self::Elasticache { .. } | Self::Memorystore { .. } => "redis",
             Self::Secrets { .. } => "secrets",
-            Self::Volume { .. } => "volume",
+            Self::Disk { .. } | Self::Volume { .. } => "volume",
         }
     }
 }

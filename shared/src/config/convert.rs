@@ -37,7 +37,9 @@ impl Reader<'_> {
                 | Source::Bucket { .. }
                 | Source::Redis { .. }
                 | Source::Elasticache { .. }
+                | Source::Memorystore { .. }
                 | Source::Secrets { .. }
+                | Source::Disk { .. }
                 | Source::Volume { .. } => format!("nobody takes snapshots of a {} by itself", source.kind()),
             };
             return Err(self.wrong(&at, &format!("{path}.snapshot.from"), &what, "leave `from` out"));
@@ -61,6 +63,7 @@ impl Reader<'_> {
             ("export", policy.export.is_some()),
             ("analytics", policy.analytics.is_some()),
             ("project", asset.project.is_some()),
+            ("zone", asset.zone.is_some()),
             ("provider", asset.provider.is_some()),
             ("volume", asset.volume.is_some()),
             ("expect", asset.expect.is_some()),
@@ -87,12 +90,13 @@ impl Reader<'_> {
 
     fn source(&self, path: &str, at: &Spanned<RawAsset>) -> Result<Source> {
         let asset = &at.value;
-        let given: [(&str, bool); 9] = [
+        let given: [(&str, bool); 10] = [
             ("url", asset.url.is_some()),
             ("login", asset.login.is_some()),
             ("instance", asset.instance.is_some()),
             ("select", asset.select.is_some()),
             ("region", asset.region.is_some()),
+            ("zone", asset.zone.is_some()),
             ("project", asset.project.is_some()),
             ("provider", asset.provider.is_some()),
             ("volume", asset.volume.is_some()),
@@ -103,8 +107,14 @@ impl Reader<'_> {
             RawKind::Rds => ("rds", &["instance", "region", "url", "login"]),
             RawKind::Cloudsql => ("cloudsql", &["project", "instance", "url"]),
             RawKind::Bucket => ("bucket", &["url", "expect"]),
+            RawKind::Redis if asset.provider.as_ref().is_some_and(|provider| provider.value == SecretsProvider::Gcp) => {
+                ("redis of Memorystore", &["url", "provider", "project", "instance", "region"])
+            }
             RawKind::Redis => ("redis", &["url", "provider", "instance", "region"]),
             RawKind::Secrets => ("secrets", &["provider", "project"]),
+            RawKind::Volume if asset.provider.as_ref().is_some_and(|provider| provider.value == SecretsProvider::Gcp) => {
+                ("volume of Google's", &["provider", "project", "volume", "instance", "zone", "region"])
+            }
             RawKind::Volume => ("volume", &["provider", "volume", "instance", "region"]),
         };
         if let Some((stray, _)) = given.iter().find(|(key, present)| *present && !allowed.contains(key)) {
@@ -152,7 +162,7 @@ impl Reader<'_> {
     fn redis(&self, path: &str, at: &Spanned<RawAsset>) -> Result<Source> {
         let asset = &at.value;
         if asset.url.is_some() && (asset.provider.is_some() || asset.instance.is_some() || asset.region.is_some()) {
-            let hint = "write `url` for a server of your own, or `provider: aws`, `instance` and `region` for ElastiCache";
+            let hint = "write `url` for a server of your own, or `provider`, `instance` and `region` for ElastiCache or Memorystore";
             return Err(self.wrong(at, path, "it is either reached by a `url` or kept by a provider", hint));
         }
         Ok(Source::Redis { url: self.reference(path, at, asset.url.as_ref())? })
@@ -161,9 +171,8 @@ impl Reader<'_> {
     fn elasticache(&self, path: &str, at: &Spanned<RawAsset>) -> Result<Source> {
         let asset = &at.value;
         let provider = self.need(path, at, "provider", asset.provider.as_ref())?;
-        if provider != SecretsProvider::Aws {
-            let hint = "only ElastiCache is: `provider: aws`";
-            return Err(self.wrong(at, &format!("{path}.provider"), "no redis of this provider is driven", hint));
+        if provider == SecretsProvider::Gcp {
+            return self.memorystore(path, at);
         }
         let region = self.need(path, at, "region", asset.region.as_ref())?;
         let instance = self.need(path, at, "instance", asset.instance.as_ref())?;
@@ -174,11 +183,13 @@ impl Reader<'_> {
     fn volume(&self, path: &str, at: &Spanned<RawAsset>) -> Result<Source> {
         let asset = &at.value;
         let provider = self.need(path, at, "provider", asset.provider.as_ref())?;
-        let amazons = provider == SecretsProvider::Aws;
+        if provider == SecretsProvider::Gcp {
+            return self.disk(path, at);
+        }
         let of = match (&asset.volume, &asset.instance) {
             (Some(volume), None) => Volumes::One { volume: volume.value.clone() },
-            (None, Some(instance)) if amazons => Volumes::Attached { instance: instance.value.clone() },
-            (None, _) => Volumes::One { volume: self.need(path, at, "volume", None)? },
+            (None, Some(instance)) => Volumes::Attached { instance: instance.value.clone() },
+            (None, None) => Volumes::One { volume: self.need(path, at, "volume", None)? },
             (Some(_), Some(_)) => {
                 let hint = "keep `volume` for one of them, `instance` for all that are attached to it";
                 return Err(self.wrong(at, path, "it is either one `volume` or all of an `instance`", hint));
@@ -189,14 +200,11 @@ impl Reader<'_> {
             Volumes::Attached { instance } => (instance, "i-"),
         };
         let named = id.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_alphanumeric()));
-        if amazons && !named {
+        if !named {
             return Err(self.wrong(at, path, &format!("{id:?} is no id of Amazon's"), &format!("it begins with {prefix}")));
         }
-        let region = asset.region.as_ref().map(|region| region.value.clone());
-        let place = match provider {
-            SecretsProvider::Aws => Some(self.amazons(path, at, &self.need(path, at, "region", asset.region.as_ref())?)?),
-            SecretsProvider::Gcp => None,
-        };
+        let region = self.need(path, at, "region", asset.region.as_ref())?;
+        let place = self.amazons(path, at, &region)?;
         Ok(Source::Volume { provider, of, region, place })
     }
 
@@ -204,7 +212,7 @@ impl Reader<'_> {
         Place::aws(region, None).map_err(|error| self.retold(path, at, "region", &error))
     }
 
-    fn need<T: Clone>(&self, path: &str, at: &Spanned<RawAsset>, key: &str, value: Option<&Spanned<T>>) -> Result<T> {
+    pub(super) fn need<T: Clone>(&self, path: &str, at: &Spanned<RawAsset>, key: &str, value: Option<&Spanned<T>>) -> Result<T> {
         let missing = || self.wrong(at, path, &format!("missing key `{key}`"), &format!("add `{key}: …` to this asset"));
         value.map(|value| value.value.clone()).ok_or_else(missing)
     }
@@ -217,7 +225,7 @@ impl Reader<'_> {
         })
     }
 
-    fn retold(&self, path: &str, at: &Spanned<RawAsset>, key: &str, error: &Error) -> Error {
+    pub(super) fn retold(&self, path: &str, at: &Spanned<RawAsset>, key: &str, error: &Error) -> Error {
         self.wrong(at, &format!("{path}.{key}"), &error.to_string(), error.advice().unwrap_or_default())
     }
 

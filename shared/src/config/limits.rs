@@ -1,7 +1,7 @@
-//! What an asset whose snapshots Amazon holds can be asked for, and what is refused because nobody could do it: better here, by
+//! What an asset whose snapshots a provider holds can be asked for, and what is refused because nobody could do it: better here, by
 //! `config check`, than on the night.
 
-use super::{Check, Copies, DrillTarget, EbsDrill, Format, Policy, SecretsProvider, Source, raw::RawAsset, read::Reader};
+use super::{Check, Copies, DrillTarget, EbsDrill, Format, Policy, Source, google, raw::RawAsset, read::Reader};
 use crate::{
     domain::place::{Place, Scheme},
     error::Result,
@@ -12,28 +12,21 @@ impl Reader<'_> {
     /// Refuses what cannot be done for this kind of asset.
     pub(super) fn suits(&self, path: &str, at: &Spanned<RawAsset>, source: &Source, policy: &Policy, vault: &Place) -> Result<()> {
         let refused = match source {
-            Source::Volume { provider: SecretsProvider::Aws, place: Some(home), .. } => volume(home, policy),
+            Source::Volume { place: home, .. } => volume(home, policy),
+            Source::Disk { .. } => google::disk(policy),
+            Source::Memorystore { .. } => google::memorystore(policy),
             Source::Elasticache { .. } => elasticache(policy),
             Source::Cloudsql { project, instance, url, .. } => {
                 cloudsql(project, instance, url.is_some(), policy, vault).or_else(|| others(source, policy))
             }
-            Source::Postgres { .. }
-            | Source::Rds { .. }
-            | Source::Bucket { .. }
-            | Source::Redis { .. }
-            | Source::Secrets { .. }
-            | Source::Volume { .. } => others(source, policy),
+            Source::Postgres { .. } | Source::Rds { .. } | Source::Bucket { .. } | Source::Redis { .. } | Source::Secrets { .. } => {
+                others(source, policy)
+            }
         };
-        let stray =
-            !matches!(source, Source::Cloudsql { .. }) && policy.snapshot.as_ref().is_some_and(|snapshot| snapshot.location.is_some());
-        let stray =
-            stray.then(|| refuse("snapshot.location", "only Cloud SQL is told where a backup lies", "write `copies: [{ region: … }]`"));
-        let offloads = policy.export.as_ref().is_some_and(|export| export.offload || export.through.is_some() || export.database.is_some());
-        let stray = stray.or_else(|| {
-            let alone = offloads && !matches!(source, Source::Cloudsql { .. });
-            alone.then(|| refuse("export.offload", "only Cloud SQL writes exports itself", "leave `offload`, `through` and `database` out"))
-        });
-        match refused.or(stray) {
+        let offloads = policy.export.as_ref().is_some_and(|export| export.offload || export.database.is_some());
+        let stray = offloads && !matches!(source, Source::Cloudsql { .. });
+        let stray = stray.then(|| refuse("export.offload", "only Cloud SQL writes exports itself", "leave `offload` and `database` out"));
+        match refused.or(stray).or_else(|| google::only_there(source, policy)) {
             None => Ok(()),
             Some((key, what, hint)) => Err(self.wrong(at, &format!("{path}.{key}"), &what, hint)),
         }
@@ -41,9 +34,9 @@ impl Reader<'_> {
 }
 
 /// The key, what is wrong with it, and the fix.
-type Refusal = (&'static str, String, &'static str);
+pub(super) type Refusal = (&'static str, String, &'static str);
 
-fn refuse(key: &'static str, what: &str, hint: &'static str) -> Refusal {
+pub(super) fn refuse(key: &'static str, what: &str, hint: &'static str) -> Refusal {
     (key, what.to_owned(), hint)
 }
 
@@ -159,7 +152,7 @@ fn cloudsql(project: &str, instance: &str, url: bool, policy: &Policy, vault: &P
         DrillTarget::Rds(_) => {
             return Some(refuse("drill.into", "RDS restores no backup of Cloud SQL", "write `into: { cloudsql: {} }`, or `into: scratch`"));
         }
-        DrillTarget::Scratch | DrillTarget::Server(_) | DrillTarget::Ebs(_) => return None,
+        DrillTarget::Scratch | DrillTarget::Server(_) | DrillTarget::Ebs(_) | DrillTarget::Disk(_) => return None,
     };
     if into.network.as_ref().is_some_and(|network| !is_network(network)) {
         return Some(refuse("drill.into", "the drill's network is not one", "write `network: projects/PROJECT/global/networks/NAME`"));
@@ -185,6 +178,13 @@ fn others(source: &Source, policy: &Policy) -> Option<Refusal> {
             "drill.into",
             &format!("a {} asset cannot be drilled in EBS", source.kind()),
             "`ebs` drills assets of kind volume",
+        ));
+    }
+    if matches!(drill.into, DrillTarget::Disk(_)) {
+        return Some(refuse(
+            "drill.into",
+            &format!("a {} asset cannot be drilled in disks", source.kind()),
+            "`disk` drills volumes of Google's",
         ));
     }
     if drill.checks.iter().any(|check| matches!(check, Check::Filesystem { .. })) {

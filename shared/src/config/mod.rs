@@ -10,6 +10,7 @@ mod ebs;
 mod evidence;
 mod fault;
 mod fleet;
+mod google;
 mod limits;
 mod monitors;
 mod notify;
@@ -22,12 +23,14 @@ mod show;
 mod topic;
 mod wal;
 
-pub use asset::{Asset, BucketExpectations, Login, SecretsProvider, Source, Volumes};
+pub use asset::{Asset, BucketExpectations, DiskAt, Login, SecretsProvider, Source, Volumes};
 pub use bus::{EventBus, OwnEvents};
 pub use cloudsql::SqlDrill;
 pub use ebs::{AnyOf, Blocks, EbsDrill, Filesystem};
 pub use evidence::{EvidencePolicy, PublicKeyFile};
 pub use fleet::{Fleet, Select, Tag};
+pub use google::DiskDrill;
+pub(crate) use google::{is_disk, is_zone};
 pub use monitors::{CloudMonitoring, GatewayUrl, Monitors, Pushgateway, Textfile};
 pub use notify::{Alerts, Channel, Heartbeat, MailTls, PubsubTopic, Remind, Respond, Ses, Smtp, Way};
 pub use policy::{

@@ -1,6 +1,6 @@
 //! What an owner asks for: when, how often, how long kept, where else, how proven.
 
-use super::{AnyOf, EbsDrill, Filesystem, SecretRef, SqlDrill, WalPolicy};
+use super::{AnyOf, DiskDrill, EbsDrill, Filesystem, SecretRef, SqlDrill, WalPolicy};
 use crate::domain::{archive::StorageClass, backup::Compression, bytes::Bytes, due::Schedule, place::Place, span::Span};
 use serde::{Deserialize, Serialize};
 
@@ -83,8 +83,8 @@ pub struct ExportPolicy {
     /// Has Cloud SQL write the dump itself, as SQL and through a bucket (cloudsql).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub offload: bool,
-    /// The bucket and prefix that Cloud SQL writes through, `gs://…`; the vault when not given. What is written there is removed
-    /// once it is in the vault.
+    /// The bucket and prefix that Google writes through, `gs://…` (cloudsql, redis on Memorystore); the vault when not given
+    /// (cloudsql). What is written there is removed once it is in the vault.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub through: Option<Place>,
     /// The database that Cloud SQL dumps; `postgres` when not given.
@@ -139,9 +139,14 @@ pub struct SnapshotPolicy {
     /// What a snapshot is made of, where a provider makes it.
     #[serde(default)]
     pub from: SnapshotFrom,
-    /// Where Cloud SQL keeps it: a region, or several (`eu`, `us`, `asia`). Where the instance says, when not given.
+    /// Where Google keeps it: a region, or several (`eu`, `us`, `asia`). Where the instance says, or nearest to the disk, when not
+    /// given (cloudsql, volumes of Google's).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub location: Option<String>,
+    /// Lets the machine write down what it still holds in memory before the moment of the snapshot (volumes of Google's that are
+    /// attached to a machine which is set up for it).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub guest_flush: bool,
 }
 
 /// What a snapshot is made of.
@@ -238,6 +243,8 @@ pub enum DrillTarget {
     Cloudsql(SqlDrill),
     /// Throwaway volumes of EBS, which are read and never attached.
     Ebs(EbsDrill),
+    /// Throwaway disks of Google's, which are never attached.
+    Disk(DiskDrill),
 }
 
 /// Where a throwaway RDS instance is made: a network of its own, from which nothing reaches production.

@@ -124,23 +124,26 @@ pub struct RawAsset {
     /// How its database is logged in to (rds).
     #[schemars(with = "Option<Login>")]
     pub login: Key<Login>,
-    /// The instance (rds, cloudsql), the replication group or cache cluster (redis on ElastiCache), or the machine all of whose
+    /// The instance (rds, cloudsql, redis on Memorystore), the replication group or cache cluster (redis on ElastiCache), or the machine all of whose
     /// volumes are one asset (volume).
     #[schemars(with = "Option<String>")]
     pub instance: Key<String>,
     /// Instances and clusters by their tag, instead of one by its name (rds): a fleet.
     #[schemars(with = "Option<Select>")]
     pub select: Key<Select>,
-    /// The region (rds, volume, redis on ElastiCache).
+    /// The region (rds, volume of Amazon's, regional disk of Google's, redis on ElastiCache or Memorystore).
     #[schemars(with = "Option<String>")]
     pub region: Key<String>,
-    /// The project (cloudsql, secrets).
+    /// The zone (volume of Google's).
+    #[schemars(with = "Option<String>")]
+    pub zone: Key<String>,
+    /// The project (cloudsql, secrets, volume of Google's, redis on Memorystore).
     #[schemars(with = "Option<String>")]
     pub project: Key<String>,
-    /// Who keeps it (secrets, volume, redis on ElastiCache).
+    /// Who keeps it (secrets, volume, redis on ElastiCache or Memorystore).
     #[schemars(with = "Option<SecretsProvider>")]
     pub provider: Key<SecretsProvider>,
-    /// The volume's id.
+    /// The volume's id; of a disk of Google's its name.
     #[schemars(with = "Option<String>")]
     pub volume: Key<String>,
     /// The posture a bucket must have.

@@ -85,6 +85,8 @@ pub enum Method {
     PgDumpDirectory,
     /// `pg_basebackup -Ft` with its WAL; unpacked, it is a data folder.
     PgBaseBackup,
+    /// The RDB file of a Redis, read through to its checksum.
+    RedisRdb,
     /// A snapshot that the provider makes and holds: of an RDS instance, an Aurora cluster, a volume.
     ProviderSnapshot,
     /// A moment of the provider's own continuous backups. Only drills and restores speak of it: no manifest of it is recorded.
@@ -95,7 +97,7 @@ impl Method {
     /// Whether it makes exports or snapshots.
     pub const fn form(self) -> Form {
         match self {
-            Self::PgDumpCustom | Self::PgDumpPlain | Self::PgDumpDirectory => Form::Export,
+            Self::PgDumpCustom | Self::PgDumpPlain | Self::PgDumpDirectory | Self::RedisRdb => Form::Export,
             Self::PgBaseBackup | Self::ProviderSnapshot | Self::PointInTime => Form::Snapshot,
         }
     }
@@ -235,6 +237,18 @@ pub struct Expectations {
     pub large_objects: u64,
     /// The WAL position at the end: a restore must have replayed at least to here.
     pub end_lsn: Option<String>,
+    /// Number of a database of Redis → what it held.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub keyspace: BTreeMap<u32, Keys>,
+}
+
+/// What one database of a Redis held.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Keys {
+    /// Its keys.
+    pub keys: u64,
+    /// Those of them that were to expire: by the time of a restore, some have.
+    pub expiring: u64,
 }
 
 /// A database's collation, as the source's C library saw it.

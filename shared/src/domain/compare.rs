@@ -4,10 +4,11 @@
 //! cannot judge is said to be so; nothing is passed because it was not looked at.
 
 use super::{
-    backup::{Expectations, Form, Locale, TableFacts},
+    backup::{Expectations, Form, Keys, Locale, TableFacts},
     drill::Verdict,
 };
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What became of one check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -95,7 +96,8 @@ pub fn compare(expected: &Expectations, found: &Expectations, form: Form) -> Vec
     for (table, facts) in &expected.tables {
         rows(&mut checks, table, facts, found.tables.get(table));
     }
-    if expected.tables.is_empty() {
+    keyspace(&mut checks, &expected.keyspace, &found.keyspace);
+    if expected.tables.is_empty() && expected.keyspace.is_empty() {
         checks.extend(nothing_counted(expected, found, form));
     }
     for table in found.tables.keys().filter(|table| !expected.tables.is_empty() && !expected.tables.contains_key(*table)) {
@@ -152,6 +154,23 @@ fn collation(checks: &mut Vec<CheckResult>, expected: &Locale, found: Option<&Lo
     });
 }
 
+/// Keys that were to expire may have, until a restore of them is loaded; every other must be there.
+fn keyspace(checks: &mut Vec<CheckResult>, expected: &BTreeMap<u32, Keys>, found: &BTreeMap<u32, Keys>) {
+    let databases: BTreeSet<_> = expected.keys().chain(found.keys()).collect();
+    for database in databases {
+        let of = |all: &BTreeMap<u32, Keys>| all.get(database).copied().unwrap_or_default();
+        let (wanted, is) = (of(expected), of(found));
+        let lasting = |keys: Keys| keys.keys.saturating_sub(keys.expiring);
+        let (name, there) = (format!("keys of database {database}"), format!("{} lasting, {} expiring", lasting(is), is.expiring));
+        let must = format!("{} lasting, at most {} expiring", lasting(wanted), wanted.expiring);
+        checks.push(if lasting(wanted) == lasting(is) && is.expiring <= wanted.expiring {
+            CheckResult::passed(name, must, there)
+        } else {
+            CheckResult::failed(name, must, there)
+        });
+    }
+}
+
 fn rows(checks: &mut Vec<CheckResult>, table: &str, expected: &TableFacts, found: Option<&TableFacts>) {
     let name = format!("rows of {table}");
     let Some(found) = found else {
@@ -189,6 +208,19 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    #[test]
+    fn keys_may_expire_until_a_restore_and_no_other_may_be_missing() {
+        let held = |keys, expiring| Expectations { keyspace: [(0, Keys { keys, expiring })].into(), ..Expectations::default() };
+        let judged = |found: &Expectations| verdict(&compare(&held(10, 4), found, Form::Export));
+        assert_eq!((judged(&held(10, 4)), judged(&held(7, 1)), judged(&held(6, 0))), (Verdict::Proven, Verdict::Proven, Verdict::Proven));
+        assert_eq!((judged(&held(9, 4)), judged(&held(11, 5)), judged(&held(0, 0))), (Verdict::Failed, Verdict::Failed, Verdict::Failed));
+        let mut more = held(10, 4);
+        more.keyspace.insert(1, Keys { keys: 1, expiring: 0 });
+        assert_eq!(judged(&more), Verdict::Failed, "a database that nobody recorded");
+        assert_eq!(verdict(&compare(&held(0, 0), &held(0, 0), Form::Export)), Verdict::Proven, "an empty cache that is empty");
+        assert_eq!(verdict(&compare(&held(3, 0), &Expectations::default(), Form::Export)), Verdict::Failed);
+    }
+
     fn source() -> Expectations {
         let locale = Locale {
             collate: "en_US.UTF-8".into(),
@@ -206,6 +238,7 @@ mod tests {
             tables: [("public.users".to_owned(), TableFacts { rows: 10, digest: Some("d1".to_owned()) })].into(),
             large_objects: 2,
             end_lsn: Some("0/3000060".to_owned()),
+            keyspace: BTreeMap::new(),
         }
     }
 

@@ -29,6 +29,8 @@ pub struct Posture {
     pub key: Option<KeySeen>,
     /// How many snapshots of one's own the provider allows here.
     pub snapshots: Option<Quota>,
+    /// What else endangers it, one sentence each.
+    pub besides: Vec<String>,
 }
 
 /// What a provider keeps of a database's log, out of which it brings back any moment.

@@ -149,6 +149,8 @@ impl Subject {
                 | Source::Redis { .. }
                 | Source::Elasticache { .. }
                 | Source::Secrets { .. }
+                | Source::Memorystore { .. }
+                | Source::Disk { .. }
                 | Source::Volume { .. },
             ) => false,
         }

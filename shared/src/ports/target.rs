@@ -2,7 +2,7 @@
 
 use crate::{
     catalog::Vault,
-    config::SecretRef,
+    config::{SecretRef, is_disk, is_zone},
     domain::{
         backup::{Expectations, Form, Manifest},
         compare::CheckResult,
@@ -28,6 +28,29 @@ pub enum Target {
     SqlInstance(NewSqlInstance),
     /// Volumes that EBS makes.
     Volume(NewVolume),
+    /// A disk that Google makes.
+    Disk(NewDisk),
+}
+
+/// A new disk of Google's: `disk:ZONE`, or `disk:ZONE/NAME`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewDisk {
+    /// The zone that it is made in.
+    pub zone: String,
+    /// Its name; derived from the backup's id when not given.
+    pub name: Option<String>,
+}
+
+impl FromStr for NewDisk {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let (zone, name) = text.split_once('/').map_or((text, None), |(zone, name)| (zone, Some(name)));
+        if !is_zone(zone) || !name.is_none_or(is_disk) {
+            return Err(invalid("the new disk is not one").hint("write disk:ZONE, or disk:ZONE/NAME, such as disk:europe-west1-b/data-2"));
+        }
+        Ok(Self { zone: zone.to_owned(), name: name.map(str::to_owned) })
+    }
 }
 
 /// New volumes of EBS: `ebs:ZONE`.
@@ -144,7 +167,7 @@ impl FromStr for Target {
     fn from_str(text: &str) -> Result<Self, Error> {
         let refuse = |why: &str| {
             invalid(format!("the target is not one: {why}"))
-                .hint("write env:NAME or file:PATH of a new database's URL, postgres://user@host/new_database without a password, file:///new/folder, rds:NAME or cloudsql:NAME of a new instance, or ebs:ZONE for new volumes")
+                .hint("write env:NAME or file:PATH of a new database's URL, postgres://user@host/new_database without a password, file:///new/folder, rds:NAME or cloudsql:NAME of a new instance, ebs:ZONE for new volumes, or disk:ZONE for a new disk of Google's")
         };
         if let Some(instance) = text.strip_prefix("rds:") {
             return instance.parse().map(Self::Instance);
@@ -154,6 +177,9 @@ impl FromStr for Target {
         }
         if let Some(volume) = text.strip_prefix("ebs:") {
             return volume.parse().map(Self::Volume);
+        }
+        if let Some(disk) = text.strip_prefix("disk:") {
+            return disk.parse().map(Self::Disk);
         }
         if let Some(folder) = text.strip_prefix("file://").or_else(|| text.starts_with('/').then_some(text)) {
             let path = PathBuf::from(folder);
@@ -193,6 +219,8 @@ impl fmt::Display for Target {
             Self::Instance(new) => write!(f, "rds:{}", new.name),
             Self::SqlInstance(new) => write!(f, "cloudsql:{}", new.name),
             Self::Volume(new) => write!(f, "ebs:{}", new.zone),
+            Self::Disk(NewDisk { zone, name: None }) => write!(f, "disk:{zone}"),
+            Self::Disk(NewDisk { zone, name: Some(name) }) => write!(f, "disk:{zone}/{name}"),
         }
     }
 }
@@ -257,6 +285,9 @@ mod tests {
         assert_eq!((new.name.as_str(), new.region.as_deref(), new.kms_key), ("pegasus-new", Some("europe-west4"), None));
         assert_eq!(new.network.as_deref(), Some("projects/acme/global/networks/dr"));
         assert_eq!(read("ebs:eu-west-1a"), Target::Volume(NewVolume { zone: "eu-west-1a".into() }));
+        for text in ["disk:europe-west1-b", "disk:europe-west1-b/data-2"] {
+            assert_eq!(read(text).to_string(), text);
+        }
     }
 
     #[test]
@@ -285,6 +316,10 @@ mod tests {
             "cloudsql:x?rename=prod",
             "ebs:",
             "ebs:eu-west-1a?x=hunter2",
+            "disk:",
+            "disk:europe-west1",
+            "disk:europe-west1-b/../hunter2",
+            "disk:europe-west1-b?x=hunter2",
         ] {
             let error = text.parse::<Target>().unwrap_err();
             assert!(!error.full().contains("hunter2"), "{text}");

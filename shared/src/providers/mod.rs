@@ -11,10 +11,13 @@ pub mod gcp;
 pub mod local;
 pub mod monitor;
 pub mod notify;
+#[cfg(any(feature = "aws", feature = "gcp"))]
+mod owned;
 pub(crate) mod parts;
 pub mod postgres;
 pub mod probe;
 mod real;
+pub mod redis;
 mod secrets;
 pub mod tls;
 #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]

@@ -6,10 +6,14 @@
 //! certificate that no other instance has. A field or a parameter that Google does not know is refused. A test says what goes
 //! wrong: see [`Faults`].
 
+pub mod compute;
 mod door;
 mod faults;
+pub mod larder;
+pub mod memorystore;
 mod sqladmin;
 mod wire;
+pub mod yard;
 
 pub use crate::engine::Lost;
 pub use faults::{Ending, Faults, Missing, Rules};
@@ -40,15 +44,15 @@ impl Gcp {
 
     /// Starts it on a time of the test's own: what Cloud SQL dates bears that time.
     pub async fn start_at(clock: Arc<dyn Dated>) -> Self {
-        Self::start_with(clock, |_| Vec::new()).await
+        Self::start_with(clock, |_, _| Vec::new()).await
     }
 
-    /// The same with more services behind the same door; they are made of what goes wrong.
-    pub async fn start_with(clock: Arc<dyn Dated>, parts: impl FnOnce(&Faults) -> Vec<Arc<dyn Part>>) -> Self {
+    /// The same with more services behind the same door; they are made of what goes wrong, and of Cloud Storage.
+    pub async fn start_with(clock: Arc<dyn Dated>, parts: impl FnOnce(&Faults, &Arc<GcsServer>) -> Vec<Arc<dyn Part>>) -> Self {
         let (listener, address) = door::listen().await;
         let (storage, faults) = (Arc::new(GcsServer::behind(address)), Faults::default());
         let sql = SqlAdmin::new(clock, faults.clone(), storage.clone());
-        let behind = Arc::new(Behind { parts: parts(&faults), storage, sql, faults });
+        let behind = Arc::new(Behind { parts: parts(&faults, &storage), storage, sql, faults });
         door::open(listener, behind.clone());
         Self { address, behind }
     }

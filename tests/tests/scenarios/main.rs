@@ -2,6 +2,7 @@
 
 mod cleaning;
 mod deployed;
+mod memorystore;
 mod pegasus;
 mod rds;
 mod rds_fleet;
@@ -10,3 +11,4 @@ mod rds_restore;
 mod rds_restore_tests;
 mod transcripts;
 mod volumes;
+mod volumes_gcp;

@@ -91,11 +91,11 @@ fn remarks_of(config: &Config) -> Vec<String> {
 /// Why an asset cannot be played; none where it can.
 fn unplayable(asset: &Asset) -> Option<String> {
     let kind = match &asset.source {
-        Source::Postgres { .. } | Source::Rds { .. } | Source::Elasticache { .. } | Source::Volume { place: Some(_), .. } => None,
-        Source::Volume { place: None, .. } => Some("a volume outside of Amazon"),
+        Source::Postgres { .. } | Source::Rds { .. } | Source::Elasticache { .. } | Source::Volume { .. } | Source::Disk { .. } => None,
         Source::Cloudsql { .. } => Some("Cloud SQL"),
         Source::Bucket { .. } => Some("a bucket"),
         Source::Redis { .. } => Some("a Redis of one's own"),
+        Source::Memorystore { .. } => Some("a Redis of Memorystore"),
         Source::Secrets { .. } => Some("a set of secrets"),
     };
     if let Some(kind) = kind {

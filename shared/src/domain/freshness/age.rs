@@ -62,7 +62,7 @@ fn stale(case: &Case<'_>) -> Option<Finding> {
 fn unprotected(case: &Case<'_>) -> Finding {
     let source = &case.asset.source;
     match source {
-        Source::Bucket { .. } | Source::Secrets { .. } | Source::Volume { place: None, .. } if !case.asset.policy.copies.is_empty() => {
+        Source::Bucket { .. } | Source::Secrets { .. } if !case.asset.policy.copies.is_empty() => {
             let sentence = format!("this build cannot look at assets of kind {}", source.kind());
             Finding::new(FindingKind::CouldNotObserve, Severity::Warning, sentence, "lastgood config show")
         }
@@ -73,6 +73,8 @@ fn unprotected(case: &Case<'_>) -> Finding {
         | Source::Redis { .. }
         | Source::Elasticache { .. }
         | Source::Secrets { .. }
+        | Source::Memorystore { .. }
+        | Source::Disk { .. }
         | Source::Volume { .. } => {
             let sentence = "nothing backs it up: it has no export and no snapshot in the config";
             Finding::new(FindingKind::NeverSucceeded, Severity::Critical, sentence, "lastgood config show")

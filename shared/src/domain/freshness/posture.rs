@@ -22,6 +22,7 @@ pub(super) fn findings(case: &Case<'_>) -> Vec<Finding> {
     found.extend(drift.into_iter().flatten().map(|sentence| drifted(case, sentence)));
     found.extend(quota(case, posture));
     found.extend(plaintext(posture).map(|sentence| drifted(case, sentence)));
+    found.extend(posture.besides.iter().map(|sentence| drifted(case, sentence.clone())));
     found
 }
 

@@ -19,7 +19,6 @@ mod kept_xml;
 mod keys;
 mod login;
 mod marks;
-mod owned;
 mod presign;
 pub mod rds;
 mod read;

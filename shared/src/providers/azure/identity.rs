@@ -151,7 +151,8 @@ mod tests {
     async fn token(variables: &[(&str, String)]) -> Result<Secret> {
         crate::providers::tls::settle();
         let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        let look = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
+        let variables: Vec<(String, String)> = variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        let look = move |name: &str| variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
         usable(ask(request(&client, &look).await?).await?.access_token)
     }
 

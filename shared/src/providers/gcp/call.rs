@@ -23,6 +23,10 @@ pub(super) enum Service {
     Storage,
     /// Cloud Monitoring.
     Monitoring,
+    /// Compute Engine, as far as it keeps disks and their snapshots.
+    Compute,
+    /// Memorystore for Redis.
+    Redis,
     /// Secret Manager.
     Secrets,
     /// Pub/Sub.
@@ -37,6 +41,8 @@ impl Service {
         match self {
             Self::Storage => "storage.googleapis.com",
             Self::Monitoring => "monitoring.googleapis.com",
+            Self::Compute => "compute.googleapis.com",
+            Self::Redis => "redis.googleapis.com",
             Self::Secrets => "secretmanager.googleapis.com",
             Self::Pubsub => "pubsub.googleapis.com",
             Self::Sql => "sqladmin.googleapis.com",
@@ -48,7 +54,7 @@ impl Service {
         match self {
             Self::Storage => Some("STORAGE_EMULATOR_HOST"),
             Self::Pubsub => Some("PUBSUB_EMULATOR_HOST"),
-            Self::Monitoring | Self::Secrets | Self::Sql => None,
+            Self::Monitoring | Self::Secrets | Self::Sql | Self::Compute | Self::Redis => None,
         }
     }
 
@@ -58,6 +64,8 @@ impl Service {
             Self::Secrets => Some("CLOUDSDK_API_ENDPOINT_OVERRIDES_SECRETMANAGER"),
             Self::Pubsub => Some("CLOUDSDK_API_ENDPOINT_OVERRIDES_PUBSUB"),
             Self::Sql => Some("CLOUDSDK_API_ENDPOINT_OVERRIDES_SQLADMIN"),
+            Self::Compute => Some("CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE"),
+            Self::Redis => Some("CLOUDSDK_API_ENDPOINT_OVERRIDES_REDIS"),
             Self::Storage | Self::Monitoring => None,
         }
     }
@@ -152,6 +160,17 @@ impl Call {
         }
     }
 
+    /// Asks as [`Call::ask`] does, for what may bear an `error` of its own: an operation tells in it how it ended.
+    pub(super) async fn ask_operation(&self, ask: &Ask) -> Result<Reply, Refused> {
+        let mut patience = Patience::default();
+        loop {
+            match self.read(ask).await {
+                Ok(reply) => return Ok(reply),
+                Err(refused) => patience.wait(refused, async || self.renew().await).await?,
+            }
+        }
+    }
+
     /// Asks as [`Call::ask`] does and leaves the body of a success to the caller.
     pub(super) async fn open(&self, ask: &Ask) -> Result<reqwest::Response, Refused> {
         let mut patience = Patience::default();
@@ -165,13 +184,31 @@ impl Call {
 
     /// Asks once and reads the answer whole. For what must be looked at before it is sent again.
     pub(super) async fn once(&self, ask: &Ask) -> Result<Reply, Refused> {
+        let reply = self.read(ask).await?;
+        match inside(&reply.body) {
+            Some(refused) => Err(refused),
+            None => Ok(reply),
+        }
+    }
+
+    /// Asks for what may bear an `error` of its own and must not be done twice: it is sent again only where the service says that
+    /// it did nothing.
+    pub(super) async fn read_once(&self, ask: &Ask) -> Result<Reply, Refused> {
+        let mut patience = Patience::default();
+        loop {
+            match self.read(ask).await {
+                Err(refused) if matches!(refused.status(), 401 | 403 | 429 | 503) => {
+                    patience.wait(refused, async || self.renew().await).await?;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    async fn read(&self, ask: &Ask) -> Result<Reply, Refused> {
         let answered = self.send(ask).await?;
         let (status, headers) = (answered.status(), answered.headers().clone());
-        let body = whole(answered).await?;
-        match inside(&body) {
-            Some(refused) => Err(refused),
-            None => Ok(Reply { status, headers, body }),
-        }
+        Ok(Reply { status, headers, body: whole(answered).await? })
     }
 
     async fn send(&self, ask: &Ask) -> Result<reqwest::Response, Refused> {

@@ -1,4 +1,4 @@
-//! Google's services: Cloud Storage, Cloud SQL, Cloud Monitoring, Secret Manager, Pub/Sub.
+//! Google's services: Cloud Storage, Cloud SQL, the disks of Compute Engine, Memorystore, Cloud Monitoring, Secret Manager, Pub/Sub.
 //!
 //! We need little of each, so they are called by their JSON interfaces with a thin client of ours ([`Google`]); the official
 //! crate only says who we are. Nothing is asked of Google before the first call.
@@ -7,8 +7,10 @@ mod access;
 mod bucket;
 mod call;
 mod copy;
+pub mod disk;
 mod idtoken;
 mod kept;
+pub mod memorystore;
 mod monitoring;
 mod multipart;
 mod object;

@@ -74,7 +74,9 @@ impl Exporter for Logical {
             Method::PgDumpCustom => todo.push_front(Part::Stream { flag: "-Fc", ending: ".dump", whole: Whole::Archive }),
             Method::PgDumpPlain => todo.push_front(Part::Stream { flag: "-Fp", ending: ".sql", whole: Whole::Dump }),
             Method::PgDumpDirectory => todo.push_front(Part::Directory(Directory::begin(&pg_dump, &snapshot, ask)?)),
-            Method::PgBaseBackup | Method::ProviderSnapshot | Method::PointInTime => return Err(invalid("a snapshot is no export")),
+            Method::PgBaseBackup | Method::ProviderSnapshot | Method::PointInTime | Method::RedisRdb => {
+                return Err(invalid("a snapshot is no export"));
+            }
         }
         let wanted = Wanted { form: Form::Export, digests: ask.digests, migrations: ask.migrations.clone(), tables: Tables::All };
         // Counting takes a connection of its own and goes on beside the dump: both read the same snapshot.

@@ -28,7 +28,9 @@ impl Real {
             | Source::Cloudsql { .. }
             | Source::Bucket { .. }
             | Source::Redis { .. }
-            | Source::Secrets { .. } => Ok(Arc::new(aws::rds::RdsSnapshots::open(aws, asset, at, clock).await?)),
+            | Source::Secrets { .. }
+            | Source::Memorystore { .. }
+            | Source::Disk { .. } => Ok(Arc::new(aws::rds::RdsSnapshots::open(aws, asset, at, clock).await?)),
         }
     }
 
@@ -83,7 +85,7 @@ impl Real {
     }
 
     pub(super) fn beside_in_ebs(&self, asset: &Asset, new: &NewVolume) -> Result<Arc<dyn RestoreTarget>> {
-        let Source::Volume { place: Some(_), .. } = &asset.source else {
+        let Source::Volume { .. } = &asset.source else {
             return Err(invalid(format!("{} is of kind {}: EBS restores only volumes", asset.name, asset.source.kind())));
         };
         let (aws, clock, progress) = (self.aws.clone(), self.clock.clone(), self.progress.clone());

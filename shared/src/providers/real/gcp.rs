@@ -2,11 +2,15 @@
 
 use super::{Real, holds_none};
 use crate::{
-    config::{Asset, Source, SqlDrill},
+    config::{Asset, DiskDrill, Source, SqlDrill},
     domain::place::Place,
-    error::Result,
-    ports::{Bucket, Exporter, Keys, NewSqlInstance, Replicas, RestoreTarget, Snapshots},
-    providers::gcp,
+    error::{Result, invalid},
+    ports::{Bucket, Exporter, Keys, NewDisk, NewSqlInstance, Replicas, RestoreTarget, Snapshots},
+    providers::gcp::{
+        self,
+        disk::{DiskReplicas, DiskSnapshots, RestoredDisk},
+        memorystore::{Memorystore, Which},
+    },
 };
 use std::sync::Arc;
 
@@ -14,15 +18,39 @@ impl Real {
     pub(super) fn snapshots_at_google(&self, asset: &Asset, at: &Place) -> Result<Arc<dyn Snapshots>> {
         let (google, clock) = (self.google.clone(), self.clock.clone());
         match &asset.source {
+            Source::Disk { .. } => Ok(Arc::new(DiskSnapshots::new(google, asset, at, clock)?)),
             Source::Cloudsql { .. } => Ok(Arc::new(gcp::sql::SqlSnapshots::open(google, asset, at, clock)?)),
             Source::Postgres { .. }
             | Source::Rds { .. }
             | Source::Bucket { .. }
             | Source::Redis { .. }
             | Source::Elasticache { .. }
+            | Source::Memorystore { .. }
             | Source::Secrets { .. }
             | Source::Volume { .. } => Err(holds_none(asset, at)),
         }
+    }
+
+    /// Opens a Redis of Memorystore, which exports through a bucket.
+    pub(super) fn memorystore(&self, asset: &Asset, through: Arc<dyn Bucket>) -> Result<Arc<dyn Exporter>> {
+        let Source::Memorystore { project, region, instance, .. } = &asset.source else {
+            return Err(invalid(format!("{} is of kind {}, not a Redis of Memorystore", asset.name, asset.source.kind())));
+        };
+        let (google, clock) = (self.google.clone(), self.clock.clone());
+        Ok(Arc::new(Memorystore::new(google, asset.name.clone(), Which { project, region, instance }, through, clock)?))
+    }
+
+    pub(super) fn in_disks(&self, asset: &Asset, drill: &DiskDrill) -> Result<Arc<dyn Replicas>> {
+        let (google, clock) = (self.google.clone(), self.clock.clone());
+        Ok(Arc::new(DiskReplicas::new(google, asset, drill, clock)?))
+    }
+
+    pub(super) fn beside_on_disk(&self, asset: &Asset, new: &NewDisk) -> Result<Arc<dyn RestoreTarget>> {
+        let Source::Disk { .. } = &asset.source else {
+            return Err(invalid(format!("{} is of kind {}: only volumes of Google's become disks", asset.name, asset.source.kind())));
+        };
+        let (google, clock, progress) = (self.google.clone(), self.clock.clone(), self.progress.clone());
+        Ok(Arc::new(RestoredDisk::new(google, new.clone(), clock, progress)))
     }
 
     pub(super) fn offloaded_by_cloudsql(&self, asset: &Asset, through: Arc<dyn Bucket>) -> Result<Arc<dyn Exporter>> {
@@ -42,6 +70,8 @@ impl Real {
             | Source::Bucket { .. }
             | Source::Redis { .. }
             | Source::Elasticache { .. }
+            | Source::Memorystore { .. }
+            | Source::Disk { .. }
             | Source::Secrets { .. }
             | Source::Volume { .. } => None,
         });

@@ -24,9 +24,12 @@ use crate::{
         Announcer, Bucket, Confirmation, Exporter, Extracts, Keys, Providers, Replicas, RestoreTarget, RestoreTests, Schedules, Secret,
         Secrets, Snapshots, Target, WalArchive,
     },
-    providers::postgres::{
-        self, PgUrl, Scratch, Server, Tools,
-        target::{Means, NewDatabase, NewFolder},
+    providers::{
+        postgres::{
+            self, PgUrl, Scratch, Server, Tools,
+            target::{Means, NewDatabase, NewFolder},
+        },
+        redis::{NewRdb, Programs, RedisScratch},
     },
 };
 use async_trait::async_trait;
@@ -52,6 +55,8 @@ pub struct Real {
     pub config: Arc<Config>,
     /// Where the programs of Postgres are looked for.
     pub tools: Tools,
+    /// Where the programs of Redis and Valkey are looked for.
+    pub redis: Programs,
     /// The way to AWS.
     #[cfg(feature = "aws")]
     pub aws: Arc<super::aws::Aws>,
@@ -80,6 +85,7 @@ impl Real {
             scratch,
             config,
             tools: Tools::of_this_machine(),
+            redis: Programs::of_this_machine(),
             #[cfg(feature = "aws")]
             aws: Arc::default(),
             #[cfg(feature = "gcp")]
@@ -153,6 +159,11 @@ impl Providers for Real {
                 let through = asset.policy.export.as_ref().and_then(|export| export.through.as_ref()).unwrap_or(&self.config.vault);
                 self.offloaded_by_cloudsql(asset, self.bucket(through).await?)
             }
+            Source::Memorystore { .. } => {
+                let through = asset.policy.export.as_ref().and_then(|export| export.through.as_ref());
+                let through = through.ok_or_else(|| invalid(format!("{} names no bucket to export through", asset.name)))?;
+                self.memorystore(asset, self.bucket(through).await?)
+            }
             Source::Cloudsql { url: Some(url), .. } if form == Form::Export => {
                 let url = PgUrl::parse(&self.secrets.resolve(url).await?)?;
                 Ok(postgres::exporter(url, form, self.tools.clone()))
@@ -165,7 +176,12 @@ impl Providers for Real {
                 Err(invalid(format!("{} names no `url` to export its database from", asset.name))
                     .hint("add `url: REF` to it, or take snapshots only"))
             }
-            Source::Bucket { .. } | Source::Redis { .. } | Source::Elasticache { .. } | Source::Secrets { .. } | Source::Volume { .. } => {
+            Source::Bucket { .. }
+            | Source::Redis { .. }
+            | Source::Elasticache { .. }
+            | Source::Secrets { .. }
+            | Source::Disk { .. }
+            | Source::Volume { .. } => {
                 Err(unsupported(format!("{} is of kind {}, which this build cannot back up", asset.name, asset.source.kind())))
             }
         }
@@ -224,8 +240,13 @@ impl Providers for Real {
         match into {
             DrillTarget::Rds(drill) => return self.in_rds(asset, drill),
             DrillTarget::Ebs(drill) => return self.in_ebs(asset, drill),
+            DrillTarget::Disk(drill) => return self.in_disks(asset, drill),
             DrillTarget::Cloudsql(drill) => return self.in_cloudsql(asset, drill),
             DrillTarget::Scratch | DrillTarget::Server(_) => {}
+        }
+        if let (Source::Memorystore { .. }, DrillTarget::Scratch) = (&asset.source, into) {
+            let (name, keys, progress) = (asset.name.clone(), keys(&self.config, &*self.secrets).await?, self.progress.clone());
+            return Ok(Arc::new(RedisScratch::new(&drills(&self.scratch), name, self.redis.clone(), keys, progress)?));
         }
         if !has_exports(asset) {
             return Err(unsupported(format!("{} is of kind {}, which cannot be drilled so", asset.name, asset.source.kind()))
@@ -240,7 +261,7 @@ impl Providers for Real {
                 let source = self.source(asset).await?;
                 Ok(Arc::new(Server::new(server, source, name, tools, keys, progress, self.scratch.clone())?))
             }
-            DrillTarget::Rds(_) | DrillTarget::Cloudsql(_) | DrillTarget::Ebs(_) => {
+            DrillTarget::Rds(_) | DrillTarget::Cloudsql(_) | DrillTarget::Ebs(_) | DrillTarget::Disk(_) => {
                 Err(unsupported(format!("{} cannot be drilled there", asset.name)))
             }
         }
@@ -254,8 +275,13 @@ impl Providers for Real {
         match into {
             Target::Instance(new) => return self.beside_in_rds(asset, new),
             Target::Volume(new) => return self.beside_in_ebs(asset, new),
+            Target::Disk(new) => return self.beside_on_disk(asset, new),
             Target::SqlInstance(new) => return self.beside_in_cloudsql(asset, new),
             Target::Referenced(_) | Target::Url(_) | Target::Folder(_) => {}
+        }
+        if let (Source::Memorystore { .. }, Target::Folder(folder)) = (&asset.source, into) {
+            let keys = keys(&self.config, &*self.secrets).await?;
+            return Ok(Arc::new(NewRdb::new(folder, keys, self.progress.clone())));
         }
         if !has_exports(asset) {
             return Err(unsupported(format!("{} is of kind {}, which cannot be restored yet", asset.name, asset.source.kind())));
@@ -271,7 +297,7 @@ impl Providers for Real {
             Target::Folder(folder) => return Ok(Arc::new(NewFolder::new(means, folder.clone()))),
             Target::Referenced(reference) => PgUrl::parse(&self.secrets.resolve(reference).await?)?,
             Target::Url(url) => PgUrl::parse(&Secret::new(url.clone()))?,
-            Target::Instance(_) | Target::Volume(_) | Target::SqlInstance(_) => {
+            Target::Instance(_) | Target::Volume(_) | Target::SqlInstance(_) | Target::Disk(_) => {
                 return Err(unsupported(format!("{} cannot be restored into {into} here", asset.name)));
             }
         };

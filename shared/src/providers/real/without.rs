@@ -9,8 +9,8 @@ use crate::{
 };
 #[cfg(not(feature = "gcp"))]
 use crate::{
-    config::SqlDrill,
-    ports::{Bucket, Exporter, NewSqlInstance},
+    config::{DiskDrill, SqlDrill},
+    ports::{Bucket, Exporter, NewDisk, NewSqlInstance},
 };
 #[cfg(not(feature = "aws"))]
 use crate::{
@@ -101,5 +101,17 @@ impl Real {
 
     pub(super) fn keys_at_google(&self, _: &Place) -> Option<Arc<dyn Keys>> {
         None
+    }
+
+    pub(super) fn memorystore(&self, asset: &Asset, _: Arc<dyn Bucket>) -> Result<Arc<dyn Exporter>> {
+        Err(absent(format!("export {} from Memorystore", asset.name), "gcp"))
+    }
+
+    pub(super) fn in_disks(&self, asset: &Asset, _: &DiskDrill) -> Result<Arc<dyn Replicas>> {
+        Err(absent(format!("drill {} in disks of Google's", asset.name), "gcp"))
+    }
+
+    pub(super) fn beside_on_disk(&self, asset: &Asset, _: &NewDisk) -> Result<Arc<dyn RestoreTarget>> {
+        Err(absent(format!("restore {} into a disk of Google's", asset.name), "gcp"))
     }
 }

@@ -50,7 +50,7 @@ pub struct EbsReplicas {
 impl EbsReplicas {
     /// Makes replicas of an asset as `drill` says. Asks nothing yet.
     pub fn new(aws: Arc<Aws>, asset: &Asset, drill: EbsDrill, clock: Arc<dyn Clock>) -> Result<Self> {
-        let Source::Volume { place: Some(home), .. } = &asset.source else {
+        let Source::Volume { place: home, .. } = &asset.source else {
             return Err(invalid(format!("{} is of kind {}, and `drill.into.ebs` restores volumes", asset.name, asset.source.kind())));
         };
         let copies = asset.policy.copies.iter().filter(|copies| matches!(copies, Copies::Region { .. })).map(Copies::place).cloned();

@@ -38,7 +38,7 @@ pub struct EbsSnapshots {
 impl EbsSnapshots {
     /// Opens the snapshots of an asset in its own region, or where copies of them are. Asks nothing yet.
     pub async fn open(aws: Arc<Aws>, asset: &Asset, at: &Place, clock: Arc<dyn Clock>) -> Result<Self> {
-        let Source::Volume { of, place: Some(home), .. } = &asset.source else {
+        let Source::Volume { of, place: home, .. } = &asset.source else {
             return Err(invalid(format!("{} is of kind {}, not a volume of Amazon's", asset.name, asset.source.kind())));
         };
         let key = asset.policy.copies.iter().find_map(|copies| match copies {

@@ -17,8 +17,8 @@ use crate::{
     error::{Result, invalid, unsupported},
     id::AssetName,
     ports::{Snapshots, SourceSeen},
-    providers::aws::{
-        Aws, keys, marks,
+    providers::{
+        aws::{Aws, keys, marks},
         owned::{adopt, refuse_strangers},
     },
 };

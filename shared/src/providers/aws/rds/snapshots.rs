@@ -22,8 +22,8 @@ use crate::{
     error::{Error, Kind, Result, invalid},
     id::AssetName,
     ports::{Snapshots, SourceSeen},
-    providers::aws::{
-        Aws,
+    providers::{
+        aws::Aws,
         owned::{adopt, refuse_strangers},
     },
 };

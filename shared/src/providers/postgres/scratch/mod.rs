@@ -5,7 +5,7 @@
 
 mod account;
 mod engine;
-mod ledger;
+pub(crate) mod ledger;
 mod physical;
 
 pub use account::Account;
@@ -255,6 +255,7 @@ impl Replicas for Scratch {
                 self.logical(&engine, &folder, &ledger, backup, vault).await?
             }
             Method::PgBaseBackup => self.physical(&engine, &folder, &mut ledger, backup, vault).await?,
+            Method::RedisRdb => return Err(crate::error::unsupported("an export of Redis is not restored into Postgres")),
             Method::ProviderSnapshot | Method::PointInTime => return Err(super::restore::providers_own()),
         };
         ledger.restored = true;
