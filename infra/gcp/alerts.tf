@@ -1,5 +1,5 @@
 # Who is told when something goes wrong, or when nothing is heard any more. Unknown is never good: where a number must be there, its
-# absence is an alert too.
+# absence is an alert too. (A condition that says what missing data means must last a minute at least.)
 
 locals {
   # A length of time in lastgood.yaml, in seconds.
@@ -80,7 +80,7 @@ resource "google_monitoring_alert_policy" "stale" {
       filter                  = "resource.type=\"global\" AND metric.type=\"${local.numbers}/backup_age_seconds\" AND metric.labels.asset=\"${each.key}\""
       comparison              = "COMPARISON_GT"
       threshold_value         = local.rpo_seconds[each.key]
-      duration                = "0s"
+      duration                = "60s"
       evaluation_missing_data = "EVALUATION_MISSING_DATA_ACTIVE"
       aggregations {
         alignment_period   = "3600s"
@@ -123,7 +123,7 @@ resource "google_monitoring_alert_policy" "critical" {
       filter                  = "resource.type=\"global\" AND metric.type=\"${local.numbers}/critical_findings\" AND metric.labels.asset=\"${each.key}\""
       comparison              = "COMPARISON_GT"
       threshold_value         = 0
-      duration                = "0s"
+      duration                = "60s"
       evaluation_missing_data = "EVALUATION_MISSING_DATA_ACTIVE"
       aggregations {
         alignment_period   = "3600s"
@@ -193,7 +193,7 @@ resource "google_monitoring_alert_policy" "failing" {
       filter                  = each.value
       comparison              = "COMPARISON_GT"
       threshold_value         = startswith(each.key, "export.") ? 0 : 1
-      duration                = "0s"
+      duration                = "60s"
       evaluation_missing_data = "EVALUATION_MISSING_DATA_INACTIVE" # nothing failed; that nothing ran is the business of the others
       aggregations {
         alignment_period     = "3600s"
@@ -224,7 +224,7 @@ resource "google_monitoring_alert_policy" "door" {
       filter                  = "resource.type=\"cloud_run_revision\" AND resource.labels.service_name=starts_with(\"${var.name}-\") AND metric.type=\"run.googleapis.com/request_count\" AND metric.labels.response_code_class=\"4xx\""
       comparison              = "COMPARISON_GT"
       threshold_value         = 0
-      duration                = "0s"
+      duration                = "60s"
       evaluation_missing_data = "EVALUATION_MISSING_DATA_INACTIVE"
       aggregations {
         alignment_period     = "3600s"
@@ -239,7 +239,7 @@ resource "google_monitoring_alert_policy" "door" {
       filter                  = "resource.type=\"pubsub_subscription\" AND resource.labels.subscription_id=\"${var.name}-undelivered\" AND metric.type=\"pubsub.googleapis.com/subscription/num_undelivered_messages\""
       comparison              = "COMPARISON_GT"
       threshold_value         = 0
-      duration                = "0s"
+      duration                = "60s"
       evaluation_missing_data = "EVALUATION_MISSING_DATA_INACTIVE"
       aggregations {
         alignment_period   = "300s"

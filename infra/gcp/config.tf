@@ -39,6 +39,8 @@ locals {
   snapshots = { for name, asset in local.assets : name => asset.snapshot.schedule if can(asset.snapshot.schedule) }
   # Exports that Cloud SQL writes itself.
   offloaded = { for name, asset in local.sql : name => asset if try(asset.export.offload, false) }
+  # The bucket and folder that it writes through, by asset.
+  through = { for name, asset in local.offloaded : name => regex("^gs://(?P<bucket>[^/]+)/?(?P<prefix>.*?)/?$", try(asset.export.through, local.config.vault)) }
 
   # Who reads which secret: `secret:gcp:NAME[#field]`, a bare name or one with its project.
   references = {

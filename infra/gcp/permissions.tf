@@ -38,7 +38,7 @@ locals {
   restore_beside = { for project in local.sql_projects : "RestoreBeside.${project}" => {
     grant       = "RestoreBeside", project = project
     on          = [for instance in distinct(values(local.instances)) : "resource.name != '${instance}'" if startswith(instance, "projects/${project}/")], all = true
-    permissions = ["cloudsql.instances.create", "cloudsql.instances.delete", "cloudsql.instances.restoreBackup", "cloudsql.instances.update"]
+    permissions = ["cloudsql.instances.create", "cloudsql.instances.delete", "cloudsql.instances.restoreBackup", "cloudsql.instances.update", "cloudsql.users.update"]
   } }
   clone_production = { for name, instance in local.instances : "CloneProduction.${name}" => {
     grant       = "CloneProduction", project = local.sql[name].project, on = ["resource.name == '${instance}'"]
@@ -96,10 +96,9 @@ locals {
   } : account => grants if contains(keys(local.account_names), account) }
 
   # Every permission of a grant is one custom role of the project that it is granted in.
-  roles = merge([for account, grants in local.project_grants : {
-    for key, grant in grants : "${grant.grant}.${grant.project}" => { name = grant.grant, project = grant.project, permissions = grant.permissions }
-  }]...)
-  granted = merge([for account, grants in local.project_grants : { for key, grant in grants : "${account}.${key}" => merge(grant, { account = account }) }]...)
+  roles_asked = flatten([for account, grants in local.project_grants : [for key, grant in grants : { name = grant.grant, project = grant.project, permissions = grant.permissions }]])
+  roles       = { for key, same in { for role in local.roles_asked : "${role.name}.${role.project}" => role... } : key => same[0] }
+  granted     = merge([for account, grants in local.project_grants : { for key, grant in grants : "${account}.${key}" => merge(grant, { account = account }) }]...)
 }
 
 resource "google_project_iam_custom_role" "grant" {

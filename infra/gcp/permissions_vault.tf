@@ -11,7 +11,7 @@ locals {
   no_memory    = "!resource.name.startsWith('${local.vault_root}catalog/v1/memory/snapshot-trigger/')"
   no_roster    = "!resource.name.startsWith('${local.vault_root}catalog/v1/fleets/')"
   in_any_copy  = join(" || ", [for root in local.copy_roots : "resource.name.startsWith('${root}')"])
-  of_the_check = join(" || ", [for path in ["status/", "catalog/v1/heartbeats/", "catalog/v1/told.json", "catalog/v1/keys/", "catalog/v1/memory/freshness-checker/"] : "resource.name.startsWith('${local.vault_root}${path}')"])
+  of_the_check = join(" || ", [for path in ["status/", "catalog/v1/heartbeats/freshness-checker.json", "catalog/v1/told.json", "catalog/v1/acks/", "catalog/v1/keys/", "catalog/v1/memory/freshness-checker/"] : "resource.name.startsWith('${local.vault_root}${path}')"])
 
   # Grants on the vault's bucket: a role, and of which objects. Reading includes listing, which is of the bucket as a whole.
   read_vault    = { ReadVault = { role = "reader", on = null } }
@@ -63,21 +63,27 @@ locals {
       { "freshness-checker.LookAtBuckets.${bucket}" = { role = "looker", on = null, account = "freshness-checker", bucket = bucket } },
       { for name in ["cross-region-copy"] : "${name}.ReadBuckets.${bucket}" => { role = "reader", on = null, account = name, bucket = bucket } if contains(keys(local.functions), name) },
     ]]),
+    # What Cloud SQL wrote is read, and removed once it is in the vault.
+    flatten([for name, through in local.through : [
+      { "export-to-bucket.ReadDumps.${through.bucket}" = { role = "reader", on = null, account = "export-to-bucket", bucket = through.bucket } },
+      { "export-to-bucket.ClearDumps.${name}" = { role = "remover", account = "export-to-bucket", bucket = through.bucket
+      on = "resource.name.startsWith('projects/_/buckets/${through.bucket}/objects/${through.prefix == "" ? "" : "${through.prefix}/"}offload/${name}/')" } },
+    ]]),
   )...)
 }
 
 resource "google_project_iam_custom_role" "vault" {
-  for_each    = local.vault_roles
-  project     = var.project
-  role_id     = "${replace(var.name, "-", "_")}_vault_${each.key}"
-  title       = "Lastgood: ${each.key} of a vault"
-  permissions = each.value
+  for_each    = merge([for project in distinct(concat([var.project], values(var.bucket_projects))) : { for role, permissions in local.vault_roles : "${role}.${project}" => { role = role, project = project, permissions = permissions } }]...)
+  project     = each.value.project
+  role_id     = "${replace(var.name, "-", "_")}_vault_${each.value.role}"
+  title       = "Lastgood: ${each.value.role} of a vault"
+  permissions = each.value.permissions
 }
 
 resource "google_storage_bucket_iam_member" "granted" {
   for_each = local.bucket_granted
   bucket   = each.value.bucket
-  role     = google_project_iam_custom_role.vault[each.value.role].name
+  role     = google_project_iam_custom_role.vault["${each.value.role}.${lookup(var.bucket_projects, each.value.bucket, var.project)}"].name
   member   = local.members[each.value.account]
   dynamic "condition" {
     for_each = each.value.on == null ? [] : [each.value.on]

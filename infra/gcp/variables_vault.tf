@@ -6,6 +6,18 @@ variable "create_vault" {
   default     = true
 }
 
+variable "existing_buckets" {
+  description = "Buckets of copies that are there already: the module makes all others in dr_location."
+  type        = list(string)
+  default     = []
+}
+
+variable "bucket_projects" {
+  description = "The projects of buckets that are not in the functions' own: { acme-uploads = \"acme-prod\" }. A custom role can be granted in its own project only."
+  type        = map(string)
+  default     = {}
+}
+
 variable "vault_location" {
   description = "Where the vault's bucket is: a region or a multi-region."
   type        = string

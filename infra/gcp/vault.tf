@@ -2,8 +2,8 @@
 
 module "vault" {
   source           = "./vault"
-  for_each         = merge(var.create_vault ? { (local.vault.bucket) = "vault" } : {}, var.dr_location == null ? {} : { for bucket in local.copy_buckets : bucket => "copies" })
-  project          = var.project
+  for_each         = merge(var.create_vault ? { (local.vault.bucket) = "vault" } : {}, var.dr_location == null ? {} : { for bucket in local.copy_buckets : bucket => "copies" if !contains(var.existing_buckets, bucket) })
+  project          = lookup(var.bucket_projects, each.key, var.project)
   bucket           = each.key
   location         = each.value == "vault" ? var.vault_location : var.dr_location
   noncurrent_days  = var.noncurrent_days

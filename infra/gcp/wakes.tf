@@ -59,6 +59,8 @@ resource "google_pubsub_topic_iam_member" "alerts" {
   topic   = google_pubsub_topic.wake["alerts"].name
   role    = "roles/pubsub.publisher"
   member  = "serviceAccount:service-${data.google_project.here.number}@gcp-sa-monitoring-notification.iam.gserviceaccount.com"
+  # Google makes that account with the first channel.
+  depends_on = [google_monitoring_notification_channel.wake]
 }
 
 resource "google_pubsub_subscription" "wake" {

@@ -19,16 +19,17 @@ mock_provider "google" {
 }
 
 variables {
-  config         = "tests/everything.yaml"
-  project        = "acme-backup"
-  region         = "europe-west1"
-  image          = "europe-west1-docker.pkg.dev/acme-backup/lastgood/lastgood:0.1.0"
-  vault_location = "EUROPE-WEST1"
-  dr_location    = "US-EAST1"
-  retention_days = 14
-  alert_emails   = ["oncall@example.com"]
-  operators      = ["group:oncall@example.com"]
-  network        = { network = "prod", subnetwork = "prod-eu" }
+  config          = "tests/everything.yaml"
+  project         = "acme-backup"
+  region          = "europe-west1"
+  image           = "europe-west1-docker.pkg.dev/acme-backup/lastgood/lastgood:0.1.0"
+  vault_location  = "EUROPE-WEST1"
+  dr_location     = "US-EAST1"
+  retention_days  = 14
+  bucket_projects = { acme-uploads = "acme-prod" }
+  alert_emails    = ["oncall@example.com"]
+  operators       = ["group:oncall@example.com"]
+  network         = { network = "prod", subnetwork = "prod-eu" }
 }
 
 run "functions" {
@@ -40,6 +41,7 @@ run "functions" {
     condition = { for key, job in google_cloud_run_v2_job.function : key => [job.name, join(" ", job.template[0].template[0].containers[0].command), join(" ", job.template[0].template[0].containers[0].args)] } == {
       cross-region-copy                               = ["lastgood-copy", "/usr/local/bin/cross-region-copy", ""]
       restore-drill                                   = ["lastgood-drill", "/usr/local/bin/restore-drill", ""]
+      "export.ledger"                                 = ["lastgood-export-ledger", "/usr/local/bin/export-to-bucket", "ledger"]
       "export.billing"                                = ["lastgood-export-billing", "/usr/local/bin/export-to-bucket", "billing"]
       "export.a-name-that-is-much-too-long-for-a-job" = ["lastgood-export-a-name-that-is-m-${substr(sha1("a-name-that-is-much-too-long-for-a-job"), 0, 7)}", "/usr/local/bin/export-to-bucket", "a-name-that-is-much-too-long-for-a-job"]
     }
@@ -82,6 +84,7 @@ run "schedules" {
     condition = { for name, job in google_cloud_scheduler_job.job : name => job.schedule } == {
       cross-region-copy                               = "5-59/15 * * * *"
       restore-drill                                   = "10-59/15 * * * *"
+      "export.ledger"                                 = "0 4 * * *"
       "export.billing"                                = "30 2 1 * 1"
       "export.a-name-that-is-much-too-long-for-a-job" = "0 1 * * *"
     }
@@ -105,7 +108,7 @@ run "permissions" {
   assert {
     condition = jsonencode(output.permissions) == jsonencode({
       snapshot-trigger  = ["BeginBackups", "ClearExports", "KeepRecords", "LetGo", "LetGoOfBackups", "LetGoOfCopies", "LookAtDatabases", "ReadCopies", "ReadSecrets", "ReadVault", "ReplaceRecords", "StoreExports", "Tell"]
-      export-to-bucket  = ["ClearExports", "KeepRecords", "ReadSecrets", "ReadVault", "ReplaceRecords", "StoreExports", "Tell"]
+      export-to-bucket  = ["ClearDumps", "ClearExports", "HaveDumpsWritten", "KeepRecords", "LookAtDatabases", "ReadDumps", "ReadSecrets", "ReadVault", "ReplaceRecords", "StoreExports", "Tell"]
       cross-region-copy = ["KeepRecords", "LookAtDatabases", "ReadBuckets", "ReadCopies", "ReadSecrets", "ReadVault", "ReplaceCopies", "ReplaceRecords", "StoreCopies", "Tell"]
       freshness-checker = ["Draw", "LookAtBuckets", "LookAtCopies", "LookAtDatabases", "ReadCopies", "ReadPosture", "ReadSecrets", "ReadVault", "ReplaceReport", "Report", "Tell"]
       restore-drill     = ["KeepEvidence", "LookAtDatabases", "MakeReplicas", "ReadCopies", "ReadSecrets", "ReadVault", "ReplaceEvidence", "Tell"]
@@ -139,6 +142,10 @@ run "permissions" {
     condition     = !anytrue([for key, grant in local.granted : contains(grant.permissions, "cloudsql.instances.delete") && !contains(["restore-drill", "recover"], grant.account)])
     error_message = "nobody deletes instances but who makes them"
   }
+  assert {
+    condition     = google_storage_bucket_iam_member.granted["export-to-bucket.ClearDumps.ledger"].condition[0].expression == "resource.name.startsWith('projects/_/buckets/acme-dumps/objects/through/offload/ledger/')" && google_project_iam_member.granted["export-to-bucket.HaveDumpsWritten.ledger"].condition[0].expression == "resource.name == 'projects/acme-prod/instances/ledger-eu'"
+    error_message = "what Cloud SQL wrote is removed where it wrote it, and nothing else"
+  }
   # Nobody writes a backup but the writer and the copier; the checker writes its report alone.
   assert {
     condition     = google_storage_bucket_iam_member.granted["restore-drill.ReplaceEvidence"].condition[0].expression == "resource.name.startsWith('projects/_/buckets/acme-lastgood/objects/lastgood/catalog/') && resource.name.extract('/catalog/v1/assets/{asset}/backups/') == '' && !resource.name.startsWith('projects/_/buckets/acme-lastgood/objects/lastgood/catalog/v1/memory/snapshot-trigger/') && !resource.name.startsWith('projects/_/buckets/acme-lastgood/objects/lastgood/catalog/v1/fleets/')"
@@ -152,6 +159,10 @@ run "permissions" {
   assert {
     condition     = length([for key, grant in local.bucket_granted : key if grant.bucket == "acme-uploads" && !contains(["reader", "looker"], grant.role)]) == 0
     error_message = "nobody writes to what is protected"
+  }
+  assert {
+    condition     = toset([for key, role in google_project_iam_custom_role.vault : role.project]) == toset(["acme-backup", "acme-prod"])
+    error_message = "a role is made where its buckets are"
   }
   # Secrets: only whoever asks for them.
   assert {
@@ -193,7 +204,7 @@ run "wakes" {
     error_message = "both services hear of both"
   }
   assert {
-    condition     = strcontains(google_logging_project_sink.notices["acme-prod"].filter, "resource.labels.database_id=(\"acme-prod:orders-eu\")") && strcontains(google_logging_project_sink.notices["acme-prod"].filter, "NOT protoPayload.authenticationInfo.principalEmail=(") && toset(keys(google_logging_project_sink.notices)) == toset(["acme-prod", "acme-backup"])
+    condition     = strcontains(google_logging_project_sink.notices["acme-prod"].filter, "resource.labels.database_id=(\"acme-prod:ledger-eu\" OR \"acme-prod:orders-eu\")") && strcontains(google_logging_project_sink.notices["acme-prod"].filter, "NOT protoPayload.authenticationInfo.principalEmail=(") && toset(keys(google_logging_project_sink.notices)) == toset(["acme-prod", "acme-backup"])
     error_message = "logs of what the config names, but not of what our own functions did"
   }
 }
@@ -219,7 +230,7 @@ run "vault" {
 
 run "alerts" {
   assert {
-    condition     = toset(keys(google_monitoring_alert_policy.stale)) == toset(["orders", "billing", "a-name-that-is-much-too-long-for-a-job"]) && toset(keys(google_monitoring_alert_policy.critical)) == toset(["orders", "billing", "a-name-that-is-much-too-long-for-a-job", "uploads"])
+    condition     = toset(keys(google_monitoring_alert_policy.stale)) == toset(["orders", "ledger", "billing", "a-name-that-is-much-too-long-for-a-job"]) && toset(keys(google_monitoring_alert_policy.critical)) == toset(["orders", "ledger", "billing", "a-name-that-is-much-too-long-for-a-job", "uploads"])
     error_message = "every asset is watched"
   }
   assert {
@@ -229,7 +240,7 @@ run "alerts" {
     error_message = "what is not known is an alert"
   }
   assert {
-    condition     = { for name, policy in google_monitoring_alert_policy.stale : name => one([for condition in policy.conditions : condition.condition_threshold[0].threshold_value if length(condition.condition_threshold) == 1]) } == { orders = 93600, billing = 86400, a-name-that-is-much-too-long-for-a-job = 93600 }
+    condition     = { for name, policy in google_monitoring_alert_policy.stale : name => one([for condition in policy.conditions : condition.condition_threshold[0].threshold_value if length(condition.condition_threshold) == 1]) } == { orders = 93600, ledger = 93600, billing = 86400, a-name-that-is-much-too-long-for-a-job = 93600 }
     error_message = "an asset's own rpo is what counts"
   }
   assert {
@@ -237,7 +248,7 @@ run "alerts" {
     error_message = "silence is an alert"
   }
   assert {
-    condition     = toset(keys(google_monitoring_alert_policy.failing)) == toset(["snapshot-trigger", "freshness-checker", "cross-region-copy", "restore-drill", "export.billing", "export.a-name-that-is-much-too-long-for-a-job"])
+    condition     = toset(keys(google_monitoring_alert_policy.failing)) == toset(["snapshot-trigger", "freshness-checker", "cross-region-copy", "restore-drill", "export.billing", "export.ledger", "export.a-name-that-is-much-too-long-for-a-job"])
     error_message = "whatever runs is watched for failures"
   }
   assert {
@@ -248,8 +259,13 @@ run "alerts" {
 
 run "without_pruning" {
   variables {
-    prune     = false
-    operators = []
+    prune            = false
+    operators        = []
+    existing_buckets = ["acme-lastgood-copies"]
+  }
+  assert {
+    condition     = keys(module.vault) == ["acme-lastgood"] && contains(keys(google_storage_bucket_iam_member.granted), "cross-region-copy.StoreCopies.acme-lastgood-copies")
+    error_message = "a bucket that is there is not made, and copies go there all the same"
   }
   assert {
     condition     = !anytrue([for grant in ["LetGo", "LetGoOfBackups", "LetGoOfCopies", "ReadCopies"] : contains(output.permissions.snapshot-trigger, grant)])

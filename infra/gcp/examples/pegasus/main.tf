@@ -22,10 +22,12 @@ module "lastgood" {
   region         = "europe-west1"
   vault_location = "EUROPE-WEST1"
   dr_location    = "US-EAST1"
-  image          = var.image
-  network        = var.network
-  operators      = var.operators
-  alert_emails   = var.alert_emails
+  # The team's own backup bucket: it stays where and as it is.
+  existing_buckets = ["delta-student-486911-n5-pegasus-backup-eu"]
+  image            = var.image
+  network          = var.network
+  operators        = var.operators
+  alert_emails     = var.alert_emails
 }
 
 variable "image" {
