@@ -13,6 +13,7 @@ pub mod gcp;
 pub mod gcs;
 pub mod hosts;
 pub mod house;
+pub mod managed;
 pub mod moto;
 pub mod pegasus;
 pub mod pg;
