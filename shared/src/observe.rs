@@ -1,8 +1,10 @@
 //! Looks at one asset as it is now: catalog, listing, copies, runs and drills. It reads records and lists folders, never an
 //! artifact's bytes, and changes nothing. What it cannot see it says; it never assumes.
 
+mod again;
 mod buckets;
 mod copies;
+mod gist;
 mod held;
 mod history;
 mod keys;
@@ -11,9 +13,12 @@ mod records;
 mod wakings;
 mod wal;
 
+pub use again::{Again, StillWell};
 pub use buckets::{posture_of_bucket, spaces, vaults};
+pub use gist::Gist;
 pub use held::{backups_at, contradiction, posture};
-pub use keys::KeyRing;
+pub use history::Past;
+pub use keys::{KeyRing, keys_of};
 pub use past::{Records, Then, UNKNOWN_OF_ALL};
 pub use wakings::wakings;
 pub use wal::wal;
@@ -45,6 +50,8 @@ pub struct Observation {
     pub seen: Seen,
     /// What became of it over the last year.
     pub history: History,
+    /// The part of that which is over.
+    pub past: Past,
     /// When the store says that each manifest was written.
     pub stored_at: BTreeMap<BackupId, Timestamp>,
     /// What was let go.
@@ -130,9 +137,10 @@ pub async fn observe_in(env: &Env, round: &Round, asset: &Asset) -> Result<Obser
         prune_refused: None,
         blind,
     };
-    let history = history::of(asset, &seen, &tombstones.good, &drills.good, &slots, env.clock.now());
+    let past = Past::of(asset, &seen, &tombstones.good, &drills.good, &slots, env.clock.now());
+    let history = history::of(asset, &seen, &past, env.clock.now());
     let stored_at = stored_at(vault, name).await?;
-    Ok(Observation { seen, history, stored_at, tombstones: tombstones.good, copies: copies.good, records })
+    Ok(Observation { seen, history, past, stored_at, tombstones: tombstones.good, copies: copies.good, records })
 }
 
 /// Everything that lies among an asset's artifacts.

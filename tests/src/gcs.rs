@@ -7,6 +7,7 @@
 //! [`FaultProxy`](crate::fault_proxy::FaultProxy) before it.
 
 mod answer;
+mod multipart;
 mod objects;
 mod sessions;
 mod tokens;
@@ -115,6 +116,44 @@ impl GcsServer {
         self.world().sessions.clear();
     }
 
+    /// Lets large objects go up in parts at once: no versions, no retention policy, and a class without a minimum duration.
+    #[must_use]
+    pub fn at_once(self) -> Self {
+        self.describe(
+            serde_json::json!({ "storageClass": "STANDARD", "softDeletePolicy": { "retentionDurationSeconds": "604800" } }),
+            serde_json::json!({}),
+        );
+        self
+    }
+
+    /// Makes it easy on its callers, and fast: no tokens, long pages, whole parts. For a bench against tools that are not ours.
+    #[must_use]
+    pub fn easy(self) -> Self {
+        self.world().easy = true;
+        world::count_fast();
+        self
+    }
+
+    /// The class of storage of an object.
+    pub fn class(&self, name: &str) -> String {
+        self.world().buckets["vault-test"].objects[name].class.as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Takes a right away from its user, as `testIamPermissions` tells.
+    pub fn lacks(&self, right: &str) {
+        self.world().buckets.get_mut("vault-test").expect("the bucket").lacking.insert(right.to_owned());
+    }
+
+    /// Every name that an object ever had.
+    pub fn names_ever(&self) -> Vec<String> {
+        self.world().buckets["vault-test"].ever.iter().cloned().collect()
+    }
+
+    /// How many uploads of parts at once are begun and neither put together nor given up.
+    pub fn multipart_uploads(&self) -> usize {
+        self.world().multipart.len()
+    }
+
     /// How many uploads are begun and neither finished nor given up.
     pub fn uploads(&self) -> usize {
         self.world().sessions.values().filter(|session| session.finished.is_none()).count()
@@ -124,7 +163,7 @@ impl GcsServer {
     pub fn plant(&self, name: &str, bytes: impl Into<bytes::Bytes>) {
         let mut world = self.world();
         let generation = world.tick();
-        let object = world::Object::new(name, bytes.into(), generation, serde_json::json!({}));
+        let object = world::Object::new(name, bytes.into(), generation, &serde_json::json!({}));
         world.buckets.get_mut("vault-test").expect("the bucket").objects.insert(name.to_owned(), object);
     }
 

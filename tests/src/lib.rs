@@ -1,5 +1,6 @@
 //! What the tests share: real servers started for a test and stopped with it, and lifelike data.
 
+pub mod archive;
 pub mod aws;
 pub mod azurite;
 pub mod bench;
@@ -11,6 +12,7 @@ pub mod engine;
 pub mod fault_proxy;
 pub mod gcp;
 pub mod gcs;
+pub mod google;
 pub mod hosts;
 pub mod house;
 pub mod managed;

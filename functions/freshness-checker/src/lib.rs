@@ -21,22 +21,26 @@ use lastgood_core::{
     domain::{
         finding::{Finding, FindingKind, Severity},
         forecast::forecast,
-        freshness::{AssetStatus, Tense, fleets, functions, judge, recoverable, storage, unknown_because, unseen},
+        freshness::{AssetStatus, Seen, Tense, fleets, functions, judge, recoverable, storage, unknown_because, unseen},
         history::History,
+        place::Place,
         retention::clocks_disagree,
     },
     env::Env,
     error::Result,
     function::Function,
     id::AssetName,
-    observe::{self, KeyRing, Round},
+    observe::{self, Again, Gist, KeyRing, Round, StillWell, keys_of},
     prune,
 };
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use tokio::sync::Semaphore;
 
 /// How many assets are looked at at once.
 const AT_ONCE: usize = 16;
+/// How many of these looks may hold all records of an asset at once: of one with hundreds of backups they are megabytes.
+const WHOLE_AT_ONCE: usize = 8;
 
 /// Checks that everything is as fresh, as redundant and as proven as its policy asks.
 #[derive(Debug, Clone, Default, Deserialize, clap::Args)]
@@ -142,6 +146,8 @@ enum Memory {
 struct Look<'a> {
     env: &'a Env,
     round: Result<Round>,
+    again: Option<Again>,
+    room: Semaphore,
     ring: KeyRing,
     memory: Memory,
     now: Timestamp,
@@ -153,7 +159,20 @@ async fn look_at_all(env: &Env, only: Option<&AssetName>, memory: Memory) -> Res
         Memory::Kept => KeyRing::using(),
         Memory::Used => KeyRing::looking(),
     };
-    let look = Look { env, round: Round::remembering(env, FreshnessChecker::NAME).await, ring, memory, now };
+    let again = match (memory, only) {
+        (Memory::Kept, None) => Again::begin(env).await,
+        // Who asks for themselves, or for one asset, wants to know all there is.
+        (Memory::Kept, Some(_)) | (Memory::Used, _) => None,
+    };
+    let look = Look {
+        env,
+        round: Round::remembering(env, FreshnessChecker::NAME).await,
+        again,
+        room: Semaphore::new(WHOLE_AT_ONCE),
+        ring,
+        memory,
+        now,
+    };
     let looks: Vec<_> = env.config.selected(only)?.into_iter().map(|asset| look.at(asset)).collect();
     let seen: Vec<(AssetStatus, Option<History>)> = stream::iter(looks).buffered(AT_ONCE).collect().await;
     let (mut assets, mut histories) = (Vec::with_capacity(seen.len()), BTreeMap::new());
@@ -180,22 +199,29 @@ async fn look_at_all(env: &Env, only: Option<&AssetName>, memory: Memory) -> Res
 impl Look<'_> {
     /// Looks at one asset and judges it. One that cannot be seen is told as such, and does not keep the others from being seen.
     async fn at(&self, asset: &Asset) -> (AssetStatus, Option<History>) {
-        let (env, now, runbook) = (self.env, self.now, &self.env.config.runbook);
         let round = match &self.round {
             Ok(round) => round,
             Err(error) => return (self.unseen(asset, &error.full()), None),
         };
+        if let Some(again) = &self.again
+            && let Some(StillWell { mut seen, history, keys }) = again.look(self.env, round, asset).await
+        {
+            let status = self.judged(asset, &mut seen, &history, &keys).await;
+            if is_quiet(&status) {
+                return (status, Some(history));
+            }
+        }
+        let _room = self.room.acquire().await;
+        self.whole(round, asset).await
+    }
+
+    /// Looks at every record and object of an asset.
+    async fn whole(&self, round: &Round, asset: &Asset) -> (AssetStatus, Option<History>) {
+        let env = self.env;
         let mut observed = match observe::observe_in(env, round, asset).await {
             Ok(observed) => observed,
             Err(error) => return (self.unseen(asset, &error.full()), None),
         };
-        let backups: Vec<_> = observed.seen.backups.iter().map(|backup| &backup.manifest).collect();
-        observed.seen.keys = self.ring.keys(env, &backups, &observed.copies, &mut observed.seen.blind).await;
-        if !asset.has_left() {
-            observed.seen.posture = observe::posture(env, asset, &mut observed.seen.blind).await;
-            observed.seen.bucket = observe::posture_of_bucket(env, asset, &mut observed.seen.blind).await;
-            observed.seen.wal = observe::wal(env, asset, &mut observed.seen.blind).await;
-        }
         match prune::planned(env, asset, &observed).await {
             Ok(plan) if !plan.prune.is_empty() && asset.is_kept_now() => observed.seen.prune_refused = plan.refused,
             Ok(_) => {}
@@ -206,10 +232,31 @@ impl Look<'_> {
         {
             tracing::warn!(asset = %asset.name, "what was read is not remembered, and will be read again: {}", error.full());
         }
-        let mut status = judge(asset, &observed.seen, now, runbook);
-        status.recoverable = Some(recoverable(asset, &observed.seen, &env.config.vault, now, Tense::Now));
-        status.forecast = Some(forecast(&observed.history, asset.policy.rto, now));
+        let keys = keys_of(&observed.seen.backups, &observed.copies);
+        let status = self.judged(asset, &mut observed.seen, &observed.history, &keys).await;
+        if self.again.is_some()
+            && is_quiet(&status)
+            && let Some(gist) = Gist::of(asset, &observed, &keys, self.now)
+            && let Err(error) = gist.save(env, FreshnessChecker::NAME, &asset.name).await
+        {
+            tracing::warn!(asset = %asset.name, "the next look must be a whole one again: {}", error.full());
+        }
         (status, Some(observed.history))
+    }
+
+    /// Looks at what no record tells, and judges all of it.
+    async fn judged(&self, asset: &Asset, seen: &mut Seen, history: &History, keys: &BTreeSet<(Place, String)>) -> AssetStatus {
+        let (env, now) = (self.env, self.now);
+        seen.keys = self.ring.keys(env, keys, &mut seen.blind).await;
+        if !asset.has_left() {
+            seen.posture = observe::posture(env, asset, &mut seen.blind).await;
+            seen.bucket = observe::posture_of_bucket(env, asset, &mut seen.blind).await;
+            seen.wal = observe::wal(env, asset, &mut seen.blind).await;
+        }
+        let mut status = judge(asset, seen, now, &env.config.runbook);
+        status.recoverable = Some(recoverable(asset, seen, &env.config.vault, now, Tense::Now));
+        status.forecast = Some(forecast(history, asset.policy.rto, now));
+        status
     }
 
     fn unseen(&self, asset: &Asset, why: &str) -> AssetStatus {
@@ -217,6 +264,11 @@ impl Look<'_> {
         status.recoverable = Some(unknown_because("the vault could not be looked at"));
         status
     }
+}
+
+/// Whether there is nothing that anybody would have to do.
+fn is_quiet(status: &AssetStatus) -> bool {
+    status.findings.iter().all(|finding| finding.severity == Severity::Note)
 }
 
 /// Compares this machine's clock with the store's, by when the store says that a status was written just now.

@@ -131,7 +131,7 @@ fn places(env: &Env) -> BTreeMap<Place, &'static str> {
     let mut places = BTreeMap::new();
     for policy in env.config.policies() {
         for copy in &policy.copies {
-            if let Copies::Vault { vault } = copy {
+            if let Copies::Vault { vault, .. } = copy {
                 places.insert(vault.clone(), "this place of copies");
             }
         }

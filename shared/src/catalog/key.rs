@@ -16,6 +16,8 @@ pub enum Key {
     Copy(AssetName, BackupId, Place),
     /// How far the copying of a backup to another place has come; gone once it is proven there.
     Copying(AssetName, BackupId, Place),
+    /// That a backup is being brought back from an archive at a place.
+    Recall(AssetName, BackupId, Place),
     /// What the last reading-back of a backup found.
     Verification(AssetName, BackupId),
     /// A drill's evidence.
@@ -38,6 +40,10 @@ pub enum Key {
     Roster(AssetName),
     /// What a function remembers of an asset's records.
     Memory(String, AssetName),
+    /// The gist of what a function saw of an asset, while all was well.
+    Gist(String, AssetName),
+    /// When a function last touched an asset's records.
+    Touched(AssetName),
     /// What was seen and judged last: the data behind the page.
     Status,
     /// The page that says how everything stands.
@@ -70,6 +76,11 @@ impl Key {
     /// The folder of an asset's copy proofs.
     pub fn copies(asset: &AssetName) -> String {
         format!("catalog/v1/assets/{asset}/copies/")
+    }
+
+    /// The folder of an asset's recalls from archives.
+    pub fn recalls(asset: &AssetName) -> String {
+        format!("catalog/v1/assets/{asset}/recalls/")
     }
 
     /// The folder of an asset's verifications.
@@ -107,6 +118,16 @@ impl Key {
         "catalog/v1/acks/".to_owned()
     }
 
+    /// The folder that tells when whose records were touched.
+    pub fn touches() -> String {
+        "catalog/v1/touched/".to_owned()
+    }
+
+    /// Whose records an object path belongs to, if it is a record's.
+    pub fn owner(path: &str) -> Option<AssetName> {
+        path.strip_prefix("catalog/v1/assets/")?.split('/').next()?.parse().ok()
+    }
+
     /// The folder of an asset's artifacts.
     pub fn exports(asset: &AssetName) -> String {
         format!("exports/{asset}/")
@@ -119,6 +140,7 @@ impl fmt::Display for Key {
             Self::Manifest(asset, id) => write!(f, "{}{id}.json", Self::manifests(asset)),
             Self::Copy(asset, id, place) => write!(f, "{}{id}/{}.json", Self::copies(asset), place.slug()),
             Self::Copying(asset, id, place) => write!(f, "catalog/v1/assets/{asset}/copying/{id}/{}.json", place.slug()),
+            Self::Recall(asset, id, place) => write!(f, "{}{id}/{}.json", Self::recalls(asset), place.slug()),
             Self::Verification(asset, id) => write!(f, "{}{id}.json", Self::verifications(asset)),
             Self::Drill(asset, id) => write!(f, "{}{id}.json", Self::drills(asset)),
             Self::DrillPage(asset, id) => write!(f, "{}{id}.html", Self::drills(asset)),
@@ -130,6 +152,8 @@ impl fmt::Display for Key {
             Self::Heartbeat(function) => write!(f, "catalog/v1/heartbeats/{function}.json"),
             Self::Roster(fleet) => write!(f, "catalog/v1/fleets/{fleet}.json"),
             Self::Memory(function, asset) => write!(f, "catalog/v1/memory/{function}/{asset}.json.zst"),
+            Self::Gist(function, asset) => write!(f, "catalog/v1/memory/{function}/{asset}.gist.json.zst"),
+            Self::Touched(asset) => write!(f, "{}{asset}", Self::touches()),
             Self::Status => f.write_str("status/status.json"),
             Self::StatusPage => f.write_str("status/index.html"),
             Self::Metrics => f.write_str("status/metrics.prom"),

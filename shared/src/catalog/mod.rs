@@ -10,11 +10,13 @@ pub mod lease;
 mod opened;
 mod plan;
 mod proof;
+mod recall;
 mod record;
 mod roster;
 mod status;
 mod told;
 mod tombstone;
+mod touch;
 mod uses;
 mod verification;
 
@@ -25,11 +27,13 @@ pub use key::Key;
 pub use opened::Opened;
 pub use plan::{PlanRecord, PlanState};
 pub use proof::{Checked, Copied, Copy, Copying};
+pub use recall::Recall;
 pub use record::{Record, decode, encode};
 pub use roster::{Enrolment, Roster};
 pub use status::{Overall, Status};
 pub use told::acks;
 pub use tombstone::{Leaving, Tombstone};
+pub use touch::{SETTLES, touches};
 pub use uses::in_use;
 pub use verification::{Verification, verify_backup};
 

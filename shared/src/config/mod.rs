@@ -82,6 +82,9 @@ pub struct Config {
     pub object_lock: Option<bool>,
     /// How often a schedule wakes the checker, where that is known.
     pub check_every: Option<Span>,
+    /// For how long the checker may go by what it saw of an asset; every check looks at everything when not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub relist_every: Option<Span>,
     /// Everything that is protected, by name.
     pub assets: BTreeMap<AssetName, Asset>,
     /// What is protected by its tags, by name. Their members are assets once [`crate::fleet::expanded`] has looked.

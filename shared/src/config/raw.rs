@@ -52,6 +52,9 @@ pub struct RawConfig {
     pub object_lock: Option<bool>,
     /// How often a schedule wakes the checker: twice that without it is told by whatever else runs. The strictest rpo when not given.
     pub check_every: Option<Span>,
+    /// For how long the checker may go by what it saw of an asset while all was well and no function touched its records; every
+    /// check looks at everything when not given.
+    pub relist_every: Option<Span>,
     /// What holds for every asset that says nothing else.
     #[serde(default)]
     pub defaults: RawDefaults,
@@ -181,6 +184,9 @@ pub struct RawAsset {
 pub struct RawCopy {
     /// Another vault.
     pub vault: Option<Place>,
+    /// The class of storage of the artifacts there, as the provider writes it: `GLACIER`, `NEARLINE`, `Cool`. Records stay where
+    /// they can be read at once.
+    pub storage_class: Option<String>,
     /// Another region of the same provider.
     pub region: Option<String>,
     /// The key to encrypt with there.

@@ -1,4 +1,4 @@
-//! References to secrets: `env:NAME`, `file:PATH`, `secret:aws:NAME[#field]`, `secret:gcp:NAME`.
+//! References to secrets: `env:NAME`, `file:PATH`, `secret:aws:NAME[#field]`, `secret:gcp:NAME[#field]`.
 
 use crate::error::{Error, invalid};
 use serde::{Deserialize, Serialize};
@@ -19,8 +19,13 @@ pub enum SecretRef {
         /// A top-level field of its JSON value.
         field: Option<String>,
     },
-    /// Google Secret Manager: a name, `projects/P/secrets/S` or `S`.
-    Gcp(String),
+    /// Google Secret Manager: a name, and a field of its JSON.
+    Gcp {
+        /// `projects/P/secrets/S[/versions/V]`, or `S`.
+        name: String,
+        /// A top-level field of its JSON value.
+        field: Option<String>,
+    },
 }
 
 impl FromStr for SecretRef {
@@ -30,7 +35,7 @@ impl FromStr for SecretRef {
     fn from_str(text: &str) -> Result<Self, Error> {
         let refuse = || {
             invalid("a secret must be a reference, and this is not one")
-                .hint("write env:NAME, file:PATH, secret:aws:NAME[#field] or secret:gcp:NAME, and keep the value out of the config")
+                .hint("write env:NAME, file:PATH, secret:aws:NAME[#field] or secret:gcp:NAME[#field], and keep the value out of the config")
         };
         if text.chars().any(char::is_control) {
             return Err(refuse());
@@ -43,17 +48,17 @@ impl FromStr for SecretRef {
         if let Some(path) = text.strip_prefix("file:") {
             return if path.is_empty() || path.starts_with("//") { Err(refuse()) } else { Ok(Self::File(path.into())) };
         }
-        if let Some(rest) = text.strip_prefix("secret:aws:") {
+        let stored = |rest: &str| {
             let (name, field) = rest.split_once('#').map_or((rest, None), |(name, field)| (name, Some(field)));
-            return if name.is_empty() || field.is_some_and(str::is_empty) {
-                Err(refuse())
-            } else {
-                Ok(Self::Aws { name: name.to_owned(), field: field.map(str::to_owned) })
-            };
+            let whole = !name.is_empty() && field.is_none_or(|field| !field.is_empty());
+            whole.then(|| (name.to_owned(), field.map(str::to_owned))).ok_or_else(refuse)
+        };
+        if let Some(rest) = text.strip_prefix("secret:aws:") {
+            return stored(rest).map(|(name, field)| Self::Aws { name, field });
         }
         match text.strip_prefix("secret:gcp:") {
-            Some(name) if !name.is_empty() => Ok(Self::Gcp(name.to_owned())),
-            _ => Err(refuse()),
+            Some(rest) => stored(rest).map(|(name, field)| Self::Gcp { name, field }),
+            None => Err(refuse()),
         }
     }
 }
@@ -79,7 +84,8 @@ impl fmt::Display for SecretRef {
             Self::File(path) => write!(f, "file:{}", path.display()),
             Self::Aws { name, field: None } => write!(f, "secret:aws:{name}"),
             Self::Aws { name, field: Some(field) } => write!(f, "secret:aws:{name}#{field}"),
-            Self::Gcp(name) => write!(f, "secret:gcp:{name}"),
+            Self::Gcp { name, field: None } => write!(f, "secret:gcp:{name}"),
+            Self::Gcp { name, field: Some(field) } => write!(f, "secret:gcp:{name}#{field}"),
         }
     }
 }
@@ -104,16 +110,31 @@ mod tests {
 
     #[test]
     fn references_read_and_write() {
-        for text in ["env:DATABASE_URL", "file:/run/secrets/db", "secret:aws:ops/slack#url", "secret:aws:x", "secret:gcp:y"] {
+        for text in [
+            "env:DATABASE_URL",
+            "file:/run/secrets/db",
+            "secret:aws:ops/slack#url",
+            "secret:aws:x",
+            "secret:gcp:y",
+            "secret:gcp:projects/p/secrets/s#url",
+        ] {
             assert_eq!(text.parse::<SecretRef>().unwrap().to_string(), text);
         }
     }
 
     #[test]
     fn a_plaintext_secret_is_refused_and_never_repeated() {
-        for text in
-            ["postgres://u:hunter2@h/d", "hunter2", "env:", "env:A B", "file:", "file:///etc/x", "secret:aws:", "secret:azure:hunter2"]
-        {
+        for text in [
+            "postgres://u:hunter2@h/d",
+            "hunter2",
+            "env:",
+            "env:A B",
+            "file:",
+            "file:///etc/x",
+            "secret:aws:",
+            "secret:gcp:#hunter2",
+            "secret:azure:hunter2",
+        ] {
             let error = text.parse::<SecretRef>().unwrap_err();
             assert!(!error.full().contains("hunter2"), "{text}");
         }

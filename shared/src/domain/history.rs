@@ -14,6 +14,7 @@ use crate::{
     clock::{Timestamp, before},
     id::BackupId,
 };
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// How far back a history goes.
@@ -72,7 +73,7 @@ pub enum Copied {
 }
 
 /// A drill of the past.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PastDrill {
     /// Its id: what its evidence is named by.
     pub id: BackupId,
@@ -89,7 +90,8 @@ pub struct PastDrill {
 }
 
 /// What a drill restored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Drilled {
     /// A backup of this form.
     Backup(Form),

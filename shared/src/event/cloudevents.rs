@@ -1,6 +1,7 @@
-//! `CloudEvents` 1.0, structured. Providers' own types only wake (Pub/Sub's carry a message); the data of others is ours.
+//! `CloudEvents` 1.0, structured. Providers' own types only wake (Pub/Sub's carry a message, an audit log and a bucket say what
+//! they are about); the data of others is ours.
 
-use super::{Envelope, Event, fields, refuse};
+use super::{Envelope, Event, fields, notice, refuse};
 use crate::{clock::Timestamp, error::Result};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::Deserialize;
@@ -10,6 +11,10 @@ use serde_json::{Map, Value};
 const SCHEDULERS: [&str; 2] = ["google.cloud.scheduler.job.v1.executed", super::SCHEDULE];
 /// A Pub/Sub message, as Eventarc tells it.
 const PUBSUB: &str = "google.cloud.pubsub.topic.v1.messagePublished";
+/// An entry of an audit log, as Eventarc tells it.
+const AUDIT: &str = "google.cloud.audit.log.v1.written";
+/// What happens to objects of Cloud Storage, as Eventarc tells it.
+const OBJECT: &str = "google.cloud.storage.object.v1.";
 /// Types whose data a provider defines.
 const PROVIDERS: [&str; 4] = ["google.", "com.google.", "com.amazonaws.", "Microsoft."];
 
@@ -31,6 +36,11 @@ pub fn open(outer: Map<String, Value>, nesting: usize) -> Result<Event> {
     }
     let inner = match (outer.data, outer.data_base64) {
         (Some(Value::Object(data)), None) if outer.kind == PUBSUB => super::pubsub::open(data, nesting)?,
+        (Some(data @ Value::Object(_)), None) if outer.kind == AUDIT => notice::audited(&data).event(),
+        (Some(Value::Object(data)), None) if outer.kind.starts_with(OBJECT) => {
+            let bucket = data.get("bucket").and_then(Value::as_str).unwrap_or_default();
+            notice::stored(bucket, &outer.kind[OBJECT.len() - "object.v1.".len()..]).event()
+        }
         _ if PROVIDERS.iter().any(|prefix| outer.kind.starts_with(prefix)) => Event::wake(Envelope::CloudEvents),
         (None | Some(Value::Null), None) => Event::wake(Envelope::CloudEvents),
         (Some(Value::Object(data)), None) => super::open(data, nesting)?,

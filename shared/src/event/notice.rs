@@ -5,11 +5,13 @@
 
 mod alarm;
 mod backup;
+mod google;
 mod ours;
 mod rds;
 
 pub(super) use alarm::changed as alarm_changed;
 pub(super) use backup::{RESTORE_JOB, restored as backup_restored};
+pub(super) use google::{audited, stored};
 pub(super) use ours::changed as ours_changed;
 pub(crate) use ours::{SOURCE, STATE_CHANGE};
 pub(super) use rds::told as rds_told;
@@ -17,7 +19,7 @@ pub(super) use rds::told as rds_told;
 use super::{Envelope, Event};
 use crate::{
     config::{Asset, Config, Copies, Source},
-    domain::held::SnapshotName,
+    domain::{held::SnapshotName, place::Scheme},
     id::{AssetName, Slot},
     redact::clip,
 };
@@ -48,6 +50,10 @@ pub enum Subject {
     Database(String),
     /// A snapshot of one.
     Snapshot(String),
+    /// A Cloud SQL instance, behind its project: `acme-prod:orders`.
+    CloudSql(String),
+    /// A bucket of Cloud Storage.
+    Bucket(String),
 }
 
 /// What a notice is about, once the config was asked.
@@ -72,6 +78,7 @@ impl Notice {
             match (meant.next(), meant.next()) {
                 (Some(asset), None) => return Concern::Asset(asset.name.clone()),
                 (Some(_), Some(_)) => return Concern::Several,
+                (None, _) if subject.is_kept_in(config) => return Concern::Several,
                 (None, _) => {}
             }
         }
@@ -94,7 +101,7 @@ impl Notice {
     }
 
     /// An event that only wakes, for what this is about.
-    fn event(self) -> Event {
+    pub(super) fn event(self) -> Event {
         Event { notice: Some(self), ..Event::wake(Envelope::Notice) }
     }
 }
@@ -102,8 +109,18 @@ impl Notice {
 impl Subject {
     fn name(&self) -> &str {
         match self {
-            Self::Asset(name) | Self::Database(name) | Self::Snapshot(name) => name,
+            Self::Asset(name) | Self::Database(name) | Self::Snapshot(name) | Self::CloudSql(name) | Self::Bucket(name) => name,
         }
+    }
+
+    /// Whether it is a bucket that backups of all assets are kept in.
+    fn is_kept_in(&self, config: &Config) -> bool {
+        let Self::Bucket(name) = self else { return false };
+        let copies = config.assets.values().flat_map(|asset| &asset.policy.copies).filter_map(|copy| match copy {
+            Copies::Vault { vault, .. } => Some(vault),
+            Copies::Region { .. } => None,
+        });
+        copies.chain([&config.vault]).any(|place| place.scheme() == Scheme::Gs && place.bucket() == name)
     }
 
     fn means(&self, asset: &Asset, region: Option<&str>) -> bool {
@@ -119,9 +136,14 @@ impl Subject {
                 automated(name).is_some_and(|of| instance.eq_ignore_ascii_case(of) && here(home))
                     || (is_ours(name, &asset.name) && (here(home) || elsewhere))
             }
+            (Self::CloudSql(name), Source::Cloudsql { project, instance, .. }) => {
+                name.rsplit_once(':').is_some_and(|(of, named)| of == project && named == instance)
+            }
+            (Self::Bucket(name), Source::Bucket { url, .. }) => url.scheme() == Scheme::Gs && url.bucket() == name,
             (
-                Self::Database(_) | Self::Snapshot(_),
-                Source::Postgres { .. }
+                Self::Database(_) | Self::Snapshot(_) | Self::CloudSql(_) | Self::Bucket(_),
+                Source::Rds { .. }
+                | Source::Postgres { .. }
                 | Source::Cloudsql { .. }
                 | Source::Bucket { .. }
                 | Source::Redis { .. }
@@ -157,15 +179,11 @@ fn is_ours(name: &str, asset: &AssetName) -> bool {
 }
 
 /// The keys by which a notice is known that wakes for whatever is due; all of them must be there.
-const KNOWN: [&[&str]; 5] = [
+const KNOWN: [&[&str]; 3] = [
     // AWS Backup
     &["BackupJobId"],
     // S3, when notifications are switched on
     &["Service", "Event", "Bucket"],
-    // Cloud Monitoring incident
-    &["incident", "version"],
-    // Cloud Storage object
-    &["kind", "bucket", "selfLink"],
     // Alertmanager webhook
     &["alerts", "groupKey", "status"],
 ];
@@ -178,6 +196,16 @@ pub(super) fn open(fields: &Map<String, Value>) -> Option<Event> {
     }
     if has(&["Event Source", "Event ID"]) {
         return Some(rds::subscribed(fields).event());
+    }
+    if has(&["incident", "version"]) {
+        return Some(google::incident(fields).event());
+    }
+    if has(&["protoPayload", "logName"]) {
+        return Some(audited(&Value::Object(fields.clone())).event());
+    }
+    if has(&["kind", "bucket", "selfLink"]) {
+        let bucket = fields.get("bucket").and_then(Value::as_str).unwrap_or_default();
+        return Some(stored(bucket, "an object").event());
     }
     KNOWN.iter().any(|keys| has(keys)).then(|| Event::wake(Envelope::Notice))
 }

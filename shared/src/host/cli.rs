@@ -8,7 +8,7 @@ use crate::{
     catalog::lease,
     clock::{self, Clock, SystemClock},
     env::Quiet,
-    error::{During, Error, Result, invalid, out_of_time},
+    error::{During, Error, Kind, Result, invalid, out_of_time},
     event::{self, Event},
     function::{Exit, Function},
     redact,
@@ -21,6 +21,7 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
+    time::Duration,
 };
 
 /// What every function's command line has besides its own.
@@ -44,28 +45,48 @@ struct Line<F: Args> {
     json: bool,
 }
 
+/// What a retry of Cloud Run's waits at most for the lease of the attempt before it: a little longer than a lease is.
+const PREDECESSOR: Duration = Duration::from_secs(90);
+
 /// Runs the function once and tells how it went.
 pub async fn once<F: Function>(around: Surroundings) -> ExitCode {
     let job = around.job;
     telemetry::start(if job { telemetry::Style::Json } else { telemetry::Style::Words }, around.log.as_deref());
-    let (line, request) = match typed::<F>() {
-        Ok(typed) => typed,
-        Err(error) => return usage(&error),
-    };
-    match run::<F>(around, &line, request).await {
-        Ok(ended) => {
-            let text = if line.json { format!("{:#}", ended.report) } else { sentences::<F>(&ended) };
-            // A reader that went away (`| head`) is no error.
-            let _ = writeln!(std::io::stdout().lock(), "{}", text.trim_end());
-            ended.exit.into()
-        }
-        Err(error) => {
-            if job {
-                invocation::log_failure::<F>(&error);
-            } else {
-                telemetry::tell(&error);
+    // An attempt of a task begins when the one before it is dead, and that one may have had no time to give its lease back.
+    let mut patient = job && around.attempt > 0;
+    loop {
+        let (line, request) = match typed::<F>() {
+            Ok(typed) => typed,
+            Err(error) => return usage(&error),
+        };
+        match run::<F>(around.clone(), &line, request).await {
+            Ok(ended) => {
+                if let Some(until) = ended.held_until().filter(|_| std::mem::take(&mut patient)) {
+                    tracing::info!(function = F::NAME, %until, "waiting for the lease of the attempt before this one");
+                    let left = clock::since(until, SystemClock.now()) + Duration::from_secs(1);
+                    tokio::select! {
+                        () = tokio::time::sleep(left.min(PREDECESSOR)) => continue,
+                        () = asked_to_end() => {}
+                    }
+                }
+                let text = if line.json { format!("{:#}", ended.report) } else { sentences::<F>(&ended) };
+                // A reader that went away (`| head`) is no error.
+                let _ = writeln!(std::io::stdout().lock(), "{}", text.trim_end());
+                return if job { ended.of_a_job().into() } else { ended.exit.into() };
             }
-            Exit::from(&error).into()
+            // Another invocation does the work: a retry by the platform would be about nothing.
+            Err(error) if job && error.kind() == Kind::Busy => {
+                tracing::info!(function = F::NAME, "{}", error.full());
+                return Exit::Good.into();
+            }
+            Err(error) => {
+                if job {
+                    invocation::log_failure::<F>(&error);
+                } else {
+                    telemetry::tell(&error);
+                }
+                return Exit::from(&error).into();
+            }
         }
     }
 }

@@ -3,10 +3,13 @@
 //!
 //! Senders (Cloud Scheduler, Pub/Sub, SNS) send again whatever is not answered with 2xx, so the status answers one
 //! question: would it help to send this again? What was found, and what failed for good, stands in the body and in the
-//! `lastgood-exit` header. A sender that hangs up does not end the run. Who may call is for the platform to check.
+//! `lastgood-exit` header. A sender that hangs up does not end the run. Who may call is for the platform to check, and for
+//! [`Gate`] where it is told whom to expect.
 
 use super::{
-    Call, Ended, Surroundings, invocation,
+    Call, Ended, Surroundings,
+    caller::{self, Gate},
+    invocation,
     lambda::{Wake, wake, woken},
     telemetry,
 };
@@ -51,6 +54,7 @@ const AGAIN: &str = "60";
 
 struct Shared {
     around: Surroundings,
+    gate: Gate,
     holder: String,
     count: AtomicU64,
     room: Arc<Semaphore>,
@@ -59,6 +63,13 @@ struct Shared {
 /// Answers requests on `port` until the platform asks the process to end.
 pub async fn serve<F: Function>(around: Surroundings, port: u16) -> ExitCode {
     telemetry::start(telemetry::Style::Json, around.log.as_deref());
+    let gate = match Gate::new(around.proof.clone()) {
+        Ok(gate) => gate,
+        Err(error) => {
+            caller::unusable(&error);
+            return Exit::Usage.into();
+        }
+    };
     let listener = match tokio::net::TcpListener::bind(("0.0.0.0", port)).await {
         Ok(listener) => listener,
         Err(error) => {
@@ -66,7 +77,7 @@ pub async fn serve<F: Function>(around: Surroundings, port: u16) -> ExitCode {
             return Exit::Failed.into();
         }
     };
-    let shared = Shared { around, holder: invocation::holder(), count: AtomicU64::new(0), room: Arc::new(Semaphore::new(AT_ONCE)) };
+    let shared = Shared { around, gate, holder: invocation::holder(), count: AtomicU64::new(0), room: Arc::new(Semaphore::new(AT_ONCE)) };
     let app = Router::new()
         .route("/", post(answer::<F>))
         .route("/metrics", get(numbers))
@@ -95,6 +106,9 @@ pub(super) async fn asked_to_end() {
 }
 
 async fn answer<F: Function>(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
+    if let Err(turned_away) = shared.gate.admit(&headers).await {
+        return *turned_away;
+    }
     let now = SystemClock.now();
     let (request, woke) = match wake::<F>(&enveloped(&headers, &body), now) {
         Ok(Wake::Run(request, woke)) => (request, woke),
@@ -126,7 +140,10 @@ async fn answer<F: Function>(State(shared): State<Arc<Shared>>, headers: HeaderM
 }
 
 /// What the freshness-checker saw last, for Prometheus: whichever function is asked, it says the same.
-async fn numbers(State(shared): State<Arc<Shared>>) -> Response {
+async fn numbers(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
+    if let Err(turned_away) = shared.gate.admit(&headers).await {
+        return *turned_away;
+    }
     match last_numbers(&shared.around.config).await {
         Ok(text) => ([(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE))], text).into_response(),
         // A scrape that fails is seen; numbers of nowhere would not be.
@@ -172,7 +189,7 @@ fn exit_header(exit: Exit) -> (HeaderName, String) {
 }
 
 /// An error, with the status that says whether a retry would help.
-fn refused(error: &Error) -> Response {
+pub(super) fn refused(error: &Error) -> Response {
     let status = match error.kind() {
         Kind::Busy => StatusCode::OK,
         Kind::Invalid => StatusCode::BAD_REQUEST,

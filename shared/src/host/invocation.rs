@@ -96,6 +96,24 @@ impl Ended {
     }
 }
 
+impl Ended {
+    /// Until when another invocation holds what this one was to do, if one does.
+    pub fn held_until(&self) -> Option<Timestamp> {
+        let entries = self.report.get("entries").and_then(Value::as_array)?;
+        let held = entries.iter().filter(|entry| entry.get("outcome").and_then(Value::as_str) == Some("already-running"));
+        held.filter_map(|entry| entry.get("until")?.as_str()?.parse().ok()).max()
+    }
+
+    /// How a platform is told that counts and repeats what fails: what was found is told by the findings, and trying again
+    /// would find the same.
+    pub fn of_a_job(&self) -> Exit {
+        match (self.exit, self.failure()) {
+            (Exit::Good | Exit::Stale | Exit::CouldNotVerify, None) => Exit::Good,
+            (Exit::Failed | Exit::Usage, _) | (_, Some(_)) => Exit::Failed,
+        }
+    }
+}
+
 /// Runs a function once. Its time ends a little before the platform's, so that it can put its work down in order; a run
 /// that does not is dropped, as a kill would, and carried on by the next.
 pub async fn run<F: Function>(request: F, call: Call) -> Result<Ended> {
@@ -179,12 +197,18 @@ fn tell<R: serde::Serialize + Findings>(report: &R) -> Result<Ended> {
     Ok(Ended { report: redact::json(value), exit: report.exit(), findings: report.findings() })
 }
 
-/// A name for an invocation that has no other: this host, this process, this moment.
+/// A name for an invocation that has no other: this host, this process, this moment, and a number, because every container of
+/// Cloud Run is called localhost and is process 1 there.
 pub fn holder() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let host = redact::clip(host.trim(), 64);
     let host = if host.is_empty() { "localhost" } else { &host };
-    format!("{host}/{}/{}", std::process::id(), SystemClock.now().as_millisecond())
+    format!("{host}/{}/{}/{:08x}", std::process::id(), SystemClock.now().as_millisecond(), chance())
+}
+
+#[expect(clippy::disallowed_methods, reason = "two invocations must never have one name")]
+fn chance() -> u32 {
+    rand::random()
 }
 
 /// The kind of an error as the platforms' alarms match it: `Lastgood.Conflict`.

@@ -6,6 +6,7 @@
 //! how it went. It decides nothing about backups.
 
 mod announce;
+mod caller;
 mod checker;
 mod cli;
 mod http;
@@ -19,6 +20,7 @@ mod surroundings;
 pub mod telemetry;
 mod world;
 
+pub use caller::Proof;
 pub use checker::watch;
 pub use invocation::{Call, Ended, Woken, holder, run};
 pub use metrics::Outlet;

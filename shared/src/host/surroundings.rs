@@ -1,6 +1,6 @@
 //! What a host reads of the environment, read once and in one place.
 
-use super::{Host, Outlet};
+use super::{Host, Outlet, Proof};
 use crate::{
     domain::span::Span,
     error::{During, Result, invalid},
@@ -25,6 +25,10 @@ pub struct Surroundings {
     pub scratch: Option<PathBuf>,
     /// `CLOUD_RUN_JOB`: a schedule started this, not a hand.
     pub job: bool,
+    /// `CLOUD_RUN_TASK_ATTEMPT`: how often Cloud Run has started this very task before.
+    pub attempt: u32,
+    /// What is asked of whoever calls over HTTP.
+    pub proof: Option<Proof>,
     /// `LASTGOOD_METRICS`: `emf` where the logs go to CloudWatch, `off` nowhere. In Lambda they always do.
     pub metrics: Option<Outlet>,
 }
@@ -70,6 +74,8 @@ impl Surroundings {
             timeout: timeout.map(Span::duration),
             scratch: var("LASTGOOD_SCRATCH").map(PathBuf::from),
             job: var("CLOUD_RUN_JOB").is_some(),
+            attempt: var("CLOUD_RUN_TASK_ATTEMPT").and_then(|text| text.parse().ok()).unwrap_or(0),
+            proof: Proof::read(&var)?,
             metrics,
         })
     }
@@ -109,6 +115,14 @@ mod tests {
             (&[("K_SERVICE", "x"), ("PORT", "http")], "PORT"),
             (&[("LASTGOOD_TIMEOUT", "soon")], "LASTGOOD_TIMEOUT"),
             (&[("LASTGOOD_METRICS", "statsd")], "LASTGOOD_METRICS"),
+            (&[("LASTGOOD_AUDIENCE", "https://x")], "LASTGOOD_CALLERS"),
+            (&[("LASTGOOD_AUDIENCE", "https://x"), ("LASTGOOD_CALLERS", "everybody")], "LASTGOOD_CALLERS"),
+            (&[("LASTGOOD_CALLERS", "a@b")], "LASTGOOD_AUDIENCE"),
+            (&[("LASTGOOD_SIGNATURES", "none")], "LASTGOOD_SIGNATURES"),
+            (
+                &[("LASTGOOD_AUDIENCE", "https://x"), ("LASTGOOD_CALLERS", "a@b"), ("LASTGOOD_CERTS", "http://example.com")],
+                "LASTGOOD_CERTS",
+            ),
         ] {
             assert!(read(vars).unwrap_err().full().contains(named), "{named}");
         }

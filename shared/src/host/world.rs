@@ -50,7 +50,8 @@ impl World {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let secrets: Arc<dyn Secrets> = Arc::new(providers::SecretSources::default());
         let real = providers::Real::new(secrets.clone(), clock.clone(), progress.clone(), scratch.path().to_owned(), config.clone());
-        let vault = Vault::new(real.bucket(&config.vault).await.during("opening the vault")?);
+        let bucket = real.bucket(&config.vault).await.during("opening the vault")?;
+        let vault = Vault::of(&config, bucket, &clock);
         let (config, real) = match fleets {
             Fleets::Look if !config.fleets.is_empty() => {
                 let config = Arc::new(fleet::expanded(&config, &vault, &real).await);

@@ -3,47 +3,52 @@
 use super::records::maker;
 use crate::{
     catalog::{Tombstone, evidence::Evidence},
-    clock::{Timestamp, since},
+    clock::{Timestamp, before, since},
     config::{Asset, Copies},
     domain::{
         backup::{Form, Method},
         freshness::{Candidate, CopySeen, Objects, Reading, Seen, grace},
-        history::{Copied, Drilled, History, PastBackup, PastDrill, Standing},
+        history::{Copied, Drilled, History, LONGEST, PastBackup, PastDrill, Standing},
         run::RunState,
     },
     id::{BackupId, Slot},
 };
+use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
 
-/// Returns what became of an asset.
-pub(super) fn of(
-    asset: &Asset,
-    seen: &Seen,
-    tombstones: &[Tombstone],
-    drills: &[Evidence],
-    slots: &BTreeMap<Form, Vec<Slot>>,
-    now: Timestamp,
-) -> History {
-    let kept = seen.backups.iter().map(|backup| PastBackup {
-        data_time: backup.manifest.data_time,
-        form: backup.manifest.form(),
-        bytes: backup.manifest.stored_bytes(),
-        took: Some(since(backup.manifest.finished_at, backup.manifest.started_at)),
-        standing: standing(backup),
-        copies: copied(asset, backup, now),
-    });
-    let gone = tombstones.iter().map(|stone| PastBackup {
-        data_time: stone.data_time,
-        form: stone.form,
-        bytes: stone.stored_bytes,
-        took: None,
-        standing: Standing::LetGo,
-        copies: Copied::Unasked,
-    });
-    let drills = drills.iter().map(|evidence| PastDrill {
+/// What became of an asset, as far as it is over.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Past {
+    /// What was let go: of when, in which form, of how many bytes.
+    pub gone: Vec<(Timestamp, Form, u64)>,
+    /// When runs were due that made no backup.
+    pub failures: Vec<(Timestamp, Form)>,
+    /// Its drills.
+    pub drills: Vec<PastDrill>,
+}
+
+impl Past {
+    pub(super) fn of(
+        asset: &Asset,
+        seen: &Seen,
+        tombstones: &[Tombstone],
+        drills: &[Evidence],
+        slots: &BTreeMap<Form, Vec<Slot>>,
+        now: Timestamp,
+    ) -> Self {
+        let oldest = before(now, LONGEST);
+        let failures = failures(asset, seen, tombstones, slots).into_iter().filter(|(at, _)| *at >= oldest).collect();
+        let gone = tombstones.iter().filter(|stone| stone.data_time >= oldest);
+        let drills = drills.iter().filter(|evidence| evidence.finished_at >= oldest).map(past_drill).collect();
+        Self { gone: gone.map(|stone| (stone.data_time, stone.form, stone.stored_bytes)).collect(), failures, drills }
+    }
+}
+
+fn past_drill(evidence: &Evidence) -> PastDrill {
+    PastDrill {
         id: evidence.drill,
         at: evidence.finished_at,
         verdict: evidence.verdict,
@@ -54,9 +59,29 @@ pub(super) fn of(
         },
         bytes: evidence.backup.as_ref().map_or(0, |drilled| drilled.stored_bytes),
         took: evidence.restore_seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+    }
+}
+
+/// Returns what became of an asset.
+pub(super) fn of(asset: &Asset, seen: &Seen, past: &Past, now: Timestamp) -> History {
+    let kept = seen.backups.iter().map(|backup| PastBackup {
+        data_time: backup.manifest.data_time,
+        form: backup.manifest.form(),
+        bytes: backup.manifest.stored_bytes(),
+        took: Some(since(backup.manifest.finished_at, backup.manifest.started_at)),
+        standing: standing(backup),
+        copies: copied(asset, backup, now),
+    });
+    let gone = past.gone.iter().map(|(data_time, form, bytes)| PastBackup {
+        data_time: *data_time,
+        form: *form,
+        bytes: *bytes,
+        took: None,
+        standing: Standing::LetGo,
+        copies: Copied::Unasked,
     });
     let backups = kept.chain(gone).collect();
-    History { backups, failures: failures(asset, seen, tombstones, slots), drills: drills.collect() }.bounded(now)
+    History { backups, failures: past.failures.clone(), drills: past.drills.clone() }.bounded(now)
 }
 
 fn standing(backup: &Candidate) -> Standing {

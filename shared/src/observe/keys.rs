@@ -7,7 +7,7 @@
 use crate::{
     catalog::{Copy, Key, Opened},
     clock::since,
-    domain::{backup::Manifest, place::Place, posture::KeySeen},
+    domain::{freshness::Candidate, place::Place, posture::KeySeen},
     env::Env,
     error::{Kind, Result, unsupported},
 };
@@ -51,16 +51,12 @@ impl KeyRing {
         Self { known: Mutex::default(), look: Look::Use }
     }
 
-    /// Looks at every key that these backups and their copies are encrypted with. What could not be looked at is told in `blind`.
-    pub async fn keys(&self, env: &Env, backups: &[&Manifest], copies: &[Copy], blind: &mut Vec<(String, String)>) -> Vec<KeySeen> {
-        let theirs = |copy: &&Copy| backups.iter().any(|backup| copy.proves(backup));
-        let held = backups.iter().filter_map(|backup| backup.held.as_ref());
-        let held = held.chain(copies.iter().filter(theirs).filter_map(|copy| copy.held.as_ref()));
-        let keys: BTreeSet<(Place, String)> = held.filter_map(|held| Some((held.place.clone(), held.key.clone()?))).collect();
+    /// Looks at keys. What could not be looked at is told in `blind`.
+    pub async fn keys(&self, env: &Env, keys: &BTreeSet<(Place, String)>, blind: &mut Vec<(String, String)>) -> Vec<KeySeen> {
         let mut seen = Vec::new();
         for (place, key) in keys {
             let standing = self.known.lock().await.entry((place.clone(), key.clone())).or_default().clone();
-            let standing = standing.get_or_init(|| async { look(env, &place, &key, self.look).await.map_err(|error| error.full()) }).await;
+            let standing = standing.get_or_init(|| async { look(env, place, key, self.look).await.map_err(|error| error.full()) }).await;
             match standing {
                 Ok(key) => seen.push(key.clone()),
                 Err(why) => blind.push((format!("key {key} at {place}"), why.clone())),
@@ -68,6 +64,14 @@ impl KeyRing {
         }
         seen
     }
+}
+
+/// Every key that these backups and their copies are encrypted with.
+pub fn keys_of(backups: &[Candidate], copies: &[Copy]) -> BTreeSet<(Place, String)> {
+    let theirs = |copy: &&Copy| backups.iter().any(|backup| copy.backup == backup.manifest.id && copy.proves(&backup.manifest));
+    let held = backups.iter().filter_map(|backup| backup.manifest.held.as_ref());
+    let held = held.chain(copies.iter().filter(theirs).filter_map(|copy| copy.held.as_ref()));
+    held.filter_map(|held| Some((held.place.clone(), held.key.clone()?))).collect()
 }
 
 async fn look(env: &Env, place: &Place, name: &str, look: Look) -> Result<KeySeen> {

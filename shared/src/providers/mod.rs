@@ -19,6 +19,8 @@ mod secrets;
 pub mod tls;
 #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
 mod transfer;
+#[cfg(any(feature = "gcp", feature = "azure"))]
+mod web;
 mod whole;
 
 pub use real::Real;

@@ -86,10 +86,11 @@ impl World {
     pub fn env_through(&self, effects: &SideEffects) -> Env {
         let faulty = |bucket: &MemoryBucket| -> Arc<dyn Bucket> { Arc::new(super::Faulty::new(Arc::new(bucket.clone()), effects.clone())) };
         let buckets = self.buckets.iter().map(|(place, bucket)| (place.clone(), faulty(bucket))).collect();
+        let clock: Arc<dyn Clock> = Arc::new(self.clock.clone());
         Env {
             config: self.config.clone(),
-            vault: Vault::new(faulty(&self.vault)),
-            clock: Arc::new(self.clock.clone()),
+            vault: Vault::of(&self.config, faulty(&self.vault), &clock),
+            clock,
             secrets: Arc::new(MemorySecrets::default()),
             providers: Arc::new(MemoryProviders {
                 buckets,

@@ -1,6 +1,7 @@
 //! A function that does what a test asks of it, for tests of the hosts: it reports, fails, waits, leaks and panics.
 
 use lastgood_core::{
+    catalog::{Heartbeat, Key},
     config::{SecretRef, Source},
     domain::finding::Finding,
     env::Env,
@@ -45,6 +46,8 @@ enum Act {
     Hang,
     /// Works for half a second.
     Work,
+    /// Finds that another holds the work for a second more, the first time.
+    Held,
     /// Tells a secret in every way there is.
     Leak,
     /// Panics over a secret.
@@ -98,6 +101,11 @@ impl Function for Probe {
                 Act::Work => {
                     tokio::time::sleep(Duration::from_millis(500)).await;
                     None
+                }
+                Act::Held => {
+                    let before = env.vault.load::<Heartbeat>(&Key::Heartbeat(Self::NAME.to_owned())).await?;
+                    let until = lastgood_core::clock::after(env.clock.now(), Duration::from_secs(1));
+                    before.is_none().then_some(Outcome::AlreadyRunning { until })
                 }
                 Act::Leak => {
                     let secret = self::secret(env, &asset.source).await?;

@@ -1,7 +1,7 @@
 //! What is asked of the double, and which part of it answers.
 
 use super::{
-    objects, sessions,
+    multipart, objects, sessions,
     world::{NO_BUCKET, Refusal, World},
 };
 use axum::{
@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex};
 
 /// A request, read whole.
 pub(super) struct Asked {
+    easy: bool,
     method: String,
     path: Vec<String>,
     query: Vec<(String, String)>,
@@ -25,6 +26,21 @@ pub(super) struct Asked {
 impl Asked {
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
+    }
+
+    pub(super) fn all(&self, name: &str) -> Vec<&str> {
+        self.query.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str()).collect()
+    }
+
+    /// Metadata of the caller's own, as the older interface takes it.
+    pub(super) fn metadata(&self) -> Value {
+        let named =
+            self.headers.iter().filter_map(|(name, value)| Some((name.as_str().strip_prefix("x-goog-meta-")?, value.to_str().ok()?)));
+        Value::Object(named.map(|(name, value)| (name.to_owned(), value.into())).collect())
+    }
+
+    pub(super) fn names(&self, start: &str) -> bool {
+        self.headers.keys().any(|name| name.as_str().starts_with(start))
     }
 
     pub(super) fn query(&self, name: &str) -> Option<&str> {
@@ -38,6 +54,9 @@ impl Asked {
 
     /// Refuses what the real one does not know.
     fn knows(&self, names: &[&str]) -> Result<(), Refusal> {
+        if self.easy {
+            return Ok(());
+        }
         let known = |(name, _): &(String, String)| names.contains(&name.as_str()) || name == "fields" || name == "alt";
         if self.query.iter().all(known) { Ok(()) } else { Err(Refusal(400, "invalidParameter", "Unknown query parameter.")) }
     }
@@ -67,13 +86,18 @@ pub(super) async fn answer(State(world): State<Arc<Mutex<World>>>, request: Requ
     let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
     let decoded = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
     let asked = Asked {
+        easy: world.lock().expect("the double").easy,
         method: head.method.to_string(),
         path: head.uri.path().split('/').skip(1).map(decoded).collect(),
         query: url::form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes()).into_owned().collect(),
         headers: head.headers,
         body,
     };
+    let older = !matches!(asked.path.first().map(String::as_str), Some("storage" | "upload" | "token"));
     let reply = route(&mut world.lock().expect("the double"), &asked).unwrap_or_else(|Refusal(status, reason, message)| {
+        if older {
+            return multipart::refusal(status, reason, message);
+        }
         let error = json!({ "error": { "code": status, "message": message, "errors": [{ "reason": reason, "message": message, "domain": "global" }] } });
         Reply { status, ..Reply::json(error) }
     });
@@ -89,7 +113,9 @@ fn route(world: &mut World, asked: &Asked) -> Result<Reply, Refusal> {
     if path == ["token"] {
         return world.tokens.give(&asked.body).map(Reply::json);
     }
-    world.tokens.check(asked.header("authorization"))?;
+    if !world.easy {
+        world.tokens.check(asked.header("authorization"))?;
+    }
     match (asked.method.as_str(), &path[..]) {
         ("GET", ["storage", "v1", "b", bucket]) => {
             asked.knows(&[])?;
@@ -113,6 +139,14 @@ fn route(world: &mut World, asked: &Asked) -> Result<Reply, Refusal> {
             asked.knows(&["ifGenerationMatch", "ifSourceGenerationMatch", "rewriteToken"])?;
             objects::rewrite(world, (from, source), (to, name), asked)
         }
+        ("GET", ["storage", "v1", "b", bucket, "iam", "testPermissions"]) => {
+            asked.knows(&["permissions"])?;
+            multipart::granted(world.buckets.get(*bucket).ok_or(NO_BUCKET)?, asked)
+        }
+        ("POST", ["storage", "v1", "b", bucket, "o", source, "moveTo", "o", name]) => {
+            asked.knows(&["ifGenerationMatch", "ifSourceGenerationMatch"])?;
+            multipart::relocate(world, bucket, (source, name), asked)
+        }
         ("POST", ["upload", "storage", "v1", "b", bucket, "o"]) => {
             asked.knows(&["uploadType", "ifGenerationMatch"])?;
             match asked.query("uploadType") {
@@ -126,6 +160,10 @@ fn route(world: &mut World, asked: &Asked) -> Result<Reply, Refusal> {
             sessions::put(world, asked)
         }
         ("DELETE", ["upload", "storage", "v1", "b", _, "o"]) => sessions::end(world, asked),
+        (_, [bucket]) if asked.query("uploads").is_some() => multipart::uploads(world, bucket, asked),
+        (method, [bucket, name]) if asked.query("uploads").is_some() || asked.query("uploadId").is_some() => {
+            multipart::answer(world, method, (bucket, name), asked)
+        }
         _ => Err(Refusal(404, "notFound", "Not Found")),
     }
 }

@@ -44,6 +44,17 @@ macro_rules! promises {
             })*
         }
 
+        mod gs_with_parts_at_once {
+            $(#[tokio::test] async fn $name() {
+                let server = lastgood_tests::gcs::GcsServer::start().await.at_once();
+                super::$room::$name(std::sync::Arc::new(server.open("lastgood"))).await;
+            })*
+            $(#[tokio::test] async fn $more() {
+                let server = lastgood_tests::gcs::GcsServer::start().await.at_once();
+                super::$more_room::$more(std::sync::Arc::new(server.open("lastgood"))).await;
+            })*
+        }
+
         mod memory {
             $(#[tokio::test] async fn $name() { super::$room::$name(super::memory_bucket()).await; })*
             $(#[tokio::test] async fn $more() { super::$more_room::$more(super::memory_bucket()).await; })*

@@ -3,6 +3,7 @@
 mod bytes;
 mod clouds;
 mod drill;
+mod gcs_parts;
 mod hostile;
 mod kills;
 mod managed;

@@ -39,6 +39,7 @@ fn restore(apply: bool) -> Restore {
         from: None,
         apply,
         confirm: None,
+        recall: lastgood_core::domain::archive::Haste::default(),
     }
 }
 

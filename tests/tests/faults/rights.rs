@@ -236,7 +236,21 @@ assets:
             "recover" => {
                 let into = format!("rds:orders-again-{}", self.clock.now().as_second()).parse().unwrap();
                 let asset = "orders".parse().unwrap();
-                said(Restore { asset, backup: None, at: None, latest: true, into, from: None, apply: true, confirm: None }, &env).await
+                said(
+                    Restore {
+                        asset,
+                        backup: None,
+                        at: None,
+                        latest: true,
+                        into,
+                        from: None,
+                        apply: true,
+                        confirm: None,
+                        recall: lastgood_core::domain::archive::Haste::default(),
+                    },
+                    &env,
+                )
+                .await
             }
             "pruner" => match prune(&env, &env.config.assets[&"orders".parse().unwrap()], Mode::Apply, None).await {
                 Ok(pruned) => {

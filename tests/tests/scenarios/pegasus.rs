@@ -24,6 +24,7 @@ fn restore(estate: &Estate, into: &str) -> Restore {
         from: None,
         apply: true,
         confirm: None,
+        recall: lastgood_core::domain::archive::Haste::default(),
     }
 }
 

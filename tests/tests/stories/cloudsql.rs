@@ -272,7 +272,8 @@ async fn r25_an_export_that_cloud_sql_wrote_restores_with_its_owners_and_is_prov
         let roles = &estate.backups().await[0].expectations.roles;
         assert!(roles.iter().any(|role| role == "pegasus"), "{roles:?}");
         estate.at("2026-11-20T06:00:00Z");
-        RestoreDrill { asset: Some(estate.asset()), now: true, ..RestoreDrill::default() }.run(&estate.env).await.unwrap();
+        let report = RestoreDrill { asset: Some(estate.asset()), now: true, ..RestoreDrill::default() }.run(&estate.env).await.unwrap();
+        assert!(matches!(&report.entries[0].outcome, Outcome::Done(_)), "{report:?}");
         let evidence = estate.evidence().await.remove(0);
         assert_eq!(evidence.verdict, verdict, "{:?} {:#?}", evidence.reason, evidence.checks);
     }

@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 use std::{collections::BTreeMap, path::Path};
 
 /// What a recorded trigger comes to: its envelope, what it narrows to, whether a schedule sent it.
-const RECORDED: [(&str, Envelope, Narrows, bool); 18] = [
+const RECORDED: [(&str, Envelope, Narrows, bool); 21] = [
     ("cloud-scheduler", Envelope::Plain, Narrows::ByName("orders-db"), true),
     ("cloudevents", Envelope::CloudEvents, Narrows::ByName("orders-db"), false),
+    ("cloudevents-audit", Envelope::CloudEvents, Narrows::ByNotice("orders-sql"), false),
     ("cloudevents-pubsub", Envelope::CloudEvents, Narrows::Not, false),
     ("eventbridge-alarm", Envelope::EventBridge, Narrows::ByNotice("orders-db"), false),
     ("eventbridge-lastgood", Envelope::EventBridge, Narrows::ByNotice("orders-db"), false),
@@ -23,6 +24,8 @@ const RECORDED: [(&str, Envelope, Narrows, bool); 18] = [
     ("eventbridge-scheduler", Envelope::Plain, Narrows::ByName("orders-db"), true),
     ("eventbridge-scheduler-default", Envelope::EventBridge, Narrows::Not, true),
     ("plain", Envelope::Plain, Narrows::ByName("orders-db"), false),
+    ("pubsub-incident", Envelope::PubSub, Narrows::ByNotice("orders-db"), false),
+    ("pubsub-object", Envelope::PubSub, Narrows::ByNotice("uploads"), false),
     ("pubsub-push", Envelope::PubSub, Narrows::ByName("orders-db"), true),
     ("s3-object-created", Envelope::S3, Narrows::Not, false),
     ("sns-alarm", Envelope::Sns, Narrows::ByNotice("orders-db"), false),
@@ -46,19 +49,21 @@ impl Narrows {
     /// The assets that a run of it is about.
     fn assets(self) -> Vec<&'static str> {
         match self {
-            Self::Not => vec!["orders-db", "orders-rds"],
+            Self::Not => vec!["orders-db", "orders-rds", "orders-sql", "uploads"],
             Self::ByName(asset) | Self::ByNotice(asset) => vec![asset],
         }
     }
 }
 
-/// A home whose config has an RDS instance too.
+/// A home whose config has instances of RDS and Cloud SQL, and a bucket, too.
 fn home() -> Home {
     let home = Home::of("probe");
     let config = home.path("lastgood.yaml");
     let text = std::fs::read_to_string(&config).unwrap();
     let rds = "  orders-rds: { kind: rds, instance: orders-prod, region: eu-west-1, snapshot: { schedule: \"0 3 * * *\" } }\n";
-    std::fs::write(&config, text + rds).unwrap();
+    let sql = "  orders-sql: { kind: cloudsql, project: acme-prod, instance: orders-prod, snapshot: { schedule: \"0 3 * * *\" } }\n";
+    let uploads = "  uploads: { kind: bucket, url: gs://acme-uploads, copies: [ { vault: gs://acme-copies } ] }\n";
+    std::fs::write(&config, text + rds + sql + uploads).unwrap();
     home
 }
 
@@ -131,6 +136,8 @@ async fn an_event_of_binary_cloudevents_is_understood_by_its_headers() {
     };
     let provider = call("google.cloud.storage.object.v1.finalized", "{\"bucket\": \"acme\", \"name\": \"x\"}").await.unwrap();
     assert_eq!(provider.status().as_u16(), 200);
+    let dropped: Value = serde_json::from_str(&provider.text().await.unwrap()).unwrap();
+    assert!(dropped["dropped"].as_str().unwrap().contains("which no asset"), "{dropped}");
     let stranger = call("com.acme.x", "{\"bucket\": \"acme\", \"name\": \"x\"}").await.unwrap();
     assert_eq!(stranger.status().as_u16(), 400);
 }

@@ -28,6 +28,26 @@ async fn asked(members: usize, backups: usize) -> [Counted; 2] {
 }
 
 #[tokio::test]
+async fn what_was_well_and_untouched_is_confirmed_by_one_listing_for_all_and_one_gist_for_each() {
+    let crowd = Crowd::of(20, 50, Duration::ZERO).relisted_every("24h");
+    let mut counted = Vec::new();
+    for _ in 0..3 {
+        let env = crowd.env().await;
+        crowd.calls.take();
+        let status = FreshnessChecker::default().run(&env).await.unwrap();
+        assert!(status.assets.iter().all(|asset| asset.backups == 50 && asset.copies.proven == 1), "{:#?}", status.findings());
+        counted.push(crowd.calls.take());
+    }
+    let [first, second, third] = counted[..] else { panic!("{counted:?}") };
+    assert!(first.lists >= 20 && first.gets > 20 * 100, "at first everything is listed and read: {first:?}");
+    assert_eq!(second, third);
+    assert!(second.lists <= 2, "whose records were touched, and who acknowledged what: {second:?}");
+    assert!(second.gets <= 20 + 8, "the gist of each, and what is asked once: {second:?}");
+    assert_eq!(second.provider, first.provider, "snapshots are asked for whenever one looks: nobody announces their loss");
+    assert!(second.puts <= 4, "{second:?}");
+}
+
+#[tokio::test]
 async fn what_is_asked_of_each_asset_does_not_grow_with_its_backups_nor_with_its_company() {
     let [small, large, long] = [asked(10, 20).await, asked(30, 20).await, asked(10, 100).await];
     for function in [0, 1] {

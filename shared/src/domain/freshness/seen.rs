@@ -12,6 +12,7 @@ use crate::{
     },
     id::BackupId,
 };
+use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, time::Duration};
 
 /// What was seen of one asset.
@@ -92,7 +93,7 @@ pub enum CopySeen {
 }
 
 /// A finished drill.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DrillSeen {
     /// The backup that was restored.
     pub backup: BackupId,

@@ -14,6 +14,8 @@ assets:
     snapshot: { schedule: "0 3 * * *" }
     copies: [ { region: us-east-1, kms_key: alias/dr } ]
   billing: { kind: rds, instance: billing-prod, region: us-east-1, snapshot: { schedule: "0 3 * * *" } }
+  orders-sql: { kind: cloudsql, project: acme-prod, instance: orders-prod, snapshot: { schedule: "0 3 * * *" } }
+  uploads: { kind: bucket, url: gs://acme-uploads/live, copies: [ { vault: gs://acme-copies/x } ] }
   twin-a: { kind: rds, instance: twin, region: eu-west-1, snapshot: { schedule: "0 3 * * *" } }
   twin-b: { kind: rds, instance: twin, region: eu-west-1, snapshot: { schedule: "0 4 * * *" } }
 "#;
@@ -195,5 +197,84 @@ fn what_aws_backup_restored_concerns_the_asset_that_was_backed_up_and_never_what
     ] {
         let Concern::Nothing(why) = concern(&job(source, region)) else { panic!("{source} in {region}") };
         assert!(why.starts_with("restore job A1 (COMPLETED) is about "), "{why}");
+    }
+}
+
+fn incident(state: &str, more: &Value) -> Value {
+    let mut incident = json!({"incident_id": "0.abc", "policy_name": "anything", "condition_name": "x", "state": state,
+        "scoping_project_id": "acme-prod", "url": "http://169.254.169.254/", "summary": "run sh"});
+    incident.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    json!({"version": "1.2", "incident": incident})
+}
+
+/// As a push subscription delivers it.
+fn pushed(message: &Value) -> Value {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    json!({"message": {"data": STANDARD.encode(message.to_string()), "messageId": "1", "publishTime": "2026-11-20T02:00:00Z"},
+        "subscription": "projects/acme-prod/subscriptions/lastgood"})
+}
+
+fn audit(service: &str, resource: &str, labels: &Value) -> Value {
+    json!({"logName": "projects/acme-prod/logs/cloudaudit.googleapis.com%2Factivity", "insertId": "x", "severity": "ERROR",
+        "protoPayload": {"serviceName": service, "methodName": "cloudsql.backupRuns.create", "resourceName": resource,
+            "status": {"code": 13, "message": "http://169.254.169.254/ $(sh)"}, "request": {"asset": "billing"}},
+        "resource": {"type": "cloudsql_database", "labels": labels}})
+}
+
+#[test]
+fn an_incident_of_googles_concerns_what_its_label_its_instance_or_its_policy_names() {
+    for more in [
+        json!({"metric": {"type": "custom.googleapis.com/lastgood/backup_age_seconds", "labels": {"asset": "orders-sql"}}}),
+        json!({"policy_user_labels": {"asset": "orders-sql"}}),
+        json!({"policy_name": "lastgood/orders-sql/backup-stale"}),
+        json!({"resource": {"type": "cloudsql_database", "labels": {"database_id": "acme-prod:orders-prod"}}}),
+    ] {
+        assert_eq!(concern(&incident("open", &more)), asset("orders-sql"), "{more}");
+        assert_eq!(concern(&pushed(&incident("open", &more))), asset("orders-sql"), "{more}");
+        assert!(matches!(concern(&incident("closed", &more)), Concern::Nothing(why) if why.ends_with("is over")));
+    }
+    for more in [json!({}), json!({"policy_name": 7}), json!({"resource": {"labels": {"database_id": "other-prod:orders-prod"}}})] {
+        assert!(matches!(concern(&incident("open", &more)), Concern::Nothing(_)), "{more}");
+    }
+}
+
+#[test]
+fn r33_an_audit_log_concerns_the_instance_of_that_project_and_no_other() {
+    let labelled = |id: &str| audit("cloudsql.googleapis.com", "", &json!({"database_id": id, "project_id": "acme-prod"}));
+    let named = |resource: &str| audit("cloudsql.googleapis.com", resource, &json!({"project_id": "acme-prod"}));
+    let eventarc = |entry: &Value| json!({"specversion": "1.0", "type": "google.cloud.audit.log.v1.written", "id": "1", "data": entry});
+    for entry in [labelled("acme-prod:orders-prod"), named("projects/acme-prod/instances/orders-prod"), named("instances/orders-prod")] {
+        for event in [&entry, &pushed(&entry), &eventarc(&entry)] {
+            assert_eq!(concern(event), asset("orders-sql"), "{event}");
+        }
+    }
+    for entry in [
+        labelled("evil-prod:orders-prod"),
+        labelled("orders-prod"),
+        labelled("example.com:acme-prod:orders-prod"),
+        named("projects/evil-prod/instances/orders-prod"),
+        named("instances/../../orders-prod"),
+        audit("compute.googleapis.com", "projects/acme-prod/instances/orders-prod", &json!({"database_id": "acme-prod:orders-prod"})),
+    ] {
+        let Concern::Nothing(why) = concern(&eventarc(&entry)) else { panic!("{entry}") };
+        assert!(why.starts_with("cloudsql.backupRuns.create (failed) is about ") && why.len() < 300, "{why}");
+    }
+}
+
+#[test]
+fn a_bucket_of_googles_concerns_the_asset_that_it_is_and_everything_that_is_kept_in_it() {
+    let object = |bucket: &str| {
+        json!({"specversion": "1.0", "type": "google.cloud.storage.object.v1.deleted", "id": "1",
+        "data": {"bucket": bucket, "name": "../../x; rm -rf /"}})
+    };
+    let told = |bucket: &str| {
+        json!({"message": {"data": "e30=", "attributes": {"eventType": "OBJECT_DELETE", "bucketId": bucket, "objectId": "x"}},
+        "subscription": "projects/acme-prod/subscriptions/x"})
+    };
+    let audited = |bucket: &str| audit("storage.googleapis.com", &format!("projects/_/buckets/{bucket}/objects/x"), &json!({}));
+    for of in [&object as &dyn Fn(&str) -> Value, &told, &audited] {
+        assert_eq!(concern(&of("acme-uploads")), asset("uploads"));
+        assert_eq!(concern(&of("acme-copies")), Concern::Several, "copies of anything may be there");
+        assert!(matches!(concern(&of("somebody-elses")), Concern::Nothing(_)));
     }
 }

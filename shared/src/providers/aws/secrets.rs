@@ -9,13 +9,13 @@ use super::{
     shared::{Access, load},
 };
 use crate::{
-    error::{Error, Kind, Result, invalid, not_found, unsupported},
+    error::{Error, Kind, Result, invalid, unsupported},
     ports::Secret,
+    providers::secrets::value::Store,
     redact,
 };
 use aws_config::{Region, SdkConfig};
 use aws_sdk_secretsmanager::{Client, config::http::HttpResponse, error::SdkError, operation::get_secret_value::GetSecretValueError};
-use serde_json::Value;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
@@ -23,9 +23,7 @@ use std::{
 };
 use tokio::sync::OnceCell;
 
-/// The most bytes of a secret: what the service allows.
-const LONGEST: usize = 64 << 10;
-
+const STORE: Store = Store { scheme: "secret:aws:", give: GIVE };
 const GIVE: &str = "give it a value with `aws secretsmanager put-secret-value`";
 
 /// A reply takes no longer than this.
@@ -33,10 +31,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The only version that counts. It is named on purpose: what comes without a name is not the same everywhere.
 const CURRENT: &str = "AWSCURRENT";
-
-/// Fields of RDS' own secrets that are no secrets: masking `postgres` in every log would hide more than it protects.
-const HARMLESS: [&str; 9] =
-    ["engine", "host", "port", "dbname", "username", "dbInstanceIdentifier", "dbClusterIdentifier", "masterarn", "sslrootcert"];
 
 /// The secrets of Secrets Manager, each asked for once.
 #[derive(Debug, Default)]
@@ -57,10 +51,7 @@ impl AwsSecrets {
     pub async fn value(&self, name: &str, field: Option<&str>) -> Result<Secret> {
         let cell = self.values.lock().unwrap_or_else(PoisonError::into_inner).entry(name.to_owned()).or_default().clone();
         let whole = cell.get_or_try_init(|| self.ask(name)).await?;
-        match field {
-            None => Ok(whole.clone()),
-            Some(field) => pick(whole, name, field),
-        }
+        STORE.part(whole, name, field)
     }
 
     async fn ask(&self, name: &str) -> Result<Secret> {
@@ -71,19 +62,7 @@ impl AwsSecrets {
             return Err(unsupported(format!("secret {name} is binary"))
                 .hint(format!("store it as text: aws secretsmanager put-secret-value --secret-id {name} --secret-string file://…")));
         };
-        if text.len() > LONGEST {
-            return Err(invalid(format!("secret {name} has more than 64 KiB")));
-        }
-        // As of a file: one final line break is the editor's, not the secret's.
-        let text = text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
-        if text.is_empty() {
-            return Err(not_found(format!("secret {name} is empty")).hint(GIVE));
-        }
-        let secret = Secret::new(text);
-        if let Ok(json @ Value::Object(_)) = serde_json::from_str(text) {
-            remember(&json);
-        }
-        Ok(secret)
+        STORE.take(name, text)
     }
 
     async fn client(&self, name: &str) -> Result<Client> {
@@ -110,39 +89,6 @@ fn region_of(name: &str) -> Result<Option<&str>> {
         ["arn", _, "secretsmanager", region, _, "secret", _] if !region.is_empty() => Ok(Some(region)),
         _ => Err(invalid(format!("{} is not the ARN of a secret", redact::clip(&redact::text(name), 120)))
             .hint("write secret:aws:arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-XXXXXX")),
-    }
-}
-
-/// Returns one top-level field. Nothing of the value is ever repeated, its field names included.
-fn pick(whole: &Secret, name: &str, field: &str) -> Result<Secret> {
-    let json: Value = serde_json::from_str(whole.expose()).map_err(|_| {
-        invalid(format!("secret {name} is not JSON, so it has no field {field:?}"))
-            .hint(format!("name it without a field: secret:aws:{name}"))
-    })?;
-    let Value::Object(mut fields) = json else {
-        return Err(invalid(format!("secret {name} is no JSON object, so it has no field {field:?}")));
-    };
-    match fields.remove(field) {
-        Some(Value::String(text)) if !text.is_empty() => Ok(Secret::new(text)),
-        Some(Value::Number(number)) => Ok(Secret::new(number.to_string())),
-        Some(Value::Bool(_) | Value::Array(_) | Value::Object(_)) => {
-            Err(invalid(format!("field {field:?} of secret {name} is neither text nor a number")))
-        }
-        Some(Value::Null | Value::String(_)) => Err(not_found(format!("field {field:?} of secret {name} is empty")).hint(GIVE)),
-        None => Err(not_found(format!("secret {name} has no field {field:?}"))
-            .hint(format!("mend the field in the config, or add it to the secret; it is the part after # in secret:aws:{name}#{field}"))),
-    }
-}
-
-/// Takes every text in a JSON secret into custody, however deep, but for what is known to be no secret.
-fn remember(json: &Value) {
-    match json {
-        Value::String(text) => redact::remember(text),
-        Value::Array(items) => items.iter().for_each(remember),
-        Value::Object(fields) => {
-            fields.iter().filter(|(name, _)| !HARMLESS.contains(&name.as_str())).for_each(|(_, value)| remember(value));
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 

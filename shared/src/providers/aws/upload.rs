@@ -1,15 +1,6 @@
 //! Uploads to S3: one request for what fits in a part, a multipart upload for the rest.
 //!
-//! S3 wants at most 10,000 parts of 5 MiB to 5 GiB. Parts begin at 8 MiB, or at a nine-thousandth of the expected size,
-//! and grow when there turn out to be many, so that a wrong guess never ends an upload:
-//!
-//! | expected  | parts 0–4,999 | 5,000–7,499 | 7,500–8,999 | 9,000–9,999 | holds up to |
-//! |-----------|---------------|-------------|-------------|-------------|-------------|
-//! | unknown   |         8 MiB |      32 MiB |     128 MiB |     512 MiB |     0.8 TiB |
-//! | ≤ 70 GiB  |         8 MiB |      32 MiB |     128 MiB |     512 MiB |     0.8 TiB |
-//! | 1 TiB     |       117 MiB |     468 MiB |     1.8 GiB |       5 GiB |     9.9 TiB |
-//! | 5 TiB     |       583 MiB |     2.3 GiB |       5 GiB |       5 GiB |      20 TiB |
-//!
+//! S3 wants at most 10,000 parts of 5 MiB to 5 GiB ([`part_size`]).
 //! At most 64 MiB of parts (or one larger part) are on their way at a time, whatever the caller sends at once.
 
 use super::{
@@ -20,7 +11,7 @@ use super::{
 use crate::{
     error::{Error, Kind, Result, corrupt, failed, invalid},
     ports::{If, ObjectMeta, Upload},
-    providers::parts::Parts,
+    providers::parts::{IN_FLIGHT, MOST_PARTS, Parts, part_size},
 };
 use async_trait::async_trait;
 use aws_sdk_s3::{
@@ -30,24 +21,7 @@ use aws_sdk_s3::{
 use bytes::Bytes;
 use tokio::sync::{Mutex, OnceCell, Semaphore};
 
-const MIB: u64 = 1 << 20;
-const SMALLEST: u64 = 8 * MIB;
-const LARGEST: u64 = 5 << 30;
-pub(super) const MOST_PARTS: u32 = 10_000;
-const IN_FLIGHT: u32 = 64;
 const TRIES: u32 = 5;
-
-/// Returns the size of part `number` of an object of about `expected` bytes.
-pub(super) fn part_size(expected: Option<u64>, number: u32) -> u64 {
-    let first = expected.unwrap_or_default().div_ceil(9_000).next_multiple_of(MIB).max(SMALLEST);
-    let grown = match number {
-        0..5_000 => first,
-        5_000..7_500 => first.saturating_mul(4),
-        7_500..9_000 => first.saturating_mul(16),
-        9_000.. => first.saturating_mul(64),
-    };
-    grown.min(LARGEST)
-}
 
 /// One object on its way. Nothing is asked of S3 before there is more than one part.
 pub(super) struct S3Upload {
@@ -213,33 +187,5 @@ impl Upload for S3Upload {
 
     async fn abort(self: Box<Self>) -> Result<()> {
         self.give_up().await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn capacity(expected: Option<u64>) -> u64 {
-        (0..MOST_PARTS).map(|number| part_size(expected, number)).sum()
-    }
-
-    #[test]
-    fn any_object_that_s3_takes_fits_into_ten_thousand_parts() {
-        const GIB: u64 = 1 << 30;
-        const TIB: u64 = 1 << 40;
-        assert_eq!(part_size(None, 0), 8 * MIB);
-        assert_eq!(part_size(Some(70 * GIB), 0), 8 * MIB);
-        assert_eq!(part_size(Some(TIB), 0), 117 * MIB);
-        assert!(capacity(None) > 800 * GIB);
-        for expected in [1, GIB, 71 * GIB, TIB, 5 * TIB, 40 * TIB] {
-            let part = part_size(Some(expected), 0);
-            assert!(expected.div_ceil(part) <= 9_000 && capacity(Some(expected)) >= expected, "{expected}");
-            // A guess that is four times too low still ends well.
-            assert!(expected > 4 * TIB || capacity(Some(expected)) >= 4 * expected, "{expected}");
-        }
-        for number in [0, 4_999, 5_000, 7_500, 9_999] {
-            assert!((5 * MIB..=LARGEST).contains(&part_size(Some(50 * TIB), number)));
-        }
     }
 }

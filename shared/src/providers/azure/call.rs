@@ -6,24 +6,19 @@
 
 use super::{
     access::{Azure, Proof},
-    refused::Refused,
+    refused::{Refused, answered as refusal},
     sign,
 };
 use crate::{
     clock::{Clock, SystemClock},
-    providers::again::pause_as_told,
+    providers::web::{Patience, whole},
 };
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{Method, header::HeaderMap};
 use std::{collections::BTreeMap, sync::Arc};
 
 const VERSION: &str = "2021-12-02";
-/// A request is tried this often: about 13 s of waiting in all, so that a service in trouble is left alone soon.
-const TRIES: u32 = 7;
-/// No answer that is read whole is longer: a page of a listing has about 5 MiB.
-const MOST: usize = 32 << 20;
-
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 const PATH: &AsciiSet = &ESCAPED.remove(b'/');
 
@@ -101,7 +96,7 @@ impl Call {
             };
             match answered {
                 Ok(reply) => return Ok(reply),
-                Err(refused) => patience.wait(self, refused).await?,
+                Err(refused) => patience.wait(refused, async || self.azure.forget().await).await?,
             }
         }
     }
@@ -112,7 +107,7 @@ impl Call {
         loop {
             match self.send(ask).await {
                 Ok(answered) => return Ok(answered),
-                Err(refused) => patience.wait(self, refused).await?,
+                Err(refused) => patience.wait(refused, async || self.azure.forget().await).await?,
             }
         }
     }
@@ -162,41 +157,6 @@ impl Call {
             return Ok(answered);
         }
         let (status, headers) = (answered.status(), answered.headers().clone());
-        Err(Refused::answered(status, &headers, &whole(answered).await.unwrap_or_default()))
+        Err(refusal(status, &headers, &whole(answered).await.unwrap_or_default()))
     }
-}
-
-/// How often a request was sent, and whether its token was renewed.
-#[derive(Default)]
-struct Patience {
-    tries: u32,
-    renewed: bool,
-}
-
-impl Patience {
-    /// Waits until the request may be sent again, or gives the refusal back.
-    async fn wait(&mut self, call: &Call, refused: Refused) -> Result<(), Refused> {
-        if refused.status() == 401 && !self.renewed {
-            self.renewed = true;
-            call.azure.forget().await;
-            return Ok(());
-        }
-        self.tries += 1;
-        if !refused.passing() || self.tries == TRIES {
-            return Err(refused);
-        }
-        pause_as_told(self.tries, refused.retry_after()).await;
-        Ok(())
-    }
-}
-
-async fn whole(mut answered: reqwest::Response) -> Result<Bytes, Refused> {
-    let mut body = BytesMut::new();
-    while let Some(chunk) = answered.chunk().await.map_err(Refused::silent)? {
-        if body.len() + chunk.len() > MOST {
-            return Err(Refused::Strange(format!("the answer has more than {MOST} bytes")));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body.freeze())
 }

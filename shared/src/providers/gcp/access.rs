@@ -2,20 +2,21 @@
 
 use super::{call::Service, refused::Refused};
 use crate::{
-    error::{Error, Kind, Result, failed, invalid},
+    error::{Error, Kind, Result, invalid},
     ports::Secret,
+    providers::web::Client,
 };
 use google_cloud_auth::credentials::{self, AccessTokenCredentials, CacheableResource, CredentialsProvider};
 use reqwest::header::HeaderMap;
-use std::time::Duration;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 
 /// Where Google is reached, where that is not as the environment says.
 ///
 /// What is none here is taken from where every tool of Google's takes it: `GOOGLE_APPLICATION_CREDENTIALS` (the key of a
 /// service account, or a workload identity federation's file), what `gcloud auth application-default login` left, the
-/// service account of Cloud Run, GKE and Compute Engine; `GOOGLE_CLOUD_QUOTA_PROJECT` for who pays;
-/// `STORAGE_EMULATOR_HOST` for a double of Cloud Storage, which is called by nobody in particular.
+/// service account of Cloud Run, GKE and Compute Engine; `GOOGLE_CLOUD_QUOTA_PROJECT` for who pays; `STORAGE_EMULATOR_HOST` and
+/// `PUBSUB_EMULATOR_HOST` for a double, which is called by nobody in particular; `CLOUDSDK_API_ENDPOINT_OVERRIDES_…` for a
+/// service at another address (a private endpoint), which is called as whoever we are.
 #[derive(Debug, Clone, Default)]
 pub struct Access {
     /// The address of every service.
@@ -43,8 +44,9 @@ const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 #[derive(Debug, Default)]
 pub struct Google {
     access: Access,
-    client: Mutex<Option<reqwest::Client>>,
+    client: Client,
     credentials: Mutex<Option<AccessTokenCredentials>>,
+    pub(super) project: OnceCell<String>,
 }
 
 impl Google {
@@ -53,13 +55,21 @@ impl Google {
         Self { access, ..Self::default() }
     }
 
+    /// Who we are.
+    pub(super) fn account(&self) -> &Account {
+        &self.access.account
+    }
+
     /// The address of a service, without a slash at its end.
     pub(super) fn address(&self, service: Service) -> String {
         let address = match (&self.access.endpoint, self.emulator(service)) {
             (Some(endpoint), _) => endpoint.clone(),
             (None, Some(emulator)) if emulator.contains("://") => emulator,
             (None, Some(emulator)) => format!("http://{emulator}"),
-            (None, None) => return format!("https://{}", service.host()),
+            (None, None) => match self.elsewhere(service) {
+                Some(address) => address,
+                None => return format!("https://{}", service.host()),
+            },
         };
         address.trim_end_matches('/').to_owned()
     }
@@ -70,24 +80,17 @@ impl Google {
         std::env::var(name).ok().filter(|address| !address.is_empty())
     }
 
-    /// The one client. Redirects are never followed: they would carry the token elsewhere.
+    #[expect(clippy::disallowed_methods, reason = "gcloud looks there for a service that is reached at another address")]
+    fn elsewhere(&self, service: Service) -> Option<String> {
+        let name = service.elsewhere().filter(|_| matches!(self.access.account, Account::Environment))?;
+        // A token goes over TLS, or does not leave this machine.
+        let safe = |address: &String| address.starts_with("https://") || address.starts_with("http://127.0.0.1:");
+        std::env::var(name).ok().filter(safe)
+    }
+
+    /// The one client.
     pub(super) async fn client(&self) -> Result<reqwest::Client> {
-        let mut client = self.client.lock().await;
-        if let Some(client) = &*client {
-            return Ok(client.clone());
-        }
-        crate::providers::tls::settle();
-        let mut builder = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(Duration::from_secs(5))
-            .read_timeout(Duration::from_mins(2))
-            .user_agent(concat!("lastgood/", env!("CARGO_PKG_VERSION")));
-        if self.access.endpoint.is_some() {
-            builder = builder.no_proxy();
-        }
-        let made = builder.build().map_err(|error| failed("making a client for Google").because(error))?;
-        *client = Some(made.clone());
-        Ok(made)
+        self.client.get("Google", self.access.endpoint.is_some()).await
     }
 
     /// The headers that say who we are and who pays. A token is renewed before it expires.

@@ -9,37 +9,43 @@ use super::{
     call::{Ask, Call, Service, escaped},
     copy::copy,
     kept,
+    multipart::{AtOnce, sweep},
     object::{FIELDS, Object},
     read,
-    upload::GcsUpload,
+    session::InOrder,
+    way::{Way, way},
     write,
 };
 use crate::{
     clock::Timestamp,
     domain::{
+        archive::StorageClass,
         place::{Place, Scheme},
         posture::BucketPosture,
     },
     error::{Error, Kind, Result, corrupt, failed, invalid, not_found},
     ports::{Bucket, ByteStream, If, Listed, ObjectMeta, Upload, Version, check_key, check_prefix},
+    providers::parts::part_size,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
 use reqwest::Method;
 use serde::Deserialize;
 use std::{ops::Range, sync::Arc, time::Duration};
+use tokio::sync::OnceCell;
 
 /// Pages that a listing may be made of before the first object comes: the store may send empty ones.
 const MOST_EMPTY_PAGES: usize = 1_000;
 
 /// A bucket and a prefix. Clones share one client.
 #[derive(Debug, Clone)]
-pub struct Gcs(Arc<Inner>);
+pub struct Gcs(Arc<Inner>, Option<StorageClass>);
 
 #[derive(Debug)]
 struct Inner {
     place: Place,
     call: Call,
+    way: OnceCell<Way>,
 }
 
 #[derive(Deserialize)]
@@ -60,7 +66,12 @@ impl Gcs {
         if place.prefix().starts_with(".well-known/acme-challenge") {
             return Err(invalid(format!("{place} cannot be: Cloud Storage keeps .well-known/acme-challenge/ for itself")));
         }
-        Ok(Self(Arc::new(Inner { place, call: Call::new(google, Service::Storage) })))
+        Ok(Self(Arc::new(Inner { place, call: Call::new(google, Service::Storage), way: OnceCell::new() }), None))
+    }
+
+    /// The class that uploads and copies shall have, if it is not the bucket's own.
+    pub(super) const fn class(&self) -> Option<StorageClass> {
+        self.1
     }
 
     pub(super) fn call(&self) -> &Call {
@@ -83,11 +94,16 @@ impl Gcs {
     }
 
     /// What the names of all objects below the place begin with in the bucket.
-    fn root(&self) -> String {
+    pub(super) fn root(&self) -> String {
         match self.0.place.prefix() {
             "" => String::new(),
             prefix => format!("{prefix}/"),
         }
+    }
+
+    /// How large objects go up here. Asked once.
+    async fn way(&self) -> Way {
+        *self.0.way.get_or_init(|| way(self)).await
     }
 
     /// The address of the bucket itself.
@@ -115,6 +131,20 @@ impl Gcs {
     pub(super) async fn take_back(&self, full: &str, generation: &str) {
         let ask = Ask::new(Method::DELETE, self.path_of(full)).query("ifGenerationMatch", generation);
         let _ = self.call().ask(&ask).await; // it is reported as corrupt whatever becomes of it
+    }
+
+    /// Every object whose name in the bucket begins so, the store's own among them.
+    pub(super) async fn all(&self, listing: &str) -> Result<Vec<Object>> {
+        let (mut all, mut token) = (Vec::new(), None);
+        loop {
+            let page = self.page(listing, None, token.clone()).await?;
+            all.extend(page.items);
+            match page.next_page_token.filter(|token| !token.is_empty()) {
+                None => return Ok(all),
+                same if same == token => return Err(crate::error::retry(format!("listing {listing}: the same page came twice"))),
+                next => token = next,
+            }
+        }
     }
 
     async fn page(&self, listing: &str, from: Option<&str>, token: Option<String>) -> Result<Page> {
@@ -162,16 +192,22 @@ impl Bucket for Gcs {
     }
 
     async fn put(&self, key: &str, bytes: Bytes, condition: If) -> Result<Version> {
-        let written = write::whole(self, &self.full_key(key)?, &bytes, &condition).await?;
+        let written = write::whole(self, &self.full_key(key)?, &bytes, &condition, None).await?;
         Ok(Version(written.generation))
     }
 
-    async fn begin_upload(&self, key: &str, _expected: Option<u64>) -> Result<Box<dyn Upload>> {
+    async fn begin_upload(&self, key: &str, expected: Option<u64>) -> Result<Box<dyn Upload>> {
         let full = self.full_key(key)?;
         if self.find(&full).await?.is_some() {
             return Err(Error::new(Kind::Conflict, format!("{full} is already there")));
         }
-        Ok(Box::new(GcsUpload::new(self.clone(), key.to_owned(), full)))
+        // What fits into one request needs no way of its own.
+        let small = expected.is_some_and(|size| size < part_size(expected, 0));
+        // Parts of another class that are given up would be charged for as long as that class wants.
+        Ok(match if small || self.class().is_some() { Way::InOrder } else { self.way().await } {
+            Way::InOrder => Box::new(InOrder::new(self.clone(), key.to_owned(), full)),
+            Way::AtOnce => Box::new(AtOnce::new(self.clone(), key.to_owned(), full, expected)),
+        })
     }
 
     async fn list(&self, prefix: &str, start_after: Option<&str>) -> Result<Listed> {
@@ -219,10 +255,18 @@ impl Bucket for Gcs {
         copy(self, from, source_key, key).await
     }
 
-    /// There is nothing to be removed: an upload that nobody finishes leaves no object, costs nothing, cannot be listed and is
-    /// forgotten by Google after a week.
-    async fn sweep_uploads(&self, _now: Timestamp, _older_than: Duration) -> Result<usize> {
-        Ok(0)
+    /// Every class is read at once, so that there is nothing to wait for between writing and reading back.
+    fn of_class(&self, class: StorageClass) -> Option<Arc<dyn Bucket>> {
+        Some(Arc::new(Self(self.0.clone(), Some(class))))
+    }
+
+    /// A session that nobody finishes leaves no object, costs nothing, cannot be listed and is forgotten by Google after a week.
+    /// Where parts go up at once, there may be some to remove.
+    async fn sweep_uploads(&self, now: Timestamp, older_than: Duration) -> Result<usize> {
+        match self.way().await {
+            Way::InOrder => Ok(0),
+            Way::AtOnce => sweep(self, now, older_than).await,
+        }
     }
 
     async fn posture(&self) -> Result<Option<BucketPosture>> {

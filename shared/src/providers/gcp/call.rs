@@ -4,17 +4,15 @@
 //! and as the service asks; a token that was refused is renewed once. An error inside a success is an error. Every write
 //! carries a condition, so that sending it twice does nothing twice.
 
-use super::{access::Google, refused::Refused};
-use crate::providers::again::pause_as_told;
-use bytes::{Bytes, BytesMut};
+use super::{
+    access::Google,
+    refused::{Refused, answered as refusal, inside},
+};
+use crate::providers::web::{Patience, whole};
+use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{Method, StatusCode, header::HeaderMap};
 use std::sync::Arc;
-
-/// A request is tried this often: about 13 s of waiting in all, so that a service in trouble is left alone soon.
-const TRIES: u32 = 7;
-/// No answer that is read whole is longer: a page of a listing has about 0.5 MiB.
-const MOST: usize = 32 << 20;
 
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -25,6 +23,10 @@ pub(super) enum Service {
     Storage,
     /// Cloud Monitoring.
     Monitoring,
+    /// Secret Manager.
+    Secrets,
+    /// Pub/Sub.
+    Pubsub,
     /// Cloud SQL.
     Sql,
 }
@@ -35,6 +37,8 @@ impl Service {
         match self {
             Self::Storage => "storage.googleapis.com",
             Self::Monitoring => "monitoring.googleapis.com",
+            Self::Secrets => "secretmanager.googleapis.com",
+            Self::Pubsub => "pubsub.googleapis.com",
             Self::Sql => "sqladmin.googleapis.com",
         }
     }
@@ -43,7 +47,18 @@ impl Service {
     pub(super) const fn emulator(self) -> Option<&'static str> {
         match self {
             Self::Storage => Some("STORAGE_EMULATOR_HOST"),
-            Self::Monitoring | Self::Sql => None,
+            Self::Pubsub => Some("PUBSUB_EMULATOR_HOST"),
+            Self::Monitoring | Self::Secrets | Self::Sql => None,
+        }
+    }
+
+    /// The variable in which gcloud looks for another address of it, such as a private endpoint's.
+    pub(super) const fn elsewhere(self) -> Option<&'static str> {
+        match self {
+            Self::Secrets => Some("CLOUDSDK_API_ENDPOINT_OVERRIDES_SECRETMANAGER"),
+            Self::Pubsub => Some("CLOUDSDK_API_ENDPOINT_OVERRIDES_PUBSUB"),
+            Self::Sql => Some("CLOUDSDK_API_ENDPOINT_OVERRIDES_SQLADMIN"),
+            Self::Storage | Self::Monitoring => None,
         }
     }
 }
@@ -132,7 +147,7 @@ impl Call {
         loop {
             match self.once(ask).await {
                 Ok(reply) => return Ok(reply),
-                Err(refused) => patience.wait(self, refused).await?,
+                Err(refused) => patience.wait(refused, async || self.renew().await).await?,
             }
         }
     }
@@ -143,7 +158,7 @@ impl Call {
         loop {
             match self.send(ask).await {
                 Ok(answered) => return Ok(answered),
-                Err(refused) => patience.wait(self, refused).await?,
+                Err(refused) => patience.wait(refused, async || self.renew().await).await?,
             }
         }
     }
@@ -153,7 +168,7 @@ impl Call {
         let answered = self.send(ask).await?;
         let (status, headers) = (answered.status(), answered.headers().clone());
         let body = whole(answered).await?;
-        match Refused::inside(&body) {
+        match inside(&body) {
             Some(refused) => Err(refused),
             None => Ok(Reply { status, headers, body }),
         }
@@ -178,43 +193,8 @@ impl Call {
             return Ok(answered);
         }
         let (status, headers) = (answered.status(), answered.headers().clone());
-        Err(Refused::answered(status, &headers, &whole(answered).await.unwrap_or_default()))
+        Err(refusal(status, &headers, &whole(answered).await.unwrap_or_default()))
     }
-}
-
-/// How often a request was sent, and whether its token was renewed.
-#[derive(Default)]
-struct Patience {
-    tries: u32,
-    renewed: bool,
-}
-
-impl Patience {
-    /// Waits until the request may be sent again, or gives the refusal back.
-    async fn wait(&mut self, call: &Call, refused: Refused) -> Result<(), Refused> {
-        if refused.status() == 401 && !self.renewed {
-            self.renewed = true;
-            call.renew().await;
-            return Ok(());
-        }
-        self.tries += 1;
-        if !refused.passing() || self.tries == TRIES {
-            return Err(refused);
-        }
-        pause_as_told(self.tries, refused.retry_after()).await;
-        Ok(())
-    }
-}
-
-async fn whole(mut answered: reqwest::Response) -> Result<Bytes, Refused> {
-    let mut body = BytesMut::new();
-    while let Some(chunk) = answered.chunk().await.map_err(Refused::silent)? {
-        if body.len() + chunk.len() > MOST {
-            return Err(Refused::Strange(format!("the answer has more than {MOST} bytes")));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body.freeze())
 }
 
 fn with_query(mut address: String, query: &[(&'static str, String)]) -> String {

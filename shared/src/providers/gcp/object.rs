@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 
 /// The name of the mark that each of our writes carries in the object's metadata.
 pub(super) const MARK: &str = "lastgood-write";
+/// The same in the words of the XML interface.
+pub(super) const MARK_HEADER: &str = "x-goog-meta-lastgood-write";
 
 /// What is asked of it where a whole description is not needed.
 pub(super) const FIELDS: &str = "name,size,generation,crc32c,timeCreated,metadata";
@@ -72,7 +74,17 @@ pub(super) fn written(crc: u64) -> String {
 
 /// The CRC32C of some bytes, as Google writes it.
 pub(super) fn checksum_of(bytes: &[u8]) -> String {
-    written(crc_fast::checksum(CrcAlgorithm::Crc32Iscsi, bytes))
+    written(crc_of(bytes))
+}
+
+/// The CRC32C of some bytes.
+pub(super) fn crc_of(bytes: &[u8]) -> u64 {
+    crc_fast::checksum(CrcAlgorithm::Crc32Iscsi, bytes)
+}
+
+/// The CRC32C of bytes with that of the first, followed by `length` bytes with that of the second.
+pub(super) fn joined(first: u64, second: u64, length: u64) -> u64 {
+    if length == 0 { first } else { crc_fast::checksum_combine(CrcAlgorithm::Crc32Iscsi, first, second, length) }
 }
 
 /// The CRC32C in a header `x-goog-hash: crc32c=…,md5=…`.
@@ -92,6 +104,8 @@ mod tests {
         running.update(b"12345");
         running.update(b"6789");
         assert_eq!(written(running.finalize()), "4waSgw==");
+        let parts = [&b"1"[..], b"2345", b"", b"6789"];
+        assert_eq!(written(parts.iter().fold(0, |sum, part| joined(sum, crc_of(part), part.len() as u64))), "4waSgw==");
         assert_eq!(in_header("crc32c=4waSgw==,md5=JfnnlDI7RTiF9RgfG2JNCw=="), Some("4waSgw=="));
         assert_eq!(in_header("md5=x"), None);
     }

@@ -1,30 +1,16 @@
 //! What Google says when it refuses, as what the caller does next: one table, with a test for every row.
 
-use crate::error::{Error, Kind};
+pub(super) use crate::providers::web::Refused;
+
+use crate::{
+    error::Kind,
+    providers::web::{Meaning, Words},
+};
 use reqwest::{StatusCode, header::HeaderMap};
 use serde::Deserialize;
-use std::error::Error as StdError;
 
-/// Why there is no good answer.
-#[derive(Debug)]
-pub(super) enum Refused {
-    /// Google answered and refused.
-    Answered {
-        status: u16,
-        /// The word for programs: `conditionNotMet`.
-        reason: String,
-        /// The words for people.
-        message: String,
-        /// How many seconds to wait, if it says so.
-        retry_after: Option<u64>,
-    },
-    /// No answer, or half of one.
-    Silent(String),
-    /// An answer in words that this build does not know.
-    Strange(String),
-    /// We are nobody to Google, and why.
-    Nobody(Error),
-}
+/// What Google's words mean.
+static WORDS: Words = Words { passing: is_passing, meaning };
 
 #[derive(Deserialize)]
 struct Reply {
@@ -49,98 +35,51 @@ struct One {
     reason: String,
 }
 
-impl Refused {
-    /// A refusal by its status, headers and body.
-    pub(super) fn answered(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
-        let retry_after = headers.get("retry-after").and_then(|value| value.to_str().ok()?.trim().parse().ok());
-        if let Ok(Reply { error }) = serde_json::from_slice(body) {
-            return Self::said(status.as_u16(), error, retry_after);
-        }
-        // Uploads and downloads are refused in plain words.
-        let message = String::from_utf8_lossy(body).trim().to_owned();
-        Self::Answered { status: status.as_u16(), reason: String::new(), message, retry_after }
+/// A refusal by its status, headers and body.
+pub(super) fn answered(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Refused {
+    let retry_after = headers.get("retry-after").and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    if let Ok(Reply { error }) = serde_json::from_slice(body) {
+        return said(status.as_u16(), error, retry_after);
     }
+    // Uploads and downloads are refused in plain words, and the older interface in XML.
+    let text = String::from_utf8_lossy(body);
+    let inside = |open: &str, close: &str| Some(text.split_once(open)?.1.split_once(close)?.0.trim().to_owned());
+    let reason = inside("<Code>", "</Code>").unwrap_or_default();
+    let message = inside("<Message>", "</Message>").unwrap_or_else(|| text.trim().to_owned());
+    Refused::Answered { status: status.as_u16(), reason, message, retry_after, words: &WORDS }
+}
 
-    /// The error inside a success, if there is one.
-    pub(super) fn inside(body: &[u8]) -> Option<Self> {
-        if !body.trim_ascii_start().starts_with(b"{") {
-            return None;
-        }
-        let Reply { error } = serde_json::from_slice(body).ok()?;
-        let status = if error.code == 0 { 500 } else { error.code };
-        Some(Self::said(status, error, None))
+/// The error inside a success, if there is one.
+pub(super) fn inside(body: &[u8]) -> Option<Refused> {
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return None;
     }
+    let Reply { error } = serde_json::from_slice(body).ok()?;
+    let status = if error.code == 0 { 500 } else { error.code };
+    Some(said(status, error, None))
+}
 
-    fn said(status: u16, said: Said, retry_after: Option<u64>) -> Self {
-        let reason = said.errors.into_iter().map(|one| one.reason).find(|reason| !reason.is_empty()).unwrap_or(said.status);
-        Self::Answered { status, reason, message: said.message, retry_after }
-    }
-
-    /// What became of a connection.
-    pub(super) fn silent(error: reqwest::Error) -> Self {
-        // Its address may hold the id of an upload, which is as good as a key.
-        let error = error.without_url();
-        let mut said = error.to_string();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            said = format!("{said}: {error}");
-            cause = error.source();
-        }
-        Self::Silent(said)
-    }
-
-    /// The status of the answer; 0 without one.
-    pub(super) const fn status(&self) -> u16 {
-        match self {
-            Self::Answered { status, .. } => *status,
-            Self::Silent(_) | Self::Strange(_) | Self::Nobody(_) => 0,
-        }
-    }
-
-    pub(super) const fn retry_after(&self) -> Option<u64> {
-        match self {
-            Self::Answered { retry_after, .. } => *retry_after,
-            Self::Silent(_) | Self::Strange(_) | Self::Nobody(_) => None,
-        }
-    }
-
-    /// Whether the same request may fare better in a moment.
-    pub(super) fn passing(&self) -> bool {
-        match self {
-            Self::Answered { status, reason, message, .. } => {
-                matches!(status, 408 | 429 | 500..=599) && *status != 501 || is_throttle(reason) || is_rate(reason, message)
-            }
-            Self::Silent(_) => true,
-            Self::Nobody(error) => error.kind() == Kind::Retry,
-            Self::Strange(_) => false,
-        }
-    }
-
-    /// Tells it as an error of ours: what was asked (a permission) and of what.
-    pub(super) fn told(self, permission: &str, of: &str) -> Error {
-        let (kind, message, hint, said) = match self {
-            Self::Nobody(error) => return error.during(format_args!("{permission} on {of}")),
-            Self::Silent(said) => (Kind::Retry, "the service is busy or out of reach", None, said),
-            Self::Strange(said) => (Kind::Unsupported, "the answer is not understood", None, said),
-            Self::Answered { status, reason, message, .. } => {
-                let (kind, words, hint) = meaning(status, &reason, &message);
-                let said = [format!("HTTP {status}"), reason, message].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>();
-                (kind, words, hint, said.join(": "))
-            }
-        };
-        let error = Error::new(kind, format!("{permission} on {of}: {message}")).because(crate::redact::clip(&said, 500));
-        match hint {
-            Some(hint) => error.hint(hint.replace("PERMISSION", permission)),
-            None => error,
-        }
-    }
+fn said(status: u16, said: Said, retry_after: Option<u64>) -> Refused {
+    let reason = said.errors.into_iter().map(|one| one.reason).find(|reason| !reason.is_empty()).unwrap_or(said.status);
+    Refused::Answered { status, reason, message: said.message, retry_after, words: &WORDS }
 }
 
 fn is_throttle(reason: &str) -> bool {
     matches!(
         reason,
-        "rateLimitExceeded" | "userRateLimitExceeded" | "RESOURCE_EXHAUSTED" | "backendError" | "internalError" | "UNAVAILABLE"
+        "rateLimitExceeded"
+            | "userRateLimitExceeded"
+            | "SlowDown"
+            | "RESOURCE_EXHAUSTED"
+            | "backendError"
+            | "internalError"
+            | "UNAVAILABLE"
     )
+}
+
+/// Whether the same request may fare better in a moment, whatever the status.
+fn is_passing(reason: &str, message: &str) -> bool {
+    is_throttle(reason) || is_rate(reason, message)
 }
 
 /// A quota that is full for a minute only: Google calls that by the name of one that is used up, too.
@@ -148,8 +87,7 @@ pub(super) fn is_rate(reason: &str, message: &str) -> bool {
     reason == "quotaExceeded" && message.contains("per minute")
 }
 
-/// What the caller does next, in which words, and a hint; `PERMISSION` in it stands for what was asked.
-fn meaning(status: u16, reason: &str, message: &str) -> (Kind, &'static str, Option<&'static str>) {
+fn meaning(status: u16, reason: &str, message: &str) -> Meaning {
     const RIGHT: Option<&str> = Some("grant PERMISSION to the service account that this runs with");
     const BUCKET: Option<&str> = Some("create the bucket or mend the place in the config");
     const KEPT: Option<&str> = Some("it can be deleted once the bucket's retention or its hold ends");
@@ -157,7 +95,7 @@ fn meaning(status: u16, reason: &str, message: &str) -> (Kind, &'static str, Opt
     const LOGIN: Option<&str> = Some("check the account, key or service account that this runs with");
     const PAYER: Option<&str> = Some("the bucket lets requesters pay: set GOOGLE_CLOUD_QUOTA_PROJECT");
     match (status, reason) {
-        (_, reason) if is_throttle(reason) || is_rate(reason, message) => (Kind::Retry, "the service is busy or out of reach", None),
+        (_, reason) if is_passing(reason, message) => (Kind::Retry, "the service is busy or out of reach", None),
         (400, "userProjectMissing") => (Kind::Denied, "nobody is named who pays", PAYER),
         (400 | 403, "retentionPolicyNotMet" | "objectUnderActiveHold" | "eventBasedHold") => (Kind::Denied, "the bucket keeps it", KEPT),
         (400 | 403, reason) if reason.starts_with("kms") || reason.starts_with("cloudKms") => {
@@ -166,7 +104,9 @@ fn meaning(status: u16, reason: &str, message: &str) -> (Kind, &'static str, Opt
         (403, "quotaExceeded") => (Kind::NoSpace, "the quota is used up", None),
         (401, _) => (Kind::Denied, "the credentials were refused", LOGIN),
         (403, _) => (Kind::Denied, "not allowed", RIGHT),
-        (404, _) if message.contains("bucket does not exist") => (Kind::Failed, "there is no such bucket", BUCKET),
+        (404, reason) if reason == "NoSuchBucket" || message.contains("bucket does not exist") => {
+            (Kind::Failed, "there is no such bucket", BUCKET)
+        }
         (404 | 410, _) => (Kind::NotFound, "there is no such object or upload", None),
         (409, _) => (Kind::Retry, "another request was changing it", None),
         (304 | 412, _) => (Kind::Conflict, "it is not in the expected state", None),
@@ -209,7 +149,7 @@ mod tests {
             (418, "", "", Kind::Failed, false),
         ] {
             let body = serde_json::json!({ "error": { "code": status, "message": message, "errors": [{ "reason": reason }] } });
-            let refused = Refused::answered(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), body.to_string().as_bytes());
+            let refused = answered(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), body.to_string().as_bytes());
             assert_eq!(refused.passing(), passing, "{status} {reason}");
             let error = refused.told("storage.objects.get", "b/k");
             assert_eq!(error.kind(), kind, "{status} {reason}");
@@ -220,17 +160,17 @@ mod tests {
     #[test]
     fn a_refusal_in_plain_words_and_its_patience_are_heard() {
         let headers = HeaderMap::from_iter([("retry-after".parse().unwrap(), "7".parse().unwrap())]);
-        let refused = Refused::answered(StatusCode::SERVICE_UNAVAILABLE, &headers, b"Service Unavailable\n");
+        let refused = answered(StatusCode::SERVICE_UNAVAILABLE, &headers, b"Service Unavailable\n");
         assert_eq!((refused.status(), refused.retry_after(), refused.passing()), (503, Some(7), true));
         assert!(refused.told("storage.objects.create", "x").full().contains("Service Unavailable"));
     }
 
     #[test]
     fn r37_an_error_inside_a_success_is_an_error() {
-        let inside = br#" {"error": {"code": 503, "message": "later", "errors": [{"reason": "backendError"}]}}"#;
-        assert!(Refused::inside(inside).unwrap().passing());
+        let body = br#" {"error": {"code": 503, "message": "later", "errors": [{"reason": "backendError"}]}}"#;
+        assert!(inside(body).unwrap().passing());
         for good in [&b""[..], b"bytes", b"{}", br#"{"items": [{"name": "error"}]}"#, br#"{"name": "error"}"#] {
-            assert!(Refused::inside(good).is_none());
+            assert!(inside(good).is_none());
         }
     }
 }

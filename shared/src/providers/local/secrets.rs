@@ -27,7 +27,7 @@ impl Secrets for LocalSecrets {
                 blocking(move || from_file(&path)).await
             }
             SecretRef::Aws { .. } => Err(not_built_in(reference, "aws")),
-            SecretRef::Gcp(_) => Err(not_built_in(reference, "gcp")),
+            SecretRef::Gcp { .. } => Err(not_built_in(reference, "gcp")),
         }
     }
 }

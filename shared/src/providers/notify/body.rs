@@ -25,7 +25,7 @@ struct Body<'a> {
 }
 
 /// Returns a message as JSON.
-pub(super) fn json(message: &Message) -> Result<Vec<u8>> {
+pub(in crate::providers) fn json(message: &Message) -> Result<Vec<u8>> {
     let Message { function, vault, sent_at, alerts, digest } = message;
     let body = Body {
         version: 1,

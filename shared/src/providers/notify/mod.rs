@@ -4,11 +4,10 @@
 //! so that the checker's report names it.
 
 pub(super) mod address;
-mod body;
+pub(super) mod body;
 pub mod letter;
 mod pagerduty;
 mod ping;
-mod pubsub;
 mod slack;
 #[cfg(feature = "smtp")]
 mod smtp;
@@ -17,7 +16,6 @@ pub(super) mod wire;
 
 pub use pagerduty::Pagerduty;
 pub use ping::{Vital, ping, reach};
-pub use pubsub::Pubsub;
 pub use slack::Slack;
 #[cfg(feature = "smtp")]
 pub use smtp::Smtp;
@@ -35,13 +33,18 @@ use std::sync::Arc;
 
 /// Returns a notifier for every channel of the config, in its order. Touches nothing before the first delivery.
 pub fn notifiers(config: &Config, secrets: &Arc<dyn Secrets>, clock: &Arc<dyn Clock>) -> Vec<Arc<dyn Notifier>> {
+    #[cfg(feature = "gcp")]
+    let google: Arc<crate::providers::gcp::Google> = Arc::default();
     let open = |channel: &Channel| -> Arc<dyn Notifier> {
         let (name, secrets, clock) = (channel.name.clone(), secrets.clone(), clock.clone());
         let way: Arc<dyn Notifier> = match &channel.way {
             Way::Webhook { url, signing_key } => Arc::new(Webhook::new(name, url.clone(), signing_key.clone(), secrets, clock)),
             Way::Slack { url } => Arc::new(Slack::new(name, url.clone(), secrets, clock)),
             Way::Pagerduty { routing_key, url } => Arc::new(Pagerduty::new(name, routing_key.clone(), url.clone(), secrets, clock)),
-            Way::Pubsub { topic } => Arc::new(Pubsub::new(name, topic.clone(), clock)),
+            #[cfg(feature = "gcp")]
+            Way::Pubsub { topic } => Arc::new(crate::providers::gcp::Pubsub::new(name, topic.clone(), google.clone())),
+            #[cfg(not(feature = "gcp"))]
+            Way::Pubsub { .. } => Arc::new(Unopened(name, "gcp")),
             #[cfg(feature = "smtp")]
             Way::Smtp(settings) => Arc::new(Smtp::new(name, settings.clone(), secrets)),
             #[cfg(not(feature = "smtp"))]
@@ -102,7 +105,7 @@ impl Notifier for Tuned {
 
 /// A channel that this build has no adapter for, and the feature that brings it.
 #[derive(Debug)]
-#[cfg_attr(all(feature = "aws", feature = "smtp"), expect(dead_code, reason = "this build opens every channel"))]
+#[cfg_attr(all(feature = "aws", feature = "gcp", feature = "smtp"), expect(dead_code, reason = "this build opens every channel"))]
 struct Unopened(String, &'static str);
 
 #[async_trait]

@@ -90,6 +90,7 @@ impl Real {
         }
     }
 
+    #[cfg_attr(not(any(feature = "aws", feature = "gcp", feature = "azure")), expect(clippy::unused_self, reason = "no cloud is built in"))]
     fn open(&self, place: &Place) -> Result<Arc<dyn Bucket>> {
         match place.scheme() {
             #[cfg(feature = "aws")]
@@ -226,9 +227,9 @@ impl Providers for Real {
             DrillTarget::Cloudsql(drill) => return self.in_cloudsql(asset, drill),
             DrillTarget::Scratch | DrillTarget::Server(_) => {}
         }
-        if asset.source.database().is_none() {
+        if !has_exports(asset) {
             return Err(unsupported(format!("{} is of kind {}, which cannot be drilled so", asset.name, asset.source.kind()))
-                .hint("an rds asset is drilled `into: { rds: … }`, or with a `url` of its database into any Postgres"));
+                .hint("an asset that its provider backs up is drilled `into: { rds: … }` or `{ cloudsql: … }`, or with a `url` of its database into any Postgres"));
         }
         let (name, keys, progress) = (asset.name.clone(), keys(&self.config, &*self.secrets).await?, self.progress.clone());
         let tools = self.tools.clone();
@@ -256,7 +257,7 @@ impl Providers for Real {
             Target::SqlInstance(new) => return self.beside_in_cloudsql(asset, new),
             Target::Referenced(_) | Target::Url(_) | Target::Folder(_) => {}
         }
-        if asset.source.database().is_none() {
+        if !has_exports(asset) {
             return Err(unsupported(format!("{} is of kind {}, which cannot be restored yet", asset.name, asset.source.kind())));
         }
         let means = Means {
@@ -277,6 +278,11 @@ impl Providers for Real {
         let source = self.source(asset).await?;
         Ok(Arc::new(NewDatabase::new(means, url, source, confirmation)))
     }
+}
+
+/// Whether exports of an asset can be there: its database can be reached, or its provider writes them.
+fn has_exports(asset: &Asset) -> bool {
+    asset.source.database().is_some() || asset.policy.export.as_ref().is_some_and(|export| export.offload)
 }
 
 fn holds_none(asset: &Asset, at: &Place) -> Error {

@@ -98,6 +98,7 @@ pub struct Crowd {
     members: usize,
     backups: usize,
     latency: Duration,
+    relist_every: Option<&'static str>,
     /// What functions wrote.
     written: Arc<dyn Bucket>,
     place: Place,
@@ -108,7 +109,12 @@ impl Crowd {
     pub fn of(members: usize, backups: usize, latency: Duration) -> Self {
         let clock = noon();
         let written = MemoryBucket::new(place(), clock.clone());
-        Self { calls: Arc::default(), clock, members, backups, latency, written: Arc::new(written), place: place() }
+        Self { calls: Arc::default(), clock, members, backups, latency, relist_every: None, written: Arc::new(written), place: place() }
+    }
+
+    /// The same crowd, of which the checker may go by what it saw when all was well, for so long.
+    pub fn relisted_every(self, span: &'static str) -> Self {
+        Self { relist_every: Some(span), ..self }
     }
 
     /// The same crowd, but what functions write goes to a folder, where the next process finds it.
@@ -129,7 +135,8 @@ impl Crowd {
     }
 
     async fn env_with(&self, vault: Vault) -> Env {
-        let config = Config::parse(CONFIG, "lastgood.yaml").expect("a config");
+        let relist = self.relist_every.map(|span| format!("relist_every: {span}\n")).unwrap_or_default();
+        let config = Config::parse(&format!("{relist}{CONFIG}"), "lastgood.yaml").expect("a config");
         let config = fleet::expanded(&config, &vault, self).await;
         Env {
             config: Arc::new(config),

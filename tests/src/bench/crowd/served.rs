@@ -18,7 +18,13 @@ use s3s::{
     s3_error,
     service::S3ServiceBuilder,
 };
-use std::{convert::Infallible, net::SocketAddr, time::SystemTime};
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    net::SocketAddr,
+    sync::{Mutex, PoisonError},
+    time::SystemTime,
+};
 
 /// The prefix that the crowd's vault has in its bucket.
 const ROOT: &str = "lastgood/";
@@ -26,7 +32,7 @@ const ROOT: &str = "lastgood/";
 impl Crowd {
     /// Serves its vault until the process ends; returns where.
     pub async fn served(self) -> SocketAddr {
-        let mut service = S3ServiceBuilder::new(Served(self));
+        let mut service = S3ServiceBuilder::new(Served(self, Mutex::default()));
         service.set_auth(SimpleAuth::from_single(KEY_ID, KEY));
         let service = service.build();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -45,7 +51,11 @@ impl Crowd {
     }
 }
 
-struct Served(Crowd);
+/// The vault, and what the store's adapter keeps for itself beside it.
+struct Served(Crowd, Mutex<HashMap<String, bytes::Bytes>>);
+
+/// The folder of what belongs to no vault.
+const OWN: &str = ".lastgood/";
 
 fn refused(error: &Error) -> s3s::S3Error {
     match error.kind() {
@@ -101,9 +111,17 @@ impl S3 for Served {
         let body = body.ok_or_else(|| s3_error!(IncompleteBody))?;
         let pieces: Vec<bytes::Bytes> = body.try_collect().await.map_err(|_| s3_error!(IncompleteBody))?;
         let condition = match if_match {
-            Some(ETagCondition::ETag(state)) => If::Is(Version(state.value().to_owned())),
+            Some(ETagCondition::ETag(state)) => If::Is(Version(format!("\"{}\"", state.value()))),
             Some(ETagCondition::Any) | None => If::Absent,
         };
+        if below(&key)?.starts_with(OWN) {
+            let mut own = self.1.lock().unwrap_or_else(PoisonError::into_inner);
+            if own.contains_key(&key) {
+                return Err(s3_error!(PreconditionFailed));
+            }
+            own.insert(key, pieces.concat().into());
+            return Ok(S3Response::new(PutObjectOutput { e_tag: Some(ETag::Strong("own".to_owned())), ..Default::default() }));
+        }
         let put = self.0.put(below(&key)?, pieces.concat().into(), condition).await;
         Ok(S3Response::new(PutObjectOutput { e_tag: Some(tag(&put.map_err(|error| refused(&error))?)), ..Default::default() }))
     }

@@ -1,9 +1,10 @@
 //! The vault of a crowd: records made up when they are asked for, and beside them what functions wrote.
 
-use super::Crowd;
+use super::{Crowd, records::fleet_member};
 use async_trait::async_trait;
 use bytes::Bytes;
 use lastgood_core::{
+    catalog::Key,
     clock::{Clock, Timestamp},
     domain::place::Place,
     error::Result,
@@ -55,6 +56,13 @@ impl Bucket for Crowd {
         const PAGE: usize = 1_000;
         self.asked(&self.calls.lists).await;
         let mut all: Vec<_> = self.keys(prefix).iter().map(|key| self.meta(key)).collect();
+        if prefix == Key::touches() {
+            // Nobody has changed a record since the night.
+            all.extend(
+                (0..self.members)
+                    .map(|member| ObjectMeta { modified: self.slot(0).0, ..self.meta(&Key::Touched(fleet_member(member)).to_string()) }),
+            );
+        }
         for listed in self.written.list_all(prefix).await? {
             all.extend(self.found(&listed.key).await?);
         }

@@ -12,8 +12,11 @@ use base64::Engine;
 use lastgood_core::{
     clock::since,
     config::Heartbeat,
-    ports::Notifier,
-    providers::notify::{Pagerduty, Pubsub, Slack, Vital, ping},
+    ports::{Notifier, Secret},
+    providers::{
+        gcp::{Access, Account, Google, Pubsub},
+        notify::{Pagerduty, Slack, Vital, ping},
+    },
 };
 use serde_json::{Value, json};
 use std::{collections::VecDeque, sync::Mutex};
@@ -239,34 +242,71 @@ async fn r35_what_slack_says_is_told_with_what_to_do_and_no_url() {
     assert!(said.contains("redirects are not followed") && service.bodies().len() == 1, "{said}");
 }
 
+fn topic(name: &str, url: &str) -> Pubsub {
+    let file = json!({
+        "type": "authorized_user", "client_id": "tests", "client_secret": "tests-secret", "refresh_token": "tests-refresh",
+        "token_uri": format!("{url}/token"),
+    });
+    let account = Account::File(Secret::new(file.to_string()));
+    let google = Google::new(Access { endpoint: Some(url.to_owned()), account });
+    Pubsub::new("topic".to_owned(), name.parse().unwrap(), Arc::new(google))
+}
+
+/// cloud.google.com/pubsub/docs/reference/rest: a message has data, the caller a token.
+fn publishing(asked: &Asked) -> Option<(u16, String)> {
+    let refuse = |code: u16, status: &str| Some((code, json!({"error": {"code": code, "status": status, "message": "no"}}).to_string()));
+    let bearer = asked.2.get("authorization").is_some_and(|value| value == "Bearer ya29.canary");
+    let messages = asked.3["messages"].as_array().cloned().unwrap_or_default();
+    match asked.1.as_str() {
+        "/token" => None,
+        _ if !bearer => refuse(401, "UNAUTHENTICATED"),
+        "/v1/projects/acme/topics/alerts:publish" if messages.len() == 1 && messages[0]["data"].is_string() => None,
+        "/v1/projects/acme/topics/alerts:publish" => refuse(400, "INVALID_ARGUMENT"),
+        "/v1/projects/acme/topics/closed:publish" => refuse(403, "PERMISSION_DENIED"),
+        _ => refuse(404, "NOT_FOUND"),
+    }
+}
+
+/// One answer for both: the token's and the topic's fields do not meet.
+const TAKEN: (u16, &str) = (200, r#"{"messageIds":["7"],"access_token":"ya29.canary","expires_in":3599,"token_type":"Bearer"}"#);
+
 #[tokio::test]
 async fn pubsub_is_published_what_webhooks_get_as_the_account_that_this_runs_with() {
-    fn topic(asked: &Asked) -> Option<(u16, String)> {
-        let bearer = asked.2.get("authorization").is_some_and(|value| value == "Bearer ya29.canary");
-        match (asked.1.as_str(), bearer) {
-            ("/v1/projects/acme/topics/alerts:publish", true) => None,
-            (_, false) => Some((401, "{}".to_owned())),
-            _ => Some((404, "{}".to_owned())),
-        }
-    }
-    fn metadata(asked: &Asked) -> Option<(u16, String)> {
-        (asked.2.get("metadata-flavor").is_none_or(|flavor| flavor != "Google")).then(|| (403, String::new()))
-    }
-    let (service, url) = Service::start(topic, (200, r#"{"messageIds":["7"]}"#), &[]).await;
-    let (_, identity) = Service::start(metadata, (200, r#"{"access_token":"ya29.canary","expires_in":3599}"#), &[]).await;
-    let pubsub = |name: &str| Pubsub::new("topic".to_owned(), name.parse().unwrap(), clock().1).at(&url, &identity);
-    pubsub("projects/acme/topics/alerts").notify(&message(vec![alert(What::New, Severity::Critical, "x")])).await.unwrap();
-    let sent = &service.bodies()[0]["messages"][0];
+    let (service, url) = Service::start(publishing, TAKEN, &[]).await;
+    let told = message(vec![alert(What::New, Severity::Critical, "x")]);
+    topic("projects/acme/topics/alerts", &url).notify(&told).await.unwrap();
+    let sent = &service.bodies()[1]["messages"][0];
     assert_eq!(sent["attributes"], json!({"severity": "critical", "function": "freshness-checker", "asset": "orders-db"}));
     let data = base64::engine::general_purpose::STANDARD.decode(sent["data"].as_str().unwrap()).unwrap();
     let data: Value = serde_json::from_slice(&data).unwrap();
     assert_eq!((&data["version"], &data["alerts"][0]["what"]), (&1.into(), &"new".into()));
 
-    let (kind, said) = refused(pubsub("projects/acme/topics/gone").notify(&message(vec![alert(What::New, Severity::Critical, "x")])).await);
+    let (kind, said) = refused(topic("projects/acme/topics/gone", &url).notify(&told).await);
     assert!(kind == Kind::Failed && said.contains("create the topic"), "{said}");
-    let nobody = Pubsub::new("topic".to_owned(), "projects/acme/topics/alerts".parse().unwrap(), clock().1).at(&url, "http://127.0.0.1:1");
-    let (kind, said) = refused(nobody.notify(&message(vec![alert(What::New, Severity::Critical, "x")])).await);
-    assert!(kind == Kind::Denied && said.contains("service account"), "{said}");
+    let (kind, said) = refused(topic("projects/acme/topics/closed", &url).notify(&told).await);
+    assert!(kind == Kind::Denied && said.contains("pubsub.topics.publish"), "{said}");
+}
+
+#[tokio::test]
+async fn r35_what_pubsub_does_not_take_is_an_error() {
+    let told = message(vec![alert(What::New, Severity::Critical, "x")]);
+    // A success without an id is none.
+    let good = (200, r#"{"access_token":"ya29.canary","expires_in":3599,"token_type":"Bearer"}"#);
+    let (_, url) = Service::start(publishing, good, &[]).await;
+    let (kind, said) = refused(topic("projects/acme/topics/alerts", &url).notify(&told).await);
+    assert!(kind == Kind::Failed && said.contains("no id"), "{said}");
+    // Nobody to publish as.
+    let (service, url) = Service::start(|_| Some((400, r#"{"error":"invalid_grant"}"#.to_owned())), TAKEN, &[]).await;
+    let nobody = topic("projects/acme/topics/alerts", &url).notify(&told).await.unwrap_err();
+    assert!(nobody.kind() == Kind::Denied && !nobody.full().contains("tests-refresh"), "{}", nobody.full());
+    assert!(service.asked().iter().all(|asked| asked.1 == "/token"), "nothing was published by nobody");
+    // Busy for a moment is asked again.
+    let (service, url) = Service::start(publishing, TAKEN, &[]).await;
+    let pubsub = topic("projects/acme/topics/alerts", &url);
+    pubsub.notify(&told).await.unwrap();
+    service.trouble.lock().unwrap().push_back((503, r#"{"error":{"code":503,"status":"UNAVAILABLE"}}"#, ""));
+    pubsub.notify(&told).await.unwrap();
+    assert_eq!(service.asked().iter().filter(|asked| asked.1.ends_with(":publish")).count(), 3);
 }
 
 #[tokio::test]

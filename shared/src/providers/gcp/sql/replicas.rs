@@ -348,10 +348,8 @@ impl SqlReplicas {
         match self.project.begin_removal(&id).await {
             Ok(Begun::Under(_)) => tracing::info!(asset = %self.asset, replica = %name, "{id} at {} is being removed", self.project.place),
             Ok(Begun::Busy(_) | Begun::Taken) => return Ok(()),
-            Err(error) => match self.project.instance(&id).await? {
-                Some(_) => return Err(error),
-                None => {}
-            },
+            Err(error) if self.project.instance(&id).await?.is_some() => return Err(error),
+            Err(_) => {}
         }
         self.passwords.lock().await.remove(name);
         Ok(())

@@ -1,6 +1,8 @@
 //! What Cloud SQL says, as far as we read it. Whole numbers come as text, enums as words that Google adds to: what nobody here
 //! knows is kept as it came.
 
+#![expect(clippy::struct_field_names, reason = "fields are named as Google names them")]
+
 use crate::clock::Timestamp;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};

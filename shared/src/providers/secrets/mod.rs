@@ -1,6 +1,9 @@
 //! Where secrets come from: each reference goes to the store that it names. A store in a cloud is reached at the first
 //! reference to it, and not before.
 
+#[cfg(any(feature = "aws", feature = "gcp"))]
+pub(super) mod value;
+
 use super::local::LocalSecrets;
 use crate::{
     config::SecretRef,
@@ -15,6 +18,8 @@ pub struct SecretSources {
     local: LocalSecrets,
     #[cfg(feature = "aws")]
     aws: super::aws::AwsSecrets,
+    #[cfg(feature = "gcp")]
+    gcp: super::gcp::GcpSecrets,
 }
 
 #[async_trait]
@@ -25,7 +30,11 @@ impl Secrets for SecretSources {
             SecretRef::Aws { name, field } => self.aws.value(name, field.as_deref()).await,
             #[cfg(not(feature = "aws"))]
             SecretRef::Aws { .. } => self.local.resolve(reference).await,
-            SecretRef::Env(_) | SecretRef::File(_) | SecretRef::Gcp(_) => self.local.resolve(reference).await,
+            #[cfg(feature = "gcp")]
+            SecretRef::Gcp { name, field } => self.gcp.value(name, field.as_deref()).await,
+            #[cfg(not(feature = "gcp"))]
+            SecretRef::Gcp { .. } => self.local.resolve(reference).await,
+            SecretRef::Env(_) | SecretRef::File(_) => self.local.resolve(reference).await,
         }
     }
 }

@@ -1,10 +1,9 @@
-//! Uploads to Cloud Storage: one request for what fits in a part, a resumable session for the rest.
+//! Uploads to Cloud Storage in order: one request for what fits in a part, a resumable session for the rest. For buckets in
+//! which no object may stand under another name on its way ([`super::way`]).
 //!
-//! A session takes bytes in their order, so parts that come early wait, in bounded memory, for those before them. Of the
-//! ways that Google has it is the only one that honours a precondition when the object appears *and* leaves no object behind:
-//! parts that are composed, or moved to their name, are objects that a retention policy keeps and soft delete charges for
-//! (and multipart uploads of the XML interface take no preconditions). What a killed run leaves is a session, which holds
-//! nothing that anybody sees or pays for, and which Google forgets after a week.
+//! A session takes bytes in their order, so parts that come early wait, in bounded memory, for those before them. It honours a
+//! precondition when the object appears and leaves nothing behind: what a killed run leaves is a session, which holds nothing
+//! that anybody sees or pays for, and which Google forgets after a week.
 //!
 //! The store may take fewer bytes of a part than were sent, and the reply to any request may be lost: then it is asked how
 //! far it is, and the rest is sent again. The CRC32C of all bytes goes with the last request and is compared with what the
@@ -13,7 +12,7 @@
 use super::{
     bucket::Gcs,
     call::{Ask, Reply},
-    object::{FIELDS, MARK, Object, checksum, checksum_of, written},
+    object::{FIELDS, Object, checksum, checksum_of, written},
     refused::Refused,
     write,
 };
@@ -29,7 +28,6 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use crc_fast::Digest;
 use reqwest::{Method, StatusCode};
-use serde_json::json;
 use std::{
     collections::BTreeMap,
     sync::{Mutex as Quick, MutexGuard},
@@ -46,7 +44,7 @@ const TRIES: u32 = 7;
 const PERMISSION: &str = "storage.objects.create";
 
 /// One object on its way. Nothing is asked of Google before there is a whole part.
-pub(super) struct GcsUpload {
+pub(super) struct InOrder {
     bucket: Gcs,
     key: String,
     full: String,
@@ -54,7 +52,7 @@ pub(super) struct GcsUpload {
     parts: Parts<String>,
     early: Quick<Early>,
     moved: Notify,
-    session: Mutex<Session>,
+    session: Mutex<State>,
 }
 
 /// Parts whose turn has not come.
@@ -71,15 +69,15 @@ struct Early {
 }
 
 /// What the store holds so far.
-struct Session {
+struct State {
     address: Option<String>,
     end: u64,
     seen: Digest,
 }
 
-impl GcsUpload {
+impl InOrder {
     pub(super) fn new(bucket: Gcs, key: String, full: String) -> Self {
-        let session = Session { address: None, end: 0, seen: checksum() };
+        let session = State { address: None, end: 0, seen: checksum() };
         let (parts, early, moved) = (Parts::default(), Quick::default(), Notify::new());
         Self { bucket, key, full, mark: mark(), parts, early, moved, session: Mutex::new(session) }
     }
@@ -157,11 +155,11 @@ impl GcsUpload {
     }
 
     /// Returns the address of the session, which the first that asks begins.
-    async fn begin(&self, session: &mut Session) -> Result<String> {
+    async fn begin(&self, session: &mut State) -> Result<String> {
         if let Some(address) = &session.address {
             return Ok(address.clone());
         }
-        let description = json!({ "name": self.full, "contentType": "application/octet-stream", "metadata": { MARK: self.mark } });
+        let description = write::description(&self.full, &self.mark, self.bucket.class());
         let ask = Ask::new(Method::POST, write::address(&self.bucket))
             .query("uploadType", "resumable")
             .query("ifGenerationMatch", "0")
@@ -177,7 +175,7 @@ impl GcsUpload {
     }
 
     /// Sends bytes to where the session is, and to its end if `whole` says how long the object is and with which checksum.
-    async fn send(&self, session: &mut Session, offset: u64, bytes: &Bytes, whole: Option<(u64, &str)>) -> Result<Option<Object>> {
+    async fn send(&self, session: &mut State, offset: u64, bytes: &Bytes, whole: Option<(u64, &str)>) -> Result<Option<Object>> {
         let address = self.begin(session).await?;
         let end = offset + bytes.len() as u64;
         let told = |refused: Refused| refused.told(PERMISSION, &self.full);
@@ -272,7 +270,7 @@ fn held(reply: &Reply) -> Result<u64> {
 }
 
 #[async_trait]
-impl Upload for GcsUpload {
+impl Upload for InOrder {
     fn part_size(&self, _number: u32) -> usize {
         PART
     }
@@ -305,7 +303,7 @@ impl Upload for GcsUpload {
         }
         let begun = self.session.lock().await.address.is_some();
         if !begun {
-            return write::whole(&self.bucket, &self.full, &last, &If::Absent).await?.meta(&self.key);
+            return write::whole(&self.bucket, &self.full, &last, &If::Absent, self.bucket.class()).await?.meta(&self.key);
         }
         let outcome = match self.finish(&last, size).await {
             Ok(object) => return object.meta(&self.key),
