@@ -15,6 +15,7 @@ pub mod gcs;
 pub mod google;
 pub mod hosts;
 pub mod house;
+pub mod managed;
 pub mod moto;
 pub mod pegasus;
 pub mod pg;

@@ -91,7 +91,7 @@ fn elsewhere(role: &str, right: &str) -> Option<&'static str> {
         (_, "s3:DeleteObject" | "rds:DeleteDBSnapshot") => "retention and what a killed run left: stories/prune, faults/kills",
         (_, "rds:ModifyDBSnapshotAttribute" | "sts:AssumeRole") => "another account: providers/aws/rds/tests",
         (_, right) if right.starts_with("rds:") && right.contains("DBCluster") => "the same for a cluster: scenarios/rds",
-        ("restore-drill", right) if right.starts_with("rds:") => "faults/rds_aws r41",
+        ("restore-drill", right) if right.starts_with("rds:") => "faults/managed/rights r41",
         ("recover", "rds:RestoreDBInstanceToPointInTime" | "rds:DescribeDBInstanceAutomatedBackups") => {
             "the same for a moment: faults/rds_moment r41"
         }
@@ -110,7 +110,7 @@ fn elsewhere(role: &str, right: &str) -> Option<&'static str> {
         }
         (_, "rds:ListTagsForResource") => "no call of ours: tags come with what they are on, for which IAM may ask this",
         (_, "rds:DescribeDBInstances" | "rds:DescribeDBParameterGroups" | "rds:DescribeDBSnapshots") => {
-            "one statement lets all of them look: faults/rds_aws r41"
+            "one statement lets all of them look: faults/managed/rights r41"
         }
         ("snapshot-trigger", "rds:DescribeAccountAttributes" | "kms:DescribeKey") => "given with what pruning looks at",
         _ => return None,
