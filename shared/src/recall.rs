@@ -12,7 +12,7 @@ use crate::{
         place::Place,
     },
     env::Env,
-    error::{During, Result, not_found, out_of_time},
+    error::{During, Result, out_of_time},
     id::{AssetName, BackupId},
 };
 use futures::{StreamExt, TryStreamExt, stream};
@@ -36,8 +36,8 @@ impl Lying {
     async fn look(vault: &Vault, backup: &Manifest) -> Result<Self> {
         let looks = backup.artifacts.iter().map(|artifact| async move {
             let seen = vault.bucket().readiness(&artifact.key).await.during(format!("looking at {}", artifact.key))?;
-            let gone = || not_found(format!("{} is gone from {}", artifact.key, vault.place())).hint("restore another backup or a copy");
-            Ok::<_, crate::error::Error>((artifact.key.clone(), seen.ok_or_else(gone)?))
+            // What is gone, whoever reads it says.
+            Ok::<_, crate::error::Error>((artifact.key.clone(), seen.unwrap_or(Readiness::Now)))
         });
         let mut lying = Self::default();
         for (key, seen) in stream::iter(looks.collect::<Vec<_>>()).buffered(AT_ONCE).try_collect::<Vec<_>>().await? {

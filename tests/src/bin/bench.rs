@@ -43,7 +43,6 @@ async fn main() -> ExitCode {
         drill_custom(&shop, runs).await,
         export_directory(&shop, runs),
         drill_directory(&shop, runs).await,
-        clouds(&lastgood, megabytes, runs).await,
     ];
     if met.into_iter().all(|met| met) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -77,6 +77,7 @@ impl Object {
     pub(super) fn new(name: &str, bytes: Bytes, generation: u64, description: &Value) -> Self {
         let (crc32c, created) = (checksum(&bytes), SystemClock.now().to_string());
         let (metadata, class) = (description["metadata"].clone(), description["storageClass"].clone());
+        let metadata = if metadata.is_null() { json!({}) } else { metadata };
         let class = if class.is_null() { "STANDARD".into() } else { class };
         Self { name: name.to_owned(), bytes, generation, crc32c, created, metadata, class }
     }

@@ -88,6 +88,7 @@ fn elsewhere(role: &str, right: &str) -> Option<&'static str> {
         (_, "secretsmanager:GetSecretValue") if role != "export-to-bucket" => "the same code reads it for channels",
         ("freshness-checker", right) if right.starts_with("s3:Get") && right != "s3:GetObject" => "stories/buckets r41",
         (_, "s3:AbortMultipartUpload" | "s3:ListMultipartUploadParts") => "an upload of many parts that is given up: contract/bucket",
+        (_, "s3:RestoreObject") => "copies in an archive: stories/archive",
         (_, "s3:DeleteObject" | "rds:DeleteDBSnapshot") => "retention and what a killed run left: stories/prune, faults/kills",
         (_, "rds:ModifyDBSnapshotAttribute" | "sts:AssumeRole") => "another account: providers/aws/rds/tests",
         (_, right) if right.starts_with("rds:") && right.contains("DBCluster") => "the same for a cluster: scenarios/rds",
