@@ -26,6 +26,7 @@ locals {
   volumes         = { for name, asset in local.assets : name => asset if asset.kind == "volume" && try(asset.provider, "") == "gcp" }
   volume_projects = distinct([for asset in local.volumes : try(asset.project, var.project)])
   caches          = { for name, asset in local.assets : name => asset if asset.kind == "redis" && try(asset.provider, "") == "gcp" }
+  cached          = { for name, asset in local.caches : name => asset if can(asset.export.schedule) }
   cache_projects  = distinct([for asset in local.caches : try(asset.project, var.project)])
 
   drills     = { for name, asset in local.assets : name => asset.drill if can(asset.drill) }
@@ -39,8 +40,13 @@ locals {
   snapshots = { for name, asset in local.assets : name => asset.snapshot.schedule if can(asset.snapshot.schedule) }
   # Exports that Cloud SQL writes itself.
   offloaded = { for name, asset in local.sql : name => asset if try(asset.export.offload, false) }
-  # The bucket and folder that it writes through, by asset.
-  through = { for name, asset in local.offloaded : name => regex("^gs://(?P<bucket>[^/]+)/?(?P<prefix>.*?)/?$", try(asset.export.through, local.config.vault)) }
+  # The bucket that Cloud SQL and Memorystore write through, and the folder there, by asset.
+  through = {
+    for name, asset in merge(local.offloaded, local.cached) : name => merge(
+      regex("^gs://(?P<bucket>[^/]+)/?(?P<prefix>.*?)/?$", try(asset.export.through, local.config.vault)),
+      { folder = "${contains(keys(local.cached), name) ? "memorystore" : "offload"}/${name}/" },
+    )
+  }
 
   # Who reads which secret: `secret:gcp:NAME[#field]`, a bare name or one with its project.
   references = {

@@ -61,16 +61,26 @@ locals {
     permissions = ["compute.snapshots.delete"]
   } }
   # Disks that drills make of snapshots bear our names too.
-  make_disks = merge([for project in distinct([for asset in local.volumes : try(asset.project, var.project) if can(asset.drill)]) : {
-    "MakeDisks.${project}" = {
-      grant       = "MakeDisks", project = project, on = ["resource.name.extract('/disks/{name}').startsWith('lastgood-')"]
+  make_disks = merge(
+    { for project in distinct([for asset in local.volumes : try(asset.drill.into.disk.project, asset.project, var.project) if can(asset.drill)]) : "MakeDisks.${project}" => {
+      grant       = "MakeDisks", project = project, on = ["resource.name.extract('/disks/{name}').startsWith('lastgood-drill-')"]
       permissions = ["compute.disks.create", "compute.disks.delete", "compute.disks.get", "compute.disks.setLabels"]
-    }
-    "UseSnapshots.${project}" = {
+    } },
+    # Whether one is there, and whether what was begun is done.
+    { for project in distinct([for asset in local.volumes : try(asset.drill.into.disk.project, asset.project, var.project) if can(asset.drill)]) : "SeeDisks.${project}" => {
+      grant       = "SeeDisks", project = project, on = []
+      permissions = ["compute.disks.list", "compute.zoneOperations.get"]
+    } },
+    { for project in distinct([for asset in local.volumes : try(asset.project, var.project) if can(asset.drill)]) : "UseSnapshots.${project}" => {
       grant       = "UseSnapshots", project = project, on = ["resource.name.startsWith('projects/${project}/global/snapshots/lastgood-')"]
       permissions = ["compute.snapshots.useReadOnly"]
-    }
-  }]...)
+    } },
+  )
+  # A new disk beside the old one, under a name of the operator's; it is theirs to delete.
+  restore_disks = { for project in local.volume_projects : "RestoreDisks.${project}" => {
+    grant       = "RestoreDisks", project = project, on = []
+    permissions = ["compute.disks.create", "compute.disks.get", "compute.disks.setLabels", "compute.snapshots.useReadOnly"]
+  } }
   look_at_caches = { for project in local.cache_projects : "LookAtCaches.${project}" => {
     grant       = "LookAtCaches", project = project, on = []
     permissions = ["redis.instances.get", "redis.instances.list", "redis.operations.get", "redis.operations.list"]
@@ -85,13 +95,13 @@ locals {
   } }
 
   project_grants = { for account, grants in {
-    snapshot-trigger = merge(local.look_at_databases, local.begin_backups, local.look_at_volumes, local.begin_volume_snapshots, local.look_at_caches, local.export_caches,
+    snapshot-trigger = merge(local.look_at_databases, local.begin_backups, local.look_at_volumes, local.begin_volume_snapshots,
     var.prune ? merge(local.let_go_of_backups, local.let_go_of_volumes) : {})
-    export-to-bucket  = merge(local.have_dumps_written, length(local.offloaded) > 0 ? local.look_at_databases : {})
+    export-to-bucket  = merge(local.have_dumps_written, length(local.offloaded) > 0 ? local.look_at_databases : {}, local.look_at_caches, local.export_caches)
     cross-region-copy = merge(local.look_at_databases, local.look_at_volumes)
     freshness-checker = merge(local.look_at_databases, local.look_at_volumes, local.look_at_caches, local.draw)
     restore-drill     = merge(local.look_at_databases, local.make_replicas, local.clone_moments, local.look_at_volumes, local.make_disks)
-    recover           = merge(local.look_at_databases, local.restore_beside, local.clone_production)
+    recover           = merge(local.look_at_databases, local.restore_beside, local.clone_production, local.look_at_volumes, local.restore_disks)
     pruner            = merge(local.look_at_databases, local.let_go_of_backups, local.look_at_volumes, local.let_go_of_volumes)
   } : account => grants if contains(keys(local.account_names), account) }
 

@@ -63,11 +63,11 @@ locals {
       { "freshness-checker.LookAtBuckets.${bucket}" = { role = "looker", on = null, account = "freshness-checker", bucket = bucket } },
       { for name in ["cross-region-copy"] : "${name}.ReadBuckets.${bucket}" => { role = "reader", on = null, account = name, bucket = bucket } if contains(keys(local.functions), name) },
     ]]),
-    # What Cloud SQL wrote is read, and removed once it is in the vault.
+    # What Cloud SQL and Memorystore wrote is read, and removed once it is in the vault.
     flatten([for name, through in local.through : [
       { "export-to-bucket.ReadDumps.${through.bucket}" = { role = "reader", on = null, account = "export-to-bucket", bucket = through.bucket } },
       { "export-to-bucket.ClearDumps.${name}" = { role = "remover", account = "export-to-bucket", bucket = through.bucket
-      on = "resource.name.startsWith('projects/_/buckets/${through.bucket}/objects/${through.prefix == "" ? "" : "${through.prefix}/"}offload/${name}/')" } },
+      on = "resource.name.startsWith('projects/_/buckets/${through.bucket}/objects/${through.prefix == "" ? "" : "${through.prefix}/"}${through.folder}')" } },
     ]]),
   )...)
 }

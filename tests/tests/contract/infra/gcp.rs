@@ -97,6 +97,9 @@ fn every_example_for_google_is_a_config_that_the_functions_read() {
         assert!(config.assets.values().any(|asset| matches!(asset.source, Source::Cloudsql { .. })), "{}", path.display());
         assert!(config.metrics.cloud_monitoring.is_some(), "{}: the alerts look at nothing", path.display());
     }
+    let disks = std::fs::read_to_string(root().join("infra/gcp/tests/disks.yaml")).unwrap();
+    let config = Config::parse(&disks, "lastgood.yaml").unwrap_or_else(|error| panic!("{}", error.full()));
+    assert!(config.assets.values().any(|asset| matches!(asset.source, Source::Disk { .. })));
 }
 
 #[test]
