@@ -20,7 +20,7 @@ use crate::{
     clock::Clock,
     config::{Asset, Source},
     domain::{
-        backup::{Expectations, Form, Manifest, Method},
+        backup::{Expectations, Form, Manifest},
         compare::CheckResult,
     },
     env::Progress,
