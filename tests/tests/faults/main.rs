@@ -2,6 +2,7 @@
 
 mod bytes;
 mod clouds;
+mod cloudsql;
 mod drill;
 mod gcs_parts;
 mod hostile;
