@@ -67,7 +67,7 @@ impl GcsServer {
 
     /// Writes an object that is not there yet, as another service of Google's does. Says why not.
     pub(crate) fn write(&self, bucket: &str, name: &str, bytes: Vec<u8>) -> Result<(), &'static str> {
-        let stored = self.world().store(bucket, name, bytes.into(), Some(0), serde_json::json!({}));
+        let stored = self.world().store(bucket, name, bytes.into(), Some(0), serde_json::Value::Null);
         stored.map(drop).map_err(|world::Refusal(_, reason, _)| reason)
     }
 
