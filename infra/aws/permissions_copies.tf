@@ -57,7 +57,16 @@ locals {
     { Sid = "ReadCopiesRecords", Effect = "Allow", Action = ["s3:GetObject"], Resource = [for below in local.copy_below : "${below}/catalog/*"] },
     { Sid = "SeeCopies", Effect = "Allow", Action = ["s3:ListBucket"], Resource = local.copy_arns },
   ] : statement if length(local.copy_vaults) > 0]
-  read_copied_exports = [for statement in [
-    { Sid = "ReadCopiedExports", Effect = "Allow", Action = ["s3:GetObject"], Resource = [for below in local.copy_below : "${below}/exports/*"] },
-  ] : statement if length(local.copy_vaults) > 0]
+  read_copied_exports = concat(
+    [for statement in [
+      { Sid = "ReadCopiedExports", Effect = "Allow", Action = ["s3:GetObject"], Resource = [for below in local.copy_below : "${below}/exports/*"] },
+    ] : statement if length(local.copy_vaults) > 0],
+    [for statement in [
+      { Sid = "RecallCopies", Effect = "Allow", Action = ["s3:RestoreObject"], Resource = [for below in local.copy_below : "${below}/exports/*"] },
+    ] : statement if local.copies_archived]
+  )
+  # Whether copies lie where they must be asked for hours ahead.
+  copies_archived = anytrue(flatten([
+    for asset in local.assets : [for copy in try(asset.copies, []) : contains(["GLACIER", "DEEP_ARCHIVE"], try(copy.storage_class, ""))]
+  ]))
 }

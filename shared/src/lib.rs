@@ -21,6 +21,7 @@ pub mod observe;
 pub mod ports;
 pub mod providers;
 pub mod prune;
+pub mod recall;
 pub mod redact;
 pub mod stream;
 #[cfg(feature = "testing")]

@@ -67,7 +67,7 @@ impl GcsServer {
 
     /// Writes an object that is not there yet, as another service of Google's does. Says why not.
     pub(crate) fn write(&self, bucket: &str, name: &str, bytes: Vec<u8>) -> Result<(), &'static str> {
-        let stored = self.world().store(bucket, name, bytes.into(), Some(0), serde_json::Value::Null);
+        let stored = self.world().store(bucket, name, bytes.into(), Some(0), &serde_json::Value::Null);
         stored.map(drop).map_err(|world::Refusal(_, reason, _)| reason)
     }
 
@@ -126,6 +126,19 @@ impl GcsServer {
         self
     }
 
+    /// Makes it easy on its callers, and fast: no tokens, long pages, whole parts. For a bench against tools that are not ours.
+    #[must_use]
+    pub fn easy(self) -> Self {
+        self.world().easy = true;
+        world::count_fast();
+        self
+    }
+
+    /// The class of storage of an object.
+    pub fn class(&self, name: &str) -> String {
+        self.world().buckets["vault-test"].objects[name].class.as_str().unwrap_or_default().to_owned()
+    }
+
     /// Takes a right away from its user, as `testIamPermissions` tells.
     pub fn lacks(&self, right: &str) {
         self.world().buckets.get_mut("vault-test").expect("the bucket").lacking.insert(right.to_owned());
@@ -150,7 +163,7 @@ impl GcsServer {
     pub fn plant(&self, name: &str, bytes: impl Into<bytes::Bytes>) {
         let mut world = self.world();
         let generation = world.tick();
-        let object = world::Object::new(name, bytes.into(), generation, serde_json::json!({}));
+        let object = world::Object::new(name, bytes.into(), generation, &serde_json::json!({}));
         world.buckets.get_mut("vault-test").expect("the bucket").objects.insert(name.to_owned(), object);
     }
 

@@ -1,5 +1,6 @@
 //! What the tests share: real servers started for a test and stopped with it, and lifelike data.
 
+pub mod archive;
 pub mod aws;
 pub mod azurite;
 pub mod bench;
@@ -14,7 +15,9 @@ pub mod gcs;
 pub mod google;
 pub mod hosts;
 pub mod house;
+pub mod managed;
 pub mod moto;
+pub mod pegasus;
 pub mod pg;
 pub mod prometheus;
 pub mod redis;

@@ -1,6 +1,9 @@
 //! Terraform itself, working on a copy of our modules.
 //!
-//! Terraform and its AWS provider come from no package registry, so a machine without them skips what needs them, and says so.
+//! Terraform and its AWS provider come from no package registry, so a machine without them skips what needs them, and says so. In the
+//! place of the google provider stands one that knows its schema ([`google`]).
+
+mod google;
 
 use crate::s3::{KEY, KEY_ID};
 use std::{
@@ -17,6 +20,10 @@ static ONE: Mutex<()> = Mutex::new(());
 pub struct Terraform {
     home: tempfile::TempDir,
     mirror: Option<PathBuf>,
+    /// The cloud whose module is worked on: `aws` or `gcp`.
+    cloud: &'static str,
+    /// The providers that run already.
+    attached: Option<String>,
     _turn: MutexGuard<'static, ()>,
 }
 
@@ -48,7 +55,7 @@ impl Terraform {
         let home = tempfile::Builder::new().prefix("lginfra-").tempdir().expect("a folder for Terraform");
         copy(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../infra")), &home.path().join("infra"));
         std::fs::write(home.path().join("terraformrc"), "").expect("a file");
-        Some(Self { home, mirror: None, _turn: turn })
+        Some(Self { home, mirror: None, cloud: "aws", attached: None, _turn: turn })
     }
 
     /// The same, where the AWS provider is needed as well.
@@ -60,9 +67,14 @@ impl Terraform {
         Self::ready(test).map(|ready| Self { mirror: Some(mirror), ..ready })
     }
 
-    /// A folder below `infra/aws` of the copy.
+    /// The same, for the module of Google Cloud, with a provider that knows its schema.
+    pub fn google(test: &str) -> Option<Self> {
+        Self::ready(test).map(|ready| Self { cloud: "gcp", attached: Some(google::attached()), ..ready })
+    }
+
+    /// A folder below the module of the copy.
     pub fn folder(&self, below: &str) -> PathBuf {
-        self.home.path().join("infra/aws").join(below)
+        self.home.path().join("infra").join(self.cloud).join(below)
     }
 
     /// Lets a folder talk to an emulator at this address: its own provider, and one of each alias in a region.
@@ -86,6 +98,7 @@ impl Terraform {
         command.env("TF_CLI_CONFIG_FILE", self.home.path().join("terraformrc")).env("CHECKPOINT_DISABLE", "1").env("TF_IN_AUTOMATION", "1");
         // A key that opens nothing: what goes astray goes nowhere.
         command.env("AWS_ACCESS_KEY_ID", KEY_ID).env("AWS_SECRET_ACCESS_KEY", KEY).env("AWS_EC2_METADATA_DISABLED", "true");
+        command.envs(self.attached.iter().map(|attached| ("TF_REATTACH_PROVIDERS", attached)));
         command.output().expect("terraform")
     }
 
@@ -94,6 +107,14 @@ impl Terraform {
         let output = self.run(below, words);
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success(), "terraform {} in {below}\n{said}\n{}", words.join(" "), String::from_utf8_lossy(&output.stderr));
+        said
+    }
+
+    /// Runs Terraform in a folder; it must refuse. Returns what it said.
+    pub fn refused(&self, below: &str, words: &[&str]) -> String {
+        let output = self.run(below, words);
+        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(!output.status.success(), "terraform {} in {below} was content\n{said}", words.join(" "));
         said
     }
 

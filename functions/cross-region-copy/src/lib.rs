@@ -18,8 +18,8 @@ use lastgood_core::{
         lease::{self, Claimed, Lease},
     },
     clock::Timestamp,
-    config::Asset,
-    domain::{backup::Manifest, place::Place},
+    config::{Asset, Copies},
+    domain::{archive::StorageClass, backup::Manifest},
     env::Env,
     error::{Error, Kind, Result},
     fleet,
@@ -86,7 +86,7 @@ struct Target {
 
 /// What holds copies: a vault those of what is stored in vaults, a region of the provider those of its snapshots.
 enum Destination {
-    Vault(Vault),
+    Vault(Vault, Option<StorageClass>),
     Region(Arc<dyn Snapshots>),
 }
 
@@ -140,7 +140,7 @@ impl<'a> Copying<'a> {
                 report.problems.push(Problem::of(&error.hint("name another vault under copies"), place, None));
                 continue;
             }
-            match Target::look(env, asset, place).await {
+            match Target::look(env, asset, copies).await {
                 Ok(target) => targets.push(target),
                 Err(error) => report.problems.push(Problem::of(&error, place, None)),
             }
@@ -238,7 +238,7 @@ impl<'a> Copying<'a> {
 
 async fn copy_one(env: &Env, to: &Destination, backup: &Manifest, lease: &Lease) -> Result<u64, Refusal> {
     let (bytes, place) = match to {
-        Destination::Vault(vault) => (Work::resume(env, vault, backup, lease).await?.run().await?, vault.place()),
+        Destination::Vault(vault, class) => (Work::resume(env, (vault, *class), backup, lease).await?.run().await?, vault.place()),
         Destination::Region(snapshots) => (region::copy(env, &**snapshots, backup, lease).await?, snapshots.place()),
     };
     tracing::info!(asset = %backup.asset, backup = %backup.id, %place, bytes, "copied and proven");
@@ -246,7 +246,8 @@ async fn copy_one(env: &Env, to: &Destination, backup: &Manifest, lease: &Lease)
 }
 
 impl Target {
-    async fn look(env: &Env, asset: &Asset, place: &Place) -> Result<Self> {
+    async fn look(env: &Env, asset: &Asset, copies: &Copies) -> Result<Self> {
+        let place = copies.place();
         let done = AtPlace { place: place.clone(), copied: Vec::new(), already_proven: 0, bytes: 0, lag_seconds: None };
         if place.holds_snapshots() {
             let snapshots = env.providers.snapshots(asset, place).await?;
@@ -258,7 +259,7 @@ impl Target {
         let manifests = ids(&vault, &Key::manifests(&asset.name)).await?;
         let objects = vault.bucket().list_all(&Key::exports(&asset.name)).await?;
         let objects = objects.into_iter().map(|meta| (meta.key, meta.size)).collect();
-        Ok(Self { to: Destination::Vault(vault), seen: Seen { manifests, objects, snapshots: Vec::new() }, done })
+        Ok(Self { to: Destination::Vault(vault, copies.class()), seen: Seen { manifests, objects, snapshots: Vec::new() }, done })
     }
 }
 

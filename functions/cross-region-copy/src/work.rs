@@ -1,21 +1,22 @@
 //! Copies one backup to one place, and proves it: artifacts, then the manifest, then the proofs, the vault's own last.
 
 use crate::CrossRegionCopy;
-use futures::{StreamExt, stream};
+use futures::{StreamExt, TryStreamExt, stream};
 use lastgood_core::{
     catalog::{Checked, Copied, Copy, Copying, Key, Vault, Verification, lease::Lease, verify_backup},
     clock::{Timestamp, since},
     domain::{
+        archive::{Readiness, StorageClass},
         backup::{Artifact, Manifest},
         damage::Damage,
     },
     env::{Env, Gauge},
-    error::{Error, Kind, Result, conflict, corrupt, failed, out_of_time},
+    error::{During, Error, Kind, Result, conflict, corrupt, failed, out_of_time},
     function::Function,
-    ports::{If, ObjectMeta},
+    ports::{Bucket, If, ObjectMeta},
     stream::{Relayed, relay},
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use tokio::sync::{Mutex, Semaphore};
 
 /// How much may be on its way at once, in pieces of 8 MiB: one large artifact, or several small ones.
@@ -45,6 +46,10 @@ impl From<Error> for Refusal {
 pub struct Work<'a> {
     env: &'a Env,
     to: &'a Vault,
+    /// The class of storage that the artifacts are to have there.
+    class: Option<StorageClass>,
+    /// Where the artifacts go: the place itself, or the same in that class.
+    bytes: Arc<dyn Bucket>,
     backup: &'a Manifest,
     lease: &'a Lease,
     progress: Mutex<(Copying, Timestamp)>,
@@ -53,7 +58,12 @@ pub struct Work<'a> {
 
 impl<'a> Work<'a> {
     /// Takes the work up where an earlier invocation put it down.
-    pub async fn resume(env: &'a Env, to: &'a Vault, backup: &'a Manifest, lease: &'a Lease) -> Result<Self> {
+    pub async fn resume(
+        env: &'a Env,
+        (to, class): (&'a Vault, Option<StorageClass>),
+        backup: &'a Manifest,
+        lease: &'a Lease,
+    ) -> Result<Self> {
         let begun = env.vault.load::<Copying>(&Self::checkpoint(backup, to)).await;
         let progress = match begun {
             Ok(Some(stored)) => stored.record,
@@ -65,7 +75,8 @@ impl<'a> Work<'a> {
             Err(error) => return Err(error),
         };
         let progress = Mutex::new((progress, env.clock.now()));
-        Ok(Self { env, to, backup, lease, progress, slots: Semaphore::new(WEIGHTS as usize) })
+        let bytes = class.and_then(|class| to.bucket().of_class(class)).unwrap_or_else(|| to.bucket().clone());
+        Ok(Self { env, to, class, bytes, backup, lease, progress, slots: Semaphore::new(WEIGHTS as usize) })
     }
 
     fn checkpoint(backup: &Manifest, to: &Vault) -> Key {
@@ -112,6 +123,7 @@ impl<'a> Work<'a> {
                 return Err(error.hint(hint).into());
             }
         }
+        self.lay_down().await?;
         self.prove().await?;
         Ok(bytes)
     }
@@ -119,7 +131,7 @@ impl<'a> Work<'a> {
     async fn artifact(&self, artifact: &Artifact, gauge: &dyn Gauge) -> Result<Done> {
         let weight = u32::try_from(artifact.size.div_ceil(WEIGHT)).unwrap_or(WEIGHTS).clamp(1, WEIGHTS);
         let _slot = self.slots.acquire_many(weight).await.map_err(|error| failed("waiting for a slot").because(error))?;
-        let (from, to) = (self.env.vault.bucket().as_ref(), self.to.bucket().as_ref());
+        let (from, to) = (self.env.vault.bucket().as_ref(), self.bytes.as_ref());
         if self.is_checked(artifact).await? {
             gauge.add(artifact.size);
             return Ok(Done::There(0));
@@ -146,8 +158,14 @@ impl<'a> Work<'a> {
             let Some(checked) = found else { return Ok(false) };
             checked.version.clone()
         };
-        let seen = self.to.bucket().head(&artifact.key).await?;
-        Ok(seen.is_some_and(|meta| !version.is_empty() && meta.version.0 == version && meta.size == artifact.size))
+        let Some(seen) = self.to.bucket().head(&artifact.key).await? else { return Ok(false) };
+        if version.is_empty() || seen.size != artifact.size {
+            return Ok(false);
+        }
+        // What was moved to an archive since cannot be read again, and its move may have changed its state: it was moved on the
+        // condition that it was what had been read.
+        let archived = async || Ok::<_, Error>(self.to.bucket().readiness(&artifact.key).await? != Some(Readiness::Now));
+        Ok(seen.version.0 == version || (self.class.is_some_and(StorageClass::is_archive) && archived().await?))
     }
 
     async fn note(&self, artifact: &Artifact, meta: ObjectMeta) -> Result<()> {
@@ -160,6 +178,18 @@ impl<'a> Work<'a> {
             progress.1 = now;
         }
         Ok(())
+    }
+
+    /// Moves every artifact to the class that the policy names, where it does not lie there from the first: what lies in an
+    /// archive could not have been read back. What was read is noted before.
+    async fn lay_down(&self) -> Result<()> {
+        let Some(class) = self.class.filter(|class| self.to.bucket().of_class(*class).is_none()) else { return Ok(()) };
+        self.save_progress().await?;
+        let moves = self.backup.artifacts.iter().map(|artifact| async move {
+            let moved = within_time(self.env, &artifact.key, self.to.bucket().reclass(&artifact.key, class)).await;
+            moved.during(format!("moving {} to {class}", artifact.key))
+        });
+        stream::iter(moves.collect::<Vec<_>>()).buffer_unordered(AT_ONCE).try_collect::<Vec<()>>().await.map(|_| ())
     }
 
     async fn save_progress(&self) -> Result<()> {

@@ -131,7 +131,7 @@ fn places(env: &Env) -> BTreeMap<Place, &'static str> {
     let mut places = BTreeMap::new();
     for policy in env.config.policies() {
         for copy in &policy.copies {
-            if let Copies::Vault { vault } = copy {
+            if let Copies::Vault { vault, .. } = copy {
                 places.insert(vault.clone(), "this place of copies");
             }
         }
@@ -294,7 +294,7 @@ async fn can_bring_back(env: &Env, asset: &Asset, home: &Place) -> Result<String
     let continuous = env.providers.snapshots(asset, home).await?.continuous().await?;
     let none = || {
         failed("its provider keeps no continuous backups of it, or has none to offer yet")
-            .hint("set its backup retention to a day at least")
+            .hint("switch on what keeps them: with RDS a backup retention of a day at least, with Cloud SQL point-in-time recovery")
     };
     continuous.map(|continuous| format!("yes, any {}", continuous.window)).ok_or_else(none)
 }

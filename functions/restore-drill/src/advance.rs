@@ -210,7 +210,7 @@ impl Work<'_> {
                 // Nobody recorded anything of it: all that there is are the policy's own questions.
                 None if open.restore_test.is_some() => self.asked_for_data(),
                 // What a provider wrote by itself was counted by nobody, as its snapshots were not.
-                None if backup.expectations == Expectations::default() => self.asked_for_data(),
+                None if nothing_counted(&backup.expectations) => self.asked_for_data(),
                 None => self.compared(name, &backup).await,
                 Some(_) => self.set_up(name, &backup).await,
             };
@@ -322,6 +322,11 @@ impl Work<'_> {
             unsigned: None,
         })
     }
+}
+
+/// Whether nothing was recorded of the very snapshot but names of roles.
+fn nothing_counted(expectations: &Expectations) -> bool {
+    *expectations == Expectations { roles: expectations.roles.clone(), ..Expectations::default() }
 }
 
 const fn kind(into: &DrillTarget) -> &'static str {

@@ -25,18 +25,20 @@ use lastgood_core::{
     clock::{Timestamp, after, before, since},
     config::{Asset, DrillPolicy},
     domain::{
+        archive::Haste,
         backup::{Manifest, Method},
         drill::{Drill, OpenDrill, ReplicaName},
         place::Place,
         run::{Run, RunState},
     },
     env::Env,
-    error::{During, Error, Result, invalid, not_found},
+    error::{During, Error, Kind, Result, invalid, not_found},
     fleet,
     function::{Entry, Function, Outcome, Report},
     id::{AssetName, BackupId, Slot},
     observe::backups_at,
     ports::Replicas,
+    recall,
 };
 use moment::{Moment, moment};
 use serde::Deserialize;
@@ -180,6 +182,10 @@ impl Room<'_> {
             Claimed::Done(run) => self.told(&run, swept).await,
             Claimed::Lease(lease) => {
                 if let Err(error) = self.open(&lease).await {
+                    // What it waits for goes on without us.
+                    if error.kind() == Kind::OutOfTime {
+                        return self.put_down(lease, error.full()).await;
+                    }
                     lease.fail(&error).await?;
                     return Err(error);
                 }
@@ -233,13 +239,24 @@ impl Room<'_> {
         let from = self.request.from.as_ref().or(self.policy.from.as_ref()).unwrap_or(&self.env.config.vault).clone();
         let found = backups_at(self.env, self.asset, &from).await.during(format!("listing the backups at {from}"))?;
         let drills = self.env.vault.all::<Evidence>(&Key::drills(&self.asset.name)).await?.good;
-        let Choice { backup, newest } = choose(&found.good, &drills, self.policy, self.request.backup).ok_or_else(|| {
+        // A recall that was begun is what is waited for, whatever came after it.
+        let wanted = match self.request.backup {
+            None => recall::under_way(self.env, &self.asset.name, &from).await?,
+            asked => asked,
+        };
+        let wanted = wanted.filter(|id| self.request.backup.is_some() || found.good.iter().any(|backup| backup.id == *id));
+        let Choice { backup, newest } = choose(&found.good, &drills, self.policy, wanted).ok_or_else(|| {
             let broken: Vec<_> = found.unreadable.iter().map(|(key, error)| format!("{key}: {}", error.full())).collect();
             let broken = if broken.is_empty() { String::new() } else { format!("; records that cannot be read: {}", broken.join("; ")) };
             let which = self.request.backup.map(|id| format!(" {id}")).unwrap_or_default();
             not_found(format!("there is no backup{which} of {} at {from} to drill{broken}", self.asset.name))
                 .hint(format!("`lastgood list {}` shows what there is", self.asset.name))
         })?;
+        if !backup.artifacts.is_empty() {
+            // Before the drill's own time begins: a recall may take longer than a drill.
+            recall::ready(self.env, &self.env.vault_at(&from).await?, backup, Haste::default()).await?;
+        }
+        let now = self.env.clock.now();
         let age = newest.then(|| since(now, backup.data_time));
         let open = OpenDrill { from, ..self.opened(&run, backup, age, now) };
         tracing::info!(asset = %self.asset.name, backup = %backup.id, from = %open.from, "opening a drill");

@@ -28,8 +28,10 @@ pub async fn moment(env: &Env, asset: &Asset, ago: Span) -> Result<Moment> {
     let look = async { env.providers.snapshots(asset, home).await?.continuous().await };
     let continuous = look.await.during(format!("looking how far the continuous backups of {} reach", asset.name))?;
     let continuous = continuous.ok_or_else(|| {
-        invalid(format!("{home} keeps no continuous backups of {}, or has none to offer yet", asset.name))
-            .hint("set its backup retention to a day at least, or leave `drill.point_in_time` out to drill snapshots")
+        invalid(format!("{home} keeps no continuous backups of {}, or has none to offer yet", asset.name)).hint(
+            "switch on what keeps them (RDS: a backup retention of a day at least; Cloud SQL: point-in-time recovery), or leave \
+                 `drill.point_in_time` out to drill snapshots",
+        )
     })?;
     let wanted = before(env.clock.now(), ago.duration());
     let at = continuous.window.clip(wanted).ok_or_else(|| {

@@ -17,6 +17,7 @@ use lastgood_core::{
     clock::since,
     config::{Asset, Copies},
     domain::{
+        archive::Haste,
         backup::{Manifest, Method},
         compare::{compare, verdict},
         drill::Verdict,
@@ -28,6 +29,7 @@ use lastgood_core::{
     id::{AssetName, BackupId, Slot},
     observe::backups_at,
     ports::{Confirmation, RestoreTarget, Target},
+    recall,
 };
 use serde::Deserialize;
 
@@ -59,6 +61,10 @@ pub struct Restore {
     #[arg(long, value_name = "VAULT")]
     #[serde(default)]
     pub from: Option<Place>,
+    /// How fast a backup is brought back that lies in an archive: minutes, hours, or whenever it costs least.
+    #[arg(long, value_name = "HASTE", value_enum, default_value_t)]
+    #[serde(default)]
+    pub recall: Haste,
     /// Does it; without this only the plan is shown. An event cannot say it.
     #[arg(long)]
     #[serde(skip)]
@@ -77,8 +83,13 @@ impl Function for Restore {
         let started_at = env.clock.now();
         let asset = self.asset.clone();
         // What cannot even be asked for is an error of its own: there is only one asset here.
-        let restored = self.work(env).await?;
-        let entries = vec![Entry { asset, outcome: Outcome::Done(restored) }];
+        let outcome = match self.work(env).await {
+            Ok(restored) => Outcome::Done(restored),
+            // What it waits for goes on without us.
+            Err(error) if error.kind() == Kind::OutOfTime => Outcome::from_error(&error),
+            Err(error) => return Err(error),
+        };
+        let entries = vec![Entry { asset, outcome }];
         Ok(RestoreReport::new(Report::of(Self::NAME, started_at, env.clock.now(), entries), &env.config.runbook))
     }
 }
@@ -97,7 +108,10 @@ impl Restore {
         let Chosen { backup, why } = choose(&fit, &reach, &self, env.clock.now())
             .map_err(|error| if found.unreadable.is_empty() { error } else { unreadable(&error, &found.unreadable) })?;
         let backup = &backup;
-        let steps = target.plan(backup).await.during(format!("planning a restore of {}", self.asset))?;
+        let mut steps = target.plan(backup).await.during(format!("planning a restore of {}", self.asset))?;
+        let lies_here = backup.held.is_none() && !is_moment(backup);
+        let recall = if lies_here { recall::needed(&vault, backup, self.recall).await? } else { None };
+        steps.splice(0..0, recall);
         let mut restored = Restored {
             backup: backup.id,
             method: backup.method,
@@ -122,7 +136,7 @@ impl Restore {
         let lease = held(env, &self.asset).await;
         let kept = if is_moment(backup) { Ok(()) } else { env.vault.confirm_kept(&self.asset, backup.id).await };
         let done = match kept {
-            Ok(()) => self.apply(&*target, backup, &vault, &mut restored).await,
+            Ok(()) => self.apply(env, &*target, backup, &vault, &mut restored).await,
             Err(error) => Err(error),
         };
         // The deed is what counts: where nothing can be noted any more, the lease simply runs out.
@@ -167,7 +181,10 @@ impl Restore {
         }
     }
 
-    async fn apply(&self, target: &dyn RestoreTarget, backup: &Manifest, vault: &Vault, restored: &mut Restored) -> Result<()> {
+    async fn apply(&self, env: &Env, target: &dyn RestoreTarget, backup: &Manifest, vault: &Vault, restored: &mut Restored) -> Result<()> {
+        if !backup.artifacts.is_empty() {
+            recall::ready(env, vault, backup, self.recall).await?;
+        }
         restored.tools = target.restore(backup, vault).await.during(format!("restoring backup {} of {}", backup.id, self.asset))?;
         if let Some(measured) = target.measure(backup).await.during("comparing the restored data with what was recorded")? {
             restored.checks = compare(&backup.expectations, &measured, backup.form());

@@ -170,6 +170,7 @@ mod tests {
             latest,
             into: "env:X".parse().unwrap(),
             from: None,
+            recall: lastgood_core::domain::archive::Haste::default(),
             apply: false,
             confirm: None,
         }

@@ -16,6 +16,8 @@ pub enum Key {
     Copy(AssetName, BackupId, Place),
     /// How far the copying of a backup to another place has come; gone once it is proven there.
     Copying(AssetName, BackupId, Place),
+    /// That a backup is being brought back from an archive at a place.
+    Recall(AssetName, BackupId, Place),
     /// What the last reading-back of a backup found.
     Verification(AssetName, BackupId),
     /// A drill's evidence.
@@ -76,6 +78,11 @@ impl Key {
         format!("catalog/v1/assets/{asset}/copies/")
     }
 
+    /// The folder of an asset's recalls from archives.
+    pub fn recalls(asset: &AssetName) -> String {
+        format!("catalog/v1/assets/{asset}/recalls/")
+    }
+
     /// The folder of an asset's verifications.
     pub fn verifications(asset: &AssetName) -> String {
         format!("catalog/v1/assets/{asset}/verifications/")
@@ -133,6 +140,7 @@ impl fmt::Display for Key {
             Self::Manifest(asset, id) => write!(f, "{}{id}.json", Self::manifests(asset)),
             Self::Copy(asset, id, place) => write!(f, "{}{id}/{}.json", Self::copies(asset), place.slug()),
             Self::Copying(asset, id, place) => write!(f, "catalog/v1/assets/{asset}/copying/{id}/{}.json", place.slug()),
+            Self::Recall(asset, id, place) => write!(f, "{}{id}/{}.json", Self::recalls(asset), place.slug()),
             Self::Verification(asset, id) => write!(f, "{}{id}.json", Self::verifications(asset)),
             Self::Drill(asset, id) => write!(f, "{}{id}.json", Self::drills(asset)),
             Self::DrillPage(asset, id) => write!(f, "{}{id}.html", Self::drills(asset)),

@@ -1,7 +1,7 @@
 //! What an owner asks for: when, how often, how long kept, where else, how proven.
 
 use super::{AnyOf, DiskDrill, EbsDrill, Filesystem, SecretRef, SqlDrill, WalPolicy};
-use crate::domain::{backup::Compression, bytes::Bytes, due::Schedule, place::Place, span::Span};
+use crate::domain::{archive::StorageClass, backup::Compression, bytes::Bytes, due::Schedule, place::Place, span::Span};
 use serde::{Deserialize, Serialize};
 
 /// What an owner asks for.
@@ -29,6 +29,17 @@ pub struct Policy {
     pub drill: Option<DrillPolicy>,
     /// Extracts for analysts: not a backup.
     pub analytics: Option<AnalyticsPolicy>,
+}
+
+impl Retention {
+    /// After how many days the first backups are let go: those that stand for a day only, or else for a week or a month only.
+    pub const fn soonest_days(self) -> u32 {
+        match self {
+            Self { daily: 1.., .. } => self.daily,
+            Self { weekly: 1.., .. } => self.weekly.saturating_mul(7),
+            Self { .. } => self.monthly.saturating_mul(30),
+        }
+    }
 }
 
 /// How many of each tier are kept. A backup is promoted: the first of a week or month that succeeded stands for it.
@@ -157,6 +168,9 @@ pub enum Copies {
     Vault {
         /// Where it is.
         vault: Place,
+        /// The class of storage of the artifacts there; the bucket's own when not given.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        storage_class: Option<StorageClass>,
     },
     /// Another region of the same provider, for snapshots that the provider holds.
     Region {
@@ -176,8 +190,16 @@ impl Copies {
     /// Where it is.
     pub const fn place(&self) -> &Place {
         match self {
-            Self::Vault { vault } => vault,
+            Self::Vault { vault, .. } => vault,
             Self::Region { place, .. } => place,
+        }
+    }
+
+    /// The class of storage that the artifacts there shall have, if it says so.
+    pub const fn class(&self) -> Option<StorageClass> {
+        match self {
+            Self::Vault { storage_class, .. } => *storage_class,
+            Self::Region { .. } => None,
         }
     }
 }

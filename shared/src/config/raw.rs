@@ -187,6 +187,9 @@ pub struct RawAsset {
 pub struct RawCopy {
     /// Another vault.
     pub vault: Option<Place>,
+    /// The class of storage of the artifacts there, as the provider writes it: `GLACIER`, `NEARLINE`, `Cool`. Records stay where
+    /// they can be read at once.
+    pub storage_class: Option<String>,
     /// Another region of the same provider.
     pub region: Option<String>,
     /// The key to encrypt with there.

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     domain::{
+        archive::StorageClass,
         due::Schedule,
         place::{Place, Scheme},
         span::Span,
@@ -169,8 +170,12 @@ impl Reader<'_> {
         let rto = asset.value.rto.or(defaults.rto).unwrap_or(Span::hours(4));
         let retention = self.retention(path, asset.value.retention.as_ref(), defaults)?;
         let copies = std::mem::take(&mut asset.value.copies).iter().map(|copy| self.copy(path, copy, vault)).collect::<Result<Vec<_>>>()?;
-        if let Some(double) = copies.iter().enumerate().find_map(|(n, copy)| copies[..n].contains(copy).then_some(copy)) {
-            return Err(self.wrong(asset, &format!("{path}.copies"), &format!("a copy stands twice: {double:?}"), "name each place once"));
+        if let Some(double) = copies
+            .iter()
+            .enumerate()
+            .find_map(|(n, copy)| copies[..n].iter().any(|former| former.place() == copy.place()).then_some(copy.place()))
+        {
+            return Err(self.wrong(asset, &format!("{path}.copies"), &format!("a copy stands twice: {double}"), "name each place once"));
         }
         let drill = match asset.value.drill.take() {
             Some(drill) => Some(self.drill(path, drill, rto, vault, &copies)?),
@@ -246,14 +251,23 @@ impl Reader<'_> {
     fn copy(&self, path: &str, at: &Spanned<RawCopy>, vault: &Place) -> Result<Copies> {
         let path = format!("{path}.copies");
         match &at.value {
-            RawCopy { vault: Some(place), region: None, kms_key: None, account: None } if place == vault => {
+            RawCopy { vault: Some(place), region: None, kms_key: None, account: None, .. } if place == vault => {
                 Err(self.wrong(at, &path, "the copy's vault is the vault itself", "name another bucket, account or machine"))
             }
             RawCopy { vault: Some(place), .. } if place.holds_snapshots() => {
                 Err(self.wrong(at, &path, "a region is no vault", "write `- { region: us-east-1, kms_key: alias/dr }`"))
             }
-            RawCopy { vault: Some(place), region: None, kms_key: None, account: None } => Ok(Copies::Vault { vault: place.clone() }),
-            RawCopy { vault: None, region: Some(region), kms_key, account } => {
+            RawCopy { vault: Some(place), region: None, kms_key: None, account: None, storage_class } => {
+                let class = storage_class.as_deref().map(|name| StorageClass::of(place.scheme(), name)).transpose();
+                let storage_class = class.map_err(|error| {
+                    self.wrong(at, &format!("{path}.storage_class"), &error.to_string(), error.advice().unwrap_or_default())
+                })?;
+                Ok(Copies::Vault { vault: place.clone(), storage_class })
+            }
+            RawCopy { vault: None, storage_class: Some(_), .. } => {
+                Err(self.wrong(at, &format!("{path}.storage_class"), "a snapshot has no class of storage", "leave `storage_class` out"))
+            }
+            RawCopy { vault: None, region: Some(region), kms_key, account, storage_class: None } => {
                 let place = Place::aws(region, account.as_deref())
                     .map_err(|error| self.wrong(at, &path, &error.to_string(), "write a region such as `us-east-1`"))?;
                 Ok(Copies::Region { region: region.clone(), kms_key: kms_key.clone(), account: account.clone(), place })
@@ -355,6 +369,19 @@ pub fn remarks(config: &Config, now: crate::clock::Timestamp) -> Vec<(AssetName,
         }
         if policy.copies.is_empty() && !schedules.is_empty() && !disk {
             remark("its backups exist in one place only: name another under `copies`".to_owned());
+        }
+        for (copies, class) in policy.copies.iter().filter_map(|copies| Some((copies, copies.class()?))) {
+            let (least, kept) = (class.least_days(), policy.retention.soonest_days());
+            if kept < least {
+                remark(format!(
+                    "copies at {} lie in {class}, which is charged for {least} days at least, and retention lets the first go after \
+                     {kept}: keep them longer or choose another class (see storage_class in docs/config.md)",
+                    copies.place()
+                ));
+            }
+            if class.is_archive() && policy.drill.as_ref().is_some_and(|drill| drill.from.as_ref() == Some(copies.place())) {
+                remark(format!("every drill recalls a copy from {class} at {}: that costs, and takes hours", copies.place()));
+            }
         }
         if policy.drill.is_none() && !schedules.is_empty() {
             remark("nothing proves that its backups restore: give it a `drill`".to_owned());

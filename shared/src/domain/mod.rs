@@ -1,5 +1,6 @@
 //! What Lastgood decides: pure, without I/O and without a clock. Every question takes what was seen and the present moment.
 
+pub mod archive;
 pub mod attest;
 pub mod backup;
 pub mod bytes;

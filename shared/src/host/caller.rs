@@ -95,7 +95,9 @@ impl Gate {
     pub(super) async fn admit(&self, headers: &HeaderMap) -> Result<(), Box<Response>> {
         use crate::providers::gcp::Unproven;
         let Self::Tokens(tokens) = self else { return Ok(()) };
-        let shown = headers.get("authorization").and_then(|value| value.to_str().ok());
+        // Where Cloud Run finds this header it checks its token, and not the other one's.
+        let checked = headers.get("x-serverless-authorization").filter(|_| tokens.platform_checks());
+        let shown = checked.or_else(|| headers.get("authorization")).and_then(|value| value.to_str().ok());
         let Err(unproven) = tokens.caller(shown).await else { return Ok(()) };
         Err(Box::new(match unproven {
             Unproven::Nobody(why) => turned_away(StatusCode::UNAUTHORIZED, &why),

@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 pub async fn vaults(env: &Env) -> Vec<Finding> {
     let copies = env.config.assets.values().flat_map(|asset| &asset.policy.copies);
     let elsewhere = copies.filter_map(|copy| match copy {
-        Copies::Vault { vault } => Some(vault),
+        Copies::Vault { vault, .. } => Some(vault),
         Copies::Region { .. } => None,
     });
     let places: BTreeSet<&Place> = elsewhere.chain([&env.config.vault]).collect();

@@ -3,14 +3,15 @@
 use crate::{
     clock::Timestamp,
     domain::{
+        archive::{Haste, Readiness, StorageClass},
         place::Place,
         posture::{BucketPosture, Space},
     },
-    error::Result,
+    error::{Result, unsupported},
 };
 use async_trait::async_trait;
 use bytes::Bytes;
-use std::{fmt::Debug, ops::Range, time::Duration};
+use std::{fmt::Debug, ops::Range, sync::Arc, time::Duration};
 
 /// Bytes on their way out of a bucket.
 pub type ByteStream = std::pin::Pin<Box<dyn tokio::io::AsyncRead + Send>>;
@@ -88,6 +89,27 @@ pub trait Bucket: Debug + Send + Sync {
 
     /// Removes uploads that were begun below this place and neither completed nor touched for `older_than`; returns how many.
     async fn sweep_uploads(&self, now: Timestamp, older_than: Duration) -> Result<usize>;
+
+    /// Returns how an object can be read: at once, or only after it was recalled; none when there is none.
+    async fn readiness(&self, key: &str) -> Result<Option<Readiness>> {
+        Ok(self.head(key).await?.map(|_| Readiness::Now))
+    }
+
+    /// Asks the store to bring an archived object back. One that is on its way, or back, is a success.
+    async fn recall(&self, key: &str, _: Haste) -> Result<()> {
+        Err(unsupported(format!("{} archives nothing, and {key} cannot be recalled", self.place())))
+    }
+
+    /// Returns the same place, whose uploads and copies lie in a class of storage from their first byte on; none where an object
+    /// is moved there once it was read back ([`Bucket::reclass`]).
+    fn of_class(&self, _: StorageClass) -> Option<Arc<dyn Bucket>> {
+        None
+    }
+
+    /// Moves an object to a class of storage, bytes and key as they are. One that lies there is a success.
+    async fn reclass(&self, key: &str, class: StorageClass) -> Result<()> {
+        Err(unsupported(format!("{} has no class {class} to move {key} to", self.place())))
+    }
 
     /// Looks at how the whole bucket is kept; none where there is nothing to look at, or the store does not know the question.
     async fn posture(&self) -> Result<Option<BucketPosture>> {

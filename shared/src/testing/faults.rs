@@ -5,7 +5,11 @@
 
 use crate::{
     clock::Timestamp,
-    domain::{place::Place, posture::BucketPosture},
+    domain::{
+        archive::{Haste, Readiness, StorageClass},
+        place::Place,
+        posture::BucketPosture,
+    },
     error::{Error, Result, retry},
     ports::{Bucket, ByteStream, If, Listed, ObjectMeta, Upload, Version},
 };
@@ -254,6 +258,19 @@ impl Bucket for Faulty {
 
     async fn copy_from(&self, from: &dyn Bucket, source_key: &str, key: &str) -> Result<Option<ObjectMeta>> {
         self.effects.around(format!("copy {key}"), self.inner.copy_from(from, source_key, key)).await
+    }
+
+    async fn readiness(&self, key: &str) -> Result<Option<Readiness>> {
+        self.effects.alive().await;
+        self.inner.readiness(key).await
+    }
+
+    async fn recall(&self, key: &str, haste: Haste) -> Result<()> {
+        self.effects.around(format!("recall {key}"), self.inner.recall(key, haste)).await
+    }
+
+    async fn reclass(&self, key: &str, class: StorageClass) -> Result<()> {
+        self.effects.around(format!("move {key} to {class}"), self.inner.reclass(key, class)).await
     }
 
     async fn space(&self) -> Result<Option<crate::domain::posture::Space>> {

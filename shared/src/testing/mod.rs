@@ -1,6 +1,7 @@
 //! Stateful fakes that are harsher than the real thing: for tests of this crate and of everything built on it, and for the
 //! command's simulations. No function links them.
 
+mod archive;
 mod bucket;
 mod clock;
 mod faults;
@@ -13,6 +14,7 @@ mod source;
 mod wal;
 mod world;
 
+pub use archive::Archiving;
 pub use bucket::MemoryBucket;
 pub use clock::ManualClock;
 pub use faults::{Damage, Faulty, SideEffects};

@@ -2,6 +2,7 @@
 //!
 //! Absolute times do not travel between machines; ratios from one run do.
 
+pub mod clouds;
 pub mod crowd;
 pub mod shop;
 pub mod year;

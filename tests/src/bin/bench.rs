@@ -1,11 +1,13 @@
 //! `make bench`: exports, verification and drills against the tools that everybody has, in one run, as ratios.
 //!
-//! `bench [LASTGOOD] [--runs N]`; `LASTGOOD_BENCH_MB` is the size of the dump (1000). Pairs are interleaved and the ratio is
+//! `bench [LASTGOOD] [--runs N] [--clouds]`; `LASTGOOD_BENCH_MB` is the size of the dump (1000). Pairs are interleaved and the ratio is
 //! the median of pairs. Ends with 1 when a bound is missed; every row is printed either way.
 
 use lastgood_tests::{
     bench::{
-        Pair, Run, median, pipe, run,
+        Pair, Run,
+        clouds::{self, Cloud},
+        median, pipe, run,
         shop::{Format, Shop, pg_restore},
     },
     pg::program,
@@ -30,6 +32,9 @@ async fn main() -> ExitCode {
     #[expect(clippy::disallowed_methods, reason = "a bench is told its size where its user is")]
     let megabytes = std::env::var("LASTGOOD_BENCH_MB").ok().and_then(|text| text.parse().ok()).unwrap_or(MEGABYTES);
     println!("about {megabytes} MB of dump, {runs} interleaved runs each, medians\n");
+    if only_clouds() {
+        return if clouds(&lastgood, megabytes, runs).await { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
     let shop = Shop::open(&lastgood, megabytes).await;
     println!("{:<34} {:>10} {:>10}   {:>7}", "what", "ours", "theirs", "ratio");
     let met = [
@@ -42,12 +47,39 @@ async fn main() -> ExitCode {
     if met.into_iter().all(|met| met) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
+/// `bench … --clouds` measures nothing but the clouds.
+fn only_clouds() -> bool {
+    std::env::args().any(|arg| arg == "--clouds")
+}
+
+/// Up to the doubles of two clouds and down again, against rclone where it is installed.
+async fn clouds(lastgood: &Path, megabytes: u64, runs: usize) -> bool {
+    if !clouds::rclone() {
+        println!("gs and az: not measured, for there is no rclone (apt-get install rclone)");
+        return true;
+    }
+    let (google, _server) = Cloud::google(lastgood, megabytes).await;
+    let mut met = true;
+    for pair in tokio::task::block_in_place(|| google.pairs(runs)) {
+        met &= pair.tell() & small(&pair);
+    }
+    let Some(azure) = Cloud::azure(lastgood, megabytes).await else {
+        println!("az: not measured, for there is no Azurite, or port 10000 is taken");
+        return met;
+    };
+    for pair in tokio::task::block_in_place(|| azure.pairs(runs)) {
+        met &= pair.tell() & small(&pair);
+    }
+    met
+}
+
 fn arguments() -> (PathBuf, usize) {
     let (mut lastgood, mut runs) = (None, RUNS);
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         match (arg.as_str(), args.len()) {
             ("--runs", 1..) => runs = args.next().and_then(|count| count.parse().ok()).unwrap_or(RUNS).max(1),
+            ("--clouds", _) => {}
             _ => lastgood = Some(PathBuf::from(arg)),
         }
     }

@@ -66,11 +66,16 @@ async fn main() -> ExitCode {
     if met { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Three looks at a vault that this process serves: each is a process of its own. All is well and nobody touches a record, so
-/// that all but the first are short.
+/// Looks at a vault that this process serves: each is a process of its own. All is well and nobody touches a record since this
+/// process looked at all of it, without the protocol: so these looks are short.
 async fn over_s3(members: usize, backups: usize) -> bool {
-    let crowd = Crowd::of(members, backups, Duration::ZERO);
+    let crowd = Crowd::of(members, backups, Duration::ZERO).relisted_every("24h");
     println!("looks at {members} databases with {backups} backups and {} records each, over S3\n", crowd.records());
+    let began = Instant::now();
+    let status = FreshnessChecker::default().run(&crowd.env().await).await.expect("a status");
+    assert_eq!(status.assets.len(), members);
+    let Counted { lists, gets, .. } = crowd.calls.take();
+    println!("seen whole in {:.0} s: pages of listings {lists}, objects read {gets}\n", began.elapsed().as_secs_f64());
     let (calls, server) = (crowd.calls.clone(), crowd.served().await.to_string());
     let program = std::env::current_exe().expect("this program");
     let mut met = true;
@@ -79,8 +84,7 @@ async fn over_s3(members: usize, backups: usize) -> bool {
         let status = tokio::process::Command::new(&program).arg(LOOK).arg(&server).args(sizes).status().await.expect("a process");
         let Counted { lists, gets, heads, puts, .. } = calls.take();
         println!("    pages of listings {lists}, objects read {gets}, looked at {heads}, written {puts}\n");
-        // The first look reads everything; what counts is every look from then on.
-        met = status.success();
+        met &= status.success();
     }
     met
 }

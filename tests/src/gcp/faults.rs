@@ -40,8 +40,8 @@ pub struct Rules {
     pub looks: usize,
     /// How many more calls find an instance locked after its operation is `DONE`.
     pub ghosts: usize,
-    /// How many listings of backups do not know one yet that was begun.
-    pub unlisted: usize,
+    /// Whether listings know a backup only once it runs.
+    pub listed_late: bool,
     /// The most entries of a page, whatever was asked for.
     pub page: usize,
     /// How far the logs lag behind the present.
@@ -57,7 +57,7 @@ pub struct Rules {
 impl Default for Rules {
     fn default() -> Self {
         let (looks, ghosts, page, lag) = (2, 0, 3, Duration::from_mins(3));
-        Self { looks, ghosts, unlisted: 0, page, lag, missing: Missing::NotAuthorized, names_kept: false, unreachable: None }
+        Self { looks, ghosts, listed_late: false, page, lag, missing: Missing::NotAuthorized, names_kept: false, unreachable: None }
     }
 }
 

@@ -17,7 +17,7 @@ pub mod yard;
 
 pub use crate::engine::Lost;
 pub use faults::{Ending, Faults, Missing, Rules};
-pub use sqladmin::{InstanceSeen, POSTGRES_PASSWORD};
+pub use sqladmin::{BackupSeen, InstanceSeen, POSTGRES_PASSWORD};
 pub use wire::{Asked, Call, Part, Refusal};
 
 use crate::{engine::Dated, gcs::GcsServer, pg::Cluster};
@@ -124,9 +124,14 @@ impl Gcp {
         self.behind.sql.takes_by_itself(project, name).await
     }
 
-    /// Lets Cloud SQL begin something by itself that locks an instance: `MAINTENANCE`.
+    /// Lets Cloud SQL do something by itself that locks an instance, for as many looks as operations run now: `MAINTENANCE`.
     pub async fn begins_by_itself(&self, project: &str, name: &str, operation: &'static str) {
         self.behind.sql.begins_by_itself(project, name, operation).await;
+    }
+
+    /// The backups of a project, the newest first: all that is there, of whatever instance.
+    pub async fn backups(&self, project: &str) -> Vec<BackupSeen> {
+        self.behind.sql.backups_seen(project).await
     }
 
     /// What runs in a project.

@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex};
 
 /// A request, read whole.
 pub(super) struct Asked {
+    easy: bool,
     method: String,
     path: Vec<String>,
     query: Vec<(String, String)>,
@@ -53,6 +54,9 @@ impl Asked {
 
     /// Refuses what the real one does not know.
     fn knows(&self, names: &[&str]) -> Result<(), Refusal> {
+        if self.easy {
+            return Ok(());
+        }
         let known = |(name, _): &(String, String)| names.contains(&name.as_str()) || name == "fields" || name == "alt";
         if self.query.iter().all(known) { Ok(()) } else { Err(Refusal(400, "invalidParameter", "Unknown query parameter.")) }
     }
@@ -82,6 +86,7 @@ pub(super) async fn answer(State(world): State<Arc<Mutex<World>>>, request: Requ
     let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
     let decoded = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
     let asked = Asked {
+        easy: world.lock().expect("the double").easy,
         method: head.method.to_string(),
         path: head.uri.path().split('/').skip(1).map(decoded).collect(),
         query: url::form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes()).into_owned().collect(),
@@ -108,7 +113,9 @@ fn route(world: &mut World, asked: &Asked) -> Result<Reply, Refusal> {
     if path == ["token"] {
         return world.tokens.give(&asked.body).map(Reply::json);
     }
-    world.tokens.check(asked.header("authorization"))?;
+    if !world.easy {
+        world.tokens.check(asked.header("authorization"))?;
+    }
     match (asked.method.as_str(), &path[..]) {
         ("GET", ["storage", "v1", "b", bucket]) => {
             asked.knows(&[])?;

@@ -149,7 +149,7 @@ fn complete(world: &mut World, id: &str, asked: &Asked) -> Result<Reply, Refusal
         return Err(BAD);
     }
     let Parts { bucket, name, metadata, .. } = world.multipart.remove(id).ok_or(NO_UPLOAD)?;
-    let object = world.store(&bucket, &name, whole.freeze(), None, metadata)?;
+    let object = world.store(&bucket, &name, whole.freeze(), None, &json!({ "metadata": metadata }))?;
     let mut reply = xml(
         200,
         format!("<CompleteMultipartUploadResult><Bucket>{bucket}</Bucket><Key>{}</Key></CompleteMultipartUploadResult>", escape(&name)),

@@ -14,7 +14,7 @@ pub(super) struct Session {
     bucket: String,
     name: String,
     expected: Option<u64>,
-    metadata: Value,
+    description: Value,
     bytes: BytesMut,
     parts: usize,
     /// The answer to the last request, for who asks again.
@@ -23,8 +23,12 @@ pub(super) struct Session {
 
 /// Begins a session. The condition is looked at now and again at the end.
 pub(super) fn begin(world: &mut World, bucket: &str, asked: &Asked) -> Result<Reply, Refusal> {
-    let description: Value = serde_json::from_slice(&asked.body).map_err(|_| Refusal(400, "parseError", "Parse Error"))?;
-    let name = description["name"].as_str().ok_or(Refusal(400, "required", "Required"))?.to_owned();
+    let description: Value = match serde_json::from_slice(&asked.body) {
+        Ok(description) => description,
+        Err(_) if world.easy => Value::Object(serde_json::Map::new()),
+        Err(_) => return Err(Refusal(400, "parseError", "Parse Error")),
+    };
+    let name = asked.query("name").or(description["name"].as_str()).ok_or(Refusal(400, "required", "Required"))?.to_owned();
     let expected = asked.number("ifGenerationMatch")?;
     holds(expected, world.buckets.get(bucket).ok_or(NO_BUCKET)?.objects.get(&name))?;
     let id = format!("upload-{}", world.tick());
@@ -32,7 +36,7 @@ pub(super) fn begin(world: &mut World, bucket: &str, asked: &Asked) -> Result<Re
         bucket: bucket.to_owned(),
         name,
         expected,
-        metadata: description["metadata"].clone(),
+        description: description.clone(),
         bytes: BytesMut::new(),
         parts: 0,
         finished: None,
@@ -59,7 +63,7 @@ pub(super) fn put(world: &mut World, asked: &Asked) -> Result<Reply, Refusal> {
         "*" => None,
         total => Some(total.parse::<usize>().map_err(|_| BAD_RANGE)?),
     };
-    let outcome = take(&mut session, span, total, &asked.body);
+    let outcome = take(&mut session, span, total, &asked.body, world.easy);
     if let Err(refusal) = outcome {
         world.sessions.insert(id, session);
         return Err(refusal);
@@ -76,14 +80,14 @@ pub(super) fn put(world: &mut World, asked: &Asked) -> Result<Reply, Refusal> {
     {
         return Err(Refusal(400, "invalid", "Provided CRC32C does not match calculated CRC32C."));
     }
-    let object = world.store(&session.bucket, &session.name, bytes, session.expected, session.metadata.clone())?;
+    let object = world.store(&session.bucket, &session.name, bytes, session.expected, &session.description)?;
     session.bytes = BytesMut::new();
     session.finished = Some(object.json());
     world.sessions.insert(id, session);
     Ok(Reply::json(object.json()))
 }
 
-fn take(session: &mut Session, span: &str, total: Option<usize>, body: &Bytes) -> Result<(), Refusal> {
+fn take(session: &mut Session, span: &str, total: Option<usize>, body: &Bytes, easy: bool) -> Result<(), Refusal> {
     const BAD_SPAN: Refusal = Refusal(400, "invalid", "The bytes do not follow those that are there.");
     if span == "*" {
         return if body.is_empty() { Ok(()) } else { Err(BAD_SPAN) };
@@ -99,7 +103,7 @@ fn take(session: &mut Session, span: &str, total: Option<usize>, body: &Bytes) -
     }
     session.parts += 1;
     // The real one may keep less than it was sent, and says so.
-    let kept = if session.parts.is_multiple_of(3) { body.len() / 2 / QUANTUM * QUANTUM } else { body.len() };
+    let kept = if session.parts.is_multiple_of(3) && !easy { body.len() / 2 / QUANTUM * QUANTUM } else { body.len() };
     session.bytes.extend_from_slice(&body[..kept]);
     Ok(())
 }

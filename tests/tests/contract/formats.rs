@@ -168,6 +168,19 @@ fn r50_runs_of_version_1_stay_readable_and_are_still_what_we_write() {
 }
 
 #[test]
+fn r50_recalls_of_version_1_stay_readable_and_are_still_what_we_write() {
+    let recall = lastgood_core::catalog::Recall {
+        backup: id(),
+        asset: "orders-db".parse().unwrap(),
+        place: "s3://acme-backups-west/lastgood".parse().unwrap(),
+        class: "GLACIER".to_owned(),
+        haste: lastgood_core::domain::archive::Haste::Standard,
+        begun_at: at("2026-11-20T06:00:00Z"),
+    };
+    is_golden("recall-v1", &recall);
+}
+
+#[test]
 fn r50_heartbeats_of_version_1_stay_readable_and_are_still_what_we_write() {
     let heartbeat = Heartbeat {
         function: "export-to-bucket".into(),

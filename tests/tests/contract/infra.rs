@@ -4,6 +4,7 @@
 
 mod apply;
 mod eventbridge;
+mod gcp;
 mod iam;
 mod policy;
 mod rooms;

@@ -88,10 +88,11 @@ fn elsewhere(role: &str, right: &str) -> Option<&'static str> {
         (_, "secretsmanager:GetSecretValue") if role != "export-to-bucket" => "the same code reads it for channels",
         ("freshness-checker", right) if right.starts_with("s3:Get") && right != "s3:GetObject" => "stories/buckets r41",
         (_, "s3:AbortMultipartUpload" | "s3:ListMultipartUploadParts") => "an upload of many parts that is given up: contract/bucket",
+        (_, "s3:RestoreObject") => "copies in an archive: stories/archive",
         (_, "s3:DeleteObject" | "rds:DeleteDBSnapshot") => "retention and what a killed run left: stories/prune, faults/kills",
         (_, "rds:ModifyDBSnapshotAttribute" | "sts:AssumeRole") => "another account: providers/aws/rds/tests",
         (_, right) if right.starts_with("rds:") && right.contains("DBCluster") => "the same for a cluster: scenarios/rds",
-        ("restore-drill", right) if right.starts_with("rds:") => "faults/rds_aws r41",
+        ("restore-drill", right) if right.starts_with("rds:") => "faults/managed/rights r41",
         ("recover", "rds:RestoreDBInstanceToPointInTime" | "rds:DescribeDBInstanceAutomatedBackups") => {
             "the same for a moment: faults/rds_moment r41"
         }
@@ -110,7 +111,7 @@ fn elsewhere(role: &str, right: &str) -> Option<&'static str> {
         }
         (_, "rds:ListTagsForResource") => "no call of ours: tags come with what they are on, for which IAM may ask this",
         (_, "rds:DescribeDBInstances" | "rds:DescribeDBParameterGroups" | "rds:DescribeDBSnapshots") => {
-            "one statement lets all of them look: faults/rds_aws r41"
+            "one statement lets all of them look: faults/managed/rights r41"
         }
         ("snapshot-trigger", "rds:DescribeAccountAttributes" | "kms:DescribeKey") => "given with what pruning looks at",
         _ => return None,
@@ -236,7 +237,21 @@ assets:
             "recover" => {
                 let into = format!("rds:orders-again-{}", self.clock.now().as_second()).parse().unwrap();
                 let asset = "orders".parse().unwrap();
-                said(Restore { asset, backup: None, at: None, latest: true, into, from: None, apply: true, confirm: None }, &env).await
+                said(
+                    Restore {
+                        asset,
+                        backup: None,
+                        at: None,
+                        latest: true,
+                        into,
+                        from: None,
+                        apply: true,
+                        confirm: None,
+                        recall: lastgood_core::domain::archive::Haste::default(),
+                    },
+                    &env,
+                )
+                .await
             }
             "pruner" => match prune(&env, &env.config.assets[&"orders".parse().unwrap()], Mode::Apply, None).await {
                 Ok(pruned) => {

@@ -43,8 +43,17 @@ async fn a_cache_is_exported_drilled_in_a_real_redis_and_restored() {
 
     let folder = larder.path("restored");
     let into = folder.display().to_string().parse().unwrap();
-    let restore =
-        Restore { asset: CACHE.parse().unwrap(), backup: None, at: None, latest: true, into, from: None, apply: true, confirm: None };
+    let restore = Restore {
+        asset: CACHE.parse().unwrap(),
+        backup: None,
+        at: None,
+        latest: true,
+        into,
+        from: None,
+        apply: true,
+        confirm: None,
+        recall: lastgood_core::domain::archive::Haste::default(),
+    };
     let report = restore.run(env).await.unwrap();
     let Outcome::Done(done) = &report.entries[0].outcome else { panic!("{report:?}") };
     assert!(done.next.iter().any(|step| step.contains("never import into the instance in use")), "{:?}", done.next);

@@ -29,6 +29,7 @@ fn at(moment: &str, into: &str) -> Restore {
         from: None,
         apply: true,
         confirm: None,
+        recall: lastgood_core::domain::archive::Haste::default(),
     }
 }
 

@@ -28,6 +28,7 @@ fn restore(into: &str, from: Option<&str>) -> Restore {
         from: from.map(|from| from.parse().unwrap()),
         apply: true,
         confirm: None,
+        recall: lastgood_core::domain::archive::Haste::default(),
     }
 }
 

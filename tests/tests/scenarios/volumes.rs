@@ -109,7 +109,17 @@ async fn all_volumes_of_a_machine_are_one_backup_taken_at_one_moment() {
 
 fn restore(into: &str, from: Option<&str>) -> Restore {
     let (into, from) = (into.parse().unwrap(), from.map(|from| from.parse().unwrap()));
-    Restore { asset: name(VOLUME), backup: None, at: None, latest: true, into, from, apply: true, confirm: None }
+    Restore {
+        asset: name(VOLUME),
+        backup: None,
+        at: None,
+        latest: true,
+        into,
+        from,
+        apply: true,
+        confirm: None,
+        recall: lastgood_core::domain::archive::Haste::default(),
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

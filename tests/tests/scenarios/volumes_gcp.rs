@@ -58,7 +58,17 @@ async fn a_disk_is_snapshotted_drilled_and_its_snapshots_are_let_go() {
 }
 
 fn restore(into: &str, apply: bool) -> Restore {
-    Restore { asset: name(DISK), backup: None, at: None, latest: true, into: into.parse().unwrap(), from: None, apply, confirm: None }
+    Restore {
+        asset: name(DISK),
+        backup: None,
+        at: None,
+        latest: true,
+        into: into.parse().unwrap(),
+        from: None,
+        apply,
+        confirm: None,
+        recall: lastgood_core::domain::archive::Haste::default(),
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

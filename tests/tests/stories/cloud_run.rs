@@ -92,6 +92,12 @@ async fn r33_a_service_answers_only_callers_whose_token_google_signed_for_it() {
     assert_eq!(post(&behind, Some(&removed), "{}").await.0, 200, "{}", behind.process.logs());
     assert_eq!(post(&behind, Some(&good), "{}").await.0, 200);
     assert_eq!(post(&behind, Some(&forger.token(json!({}))), "{}").await.0, 401);
+    // Somebody else's token that Cloud Run did check, beside a forged one that it did not look at.
+    let other = signer.token(json!({"email": "somebody@acme-prod.iam.gserviceaccount.com"}));
+    let (message, _) = other.rsplit_once('.').unwrap();
+    let call = behind.client.post(&behind.url).header("authorization", format!("Bearer {removed}"));
+    let call = call.header("x-serverless-authorization", format!("Bearer {message}.SIGNATURE_REMOVED_BY_GOOGLE")).body("{}");
+    assert_eq!(call.send().await.unwrap().status().as_u16(), 403);
     let elsewhere = signer.token(json!({"aud": "https://other.a.run.app"}));
     let (message, _) = elsewhere.rsplit_once('.').unwrap();
     assert_eq!(post(&behind, Some(&format!("{message}.SIGNATURE_REMOVED_BY_GOOGLE")), "{}").await.0, 401);
@@ -145,4 +151,43 @@ async fn a_retried_task_waits_for_the_lease_of_the_attempt_that_died() {
     let job = home.function.with("CLOUD_RUN_JOB", "probe").with("CLOUD_RUN_TASK_ATTEMPT", "1");
     let retried = job.run(&["--act", "held", "--json"]).await;
     assert_eq!((retried.exit, &retried.report()["entries"][0]["outcome"]), (Some(0), &json!("done")), "{retried:?}");
+}
+
+/// The records of an asset's export in a home's vault: of work under way, and of backups.
+fn records(home: &Home) -> (usize, usize) {
+    let count = |folder: &str| std::fs::read_dir(home.path("vault/catalog/v1/assets/orders-db").join(folder)).map_or(0, Iterator::count);
+    (count("runs/export-to-bucket"), count("backups"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r11_a_task_that_is_ended_or_dies_is_carried_on_by_its_retry_and_makes_one_backup() {
+    let cluster = std::sync::Arc::new(lastgood_tests::pg::Cluster::start().await);
+    cluster.sql("postgres", "create table t as select 1 as id").await;
+    for signal in ["-TERM", "-KILL"] {
+        let home = Home::of("export-to-bucket");
+        let job = home.function.clone().with("DATABASE_URL", &cluster.url("postgres")).with("CLOUD_RUN_JOB", "lastgood-export");
+        // The dump waits for a table for as long as this test takes to end the task.
+        let holder = cluster.clone();
+        let held = tokio::spawn(async move { holder.sql("postgres", "begin; lock table t; select pg_sleep(6); commit").await });
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        let task = job.command().args(["orders-db", "--json"]).spawn().unwrap();
+        for _ in 0..200 {
+            if records(&home).0 > 0 {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+        }
+        assert_eq!(records(&home), (1, 0), "{signal}: it is under way");
+        std::process::Command::new("kill").args([signal, &task.id().unwrap().to_string()]).status().unwrap();
+        let ended = task.wait_with_output().await.unwrap();
+        assert_ne!(ended.status.code(), Some(0), "{signal}: Cloud Run must know that it did not end well");
+        held.await.unwrap();
+        let begun = std::time::Instant::now();
+        let retried = job.with("CLOUD_RUN_TASK_ATTEMPT", "1").run(&["orders-db", "--json"]).await;
+        assert_eq!((retried.exit, &retried.report()["entries"][0]["outcome"]), (Some(0), &json!("done")), "{signal}: {retried:?}");
+        assert_eq!(records(&home).1, 1, "{signal}: one backup");
+        if signal == "-TERM" {
+            assert!(begun.elapsed() < std::time::Duration::from_secs(30), "what was handed back is not waited for");
+        }
+    }
 }

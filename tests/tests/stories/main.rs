@@ -2,6 +2,7 @@
 
 mod alerts;
 mod analytics;
+mod archive;
 mod aws;
 mod aws_moments;
 mod buckets;
@@ -9,6 +10,7 @@ mod changes;
 mod cloud_monitoring;
 mod cloud_run;
 mod clouds;
+mod cloudsql;
 mod command;
 mod config;
 mod copy;

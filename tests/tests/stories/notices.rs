@@ -88,6 +88,30 @@ async fn r33_a_failed_snapshot_is_retried_by_the_schedule_and_by_the_alarm_and_m
 }
 
 #[tokio::test]
+async fn r33_what_google_delivers_again_and_again_makes_one_backup_of_the_instance_that_it_is_about() {
+    let config = r#"
+vault: file:///var/backups/lastgood
+assets:
+  orders-sql: { kind: cloudsql, project: acme-prod, instance: orders-prod, snapshot: { schedule: "0 3 * * *" } }
+  other-sql: { kind: cloudsql, project: acme-prod, instance: other-prod, snapshot: { schedule: "0 3 * * *" } }
+"#;
+    let world = World::new("2026-11-20T03:00:30Z", config).unwrap();
+    let audit = recorded("cloudevents-audit");
+    let envs: Vec<_> = (0..5).map(|number| Env { holder: format!("delivery-{number}"), ..world.env() }).collect();
+    // Pub/Sub delivers at least once: five times at once, then again and again.
+    let at_once = futures::future::join_all(envs.iter().map(|env| woken(env, &audit))).await;
+    assert!(at_once.iter().all(|one| one.len() == 1 && one[0].0 == "orders-sql"), "{at_once:?}");
+    assert!(at_once.iter().any(|one| matches!(one[0].1, Outcome::Done(_))), "{at_once:?}");
+    for _ in 0..3 {
+        assert!(matches!(woken(&world.env(), &audit).await[0].1, Outcome::NotDue { .. }));
+    }
+    assert_eq!((manifests(&world, "orders-sql").await, manifests(&world, "other-sql").await), (1, 0));
+    // A day later the same message is no news.
+    let now = "2026-11-21T04:00:00Z".parse().unwrap();
+    assert!(audit.stale(now).unwrap().is_some());
+}
+
+#[tokio::test]
 async fn a_failure_that_wakes_its_own_retry_does_not_go_round_for_ever() {
     let world = World::new("2026-11-20T03:00:30Z", CONFIG).unwrap();
     world.snapshots.set_readiness(Readiness::Unfit("storage-full".to_owned()));

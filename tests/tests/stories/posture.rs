@@ -8,7 +8,7 @@ use lastgood_core::{
     domain::{
         finding::{FindingKind, Severity},
         freshness::State,
-        posture::{KeySeen, Posture, Quota},
+        posture::{KeySeen, Moments, Posture, Quota},
     },
     function::{Exit, Findings, Function},
     testing::World,
@@ -123,4 +123,24 @@ async fn copies_are_counted_where_the_newest_backup_belongs() {
     let status = FreshnessChecker::default().run(&world.env()).await.unwrap();
     let copies = status.assets[0].copies;
     assert_eq!((copies.proven, copies.asked), (1, 1), "a snapshot's copy is in the region, and none of it in the vault");
+}
+
+#[tokio::test]
+async fn r19_a_window_of_moments_that_reaches_less_far_back_than_it_should_is_told() {
+    let world = snapshotted().await;
+    let now = world.env().clock.now();
+    let days = |days: u64| before(now, Duration::from_hours(24 * days));
+    let kept = |from: u64, since: u64| Posture {
+        moments: Some(Moments::Kept { days: Some(7), from: Some(days(from)), since: Some(days(since)) }),
+        outlives: Some(true),
+        plaintext: Some(false),
+        ..as_it_should_be(&world)
+    };
+    assert_eq!(told(&world, kept(7, 90)).await, []);
+    assert_eq!(told(&world, kept(2, 2)).await, [], "nothing reaches further back than the database itself");
+    let [(kind, severity, sentence)] = &told(&world, kept(2, 90)).await[..] else { panic!() };
+    assert_eq!((*kind, *severity), (FindingKind::PostureDrift, Severity::Warning));
+    assert!(sentence.contains("reach back only 48h") && sentence.contains("7 days"), "{sentence}");
+    let off = Posture { moments: Some(Moments::Off), ..kept(7, 90) };
+    assert!(told(&world, off).await[0].2.contains("point-in-time recovery is off"));
 }

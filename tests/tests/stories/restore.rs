@@ -18,7 +18,17 @@ use std::time::Duration;
 const POLICY: &str = "{ schedule: \"0 6 * * *\", into: scratch }";
 
 fn latest(into: &str) -> Restore {
-    Restore { asset: shop(), backup: None, at: None, latest: true, into: into.parse().unwrap(), from: None, apply: true, confirm: None }
+    Restore {
+        asset: shop(),
+        backup: None,
+        at: None,
+        latest: true,
+        into: into.parse().unwrap(),
+        from: None,
+        apply: true,
+        confirm: None,
+        recall: lastgood_core::domain::archive::Haste::default(),
+    }
 }
 
 /// Writes a URL where the operator would keep it and returns the reference to it.

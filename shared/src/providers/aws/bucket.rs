@@ -8,6 +8,7 @@
 //! had; both must be refused. A store that does not refuse would lose updates in silence and is refused itself.
 
 use super::{
+    class,
     client::{Connection, Settings, connect},
     copy::copy,
     error::{Asked, passing},
@@ -18,6 +19,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     domain::{
+        archive::{Haste, Readiness, StorageClass},
         place::{Place, Scheme},
         posture::BucketPosture,
     },
@@ -108,10 +110,15 @@ impl S3 {
 
     /// Looks at an object.
     pub(super) async fn find(&self, key: &str) -> Result<Option<Found>> {
+        self.look(key).await?.map(|head| found(key, &head)).transpose()
+    }
+
+    /// Looks at all that S3 says of an object.
+    pub(super) async fn look(&self, key: &str) -> Result<Option<HeadObjectOutput>> {
         let full = self.full_key(key)?;
         let request = self.connection().await?.client.head_object().bucket(self.name()).key(&full);
         match request.set_expected_bucket_owner(self.owner()).send().await {
-            Ok(head) => Ok(Some(found(key, &head)?)),
+            Ok(head) => Ok(Some(head)),
             Err(error) => match (Asked { action: "s3:GetObject", of: &full }).refused_with(&error) {
                 error if error.kind() == Kind::NotFound => Ok(None),
                 error => Err(error),
@@ -289,6 +296,18 @@ impl Bucket for S3 {
 
     async fn copy_from(&self, from: &dyn Bucket, source_key: &str, key: &str) -> Result<Option<ObjectMeta>> {
         copy(self, from, source_key, key).await
+    }
+
+    async fn readiness(&self, key: &str) -> Result<Option<Readiness>> {
+        class::readiness(self, key).await
+    }
+
+    async fn recall(&self, key: &str, haste: Haste) -> Result<()> {
+        class::recall(self, key, haste).await
+    }
+
+    async fn reclass(&self, key: &str, class: StorageClass) -> Result<()> {
+        Box::pin(class::reclass(self, key, class)).await
     }
 
     async fn sweep_uploads(&self, now: Timestamp, older_than: Duration) -> Result<usize> {

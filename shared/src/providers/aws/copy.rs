@@ -17,11 +17,11 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// Parts that the store copies at the same time.
 const AT_ONCE: usize = 8;
-const PART: u64 = 512 << 20;
+pub(super) const PART: u64 = 512 << 20;
 const TRIES: u32 = 5;
 
 /// What a copy source leaves as it is.
-const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
+pub(super) const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
 /// Copies an object inside S3; none where the source is elsewhere, or where the store cannot or may not.
 pub(super) async fn copy(to: &S3, from: &dyn Bucket, source_key: &str, key: &str) -> Result<Option<ObjectMeta>> {

@@ -166,7 +166,8 @@ fn by_status(status: Option<u16>) -> Meaning {
 /// What S3 says.
 fn s3(answer: Answer<'_>) -> Option<Meaning> {
     const REGION: Option<&str> = Some("set AWS_REGION to the bucket's region");
-    const ARCHIVED: Option<&str> = Some("restore the object from its archive class first");
+    const ARCHIVED: Option<&str> =
+        Some("`lastgood restore ASSET --from PLACE …` recalls it and waits; that takes hours, and S3 charges for it");
     Some(match answer.code {
         "NoSuchBucket" => (Kind::Failed, "there is no such bucket", Some("create the bucket or mend the place in the config")),
         "NoSuchKey" | "NoSuchVersion" | "NotFound" => (Kind::NotFound, "there is no such object", None),
@@ -179,7 +180,10 @@ fn s3(answer: Answer<'_>) -> Option<Meaning> {
             (Kind::Retry, "bytes were damaged on their way", None)
         }
         "InvalidRange" => (Kind::Corrupt, "it has fewer bytes than its record says", None),
-        "InvalidObjectState" | "ObjectNotInActiveTier" => (Kind::Failed, "it lies in an archive class", ARCHIVED),
+        "InvalidObjectState" | "ObjectNotInActiveTier" => (Kind::Refused, "it is archived and must be recalled first", ARCHIVED),
+        "GlacierExpeditedRetrievalNotAvailable" => {
+            (Kind::Retry, "there is no room for expedited recalls", Some("try again later, or ask for `--recall standard`"))
+        }
         "PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException" => {
             (Kind::Invalid, "the bucket is in another region", REGION)
         }
@@ -255,7 +259,8 @@ mod tests {
             ("BadDigest", 400, Kind::Retry),
             ("IncompleteBody", 400, Kind::Retry),
             ("InvalidRange", 416, Kind::Corrupt),
-            ("InvalidObjectState", 403, Kind::Failed),
+            ("InvalidObjectState", 403, Kind::Refused),
+            ("GlacierExpeditedRetrievalNotAvailable", 503, Kind::Retry),
             ("PermanentRedirect", 301, Kind::Invalid),
             ("AuthorizationHeaderMalformed", 400, Kind::Invalid),
             ("KeyTooLongError", 400, Kind::Invalid),

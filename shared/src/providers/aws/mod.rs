@@ -7,6 +7,7 @@
 pub mod backup;
 mod bucket;
 mod call;
+mod class;
 mod client;
 mod copy;
 pub mod ebs;

@@ -7,6 +7,7 @@
 use super::{
     access::Azure,
     call::{Ask, Call, header},
+    class,
     listing::{self, page},
     read,
     refused::Refused,
@@ -15,6 +16,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     domain::{
+        archive::{Haste, Readiness, StorageClass},
         place::{Place, Scheme},
         posture::{BucketPosture, Encryption, Exposure, Lock},
     },
@@ -262,6 +264,18 @@ impl Bucket for Blobs {
     /// A copy inside Azure would show a blob under its name before its bytes are there: they pass through us.
     async fn copy_from(&self, _: &dyn Bucket, _: &str, _: &str) -> Result<Option<ObjectMeta>> {
         Ok(None)
+    }
+
+    async fn readiness(&self, key: &str) -> Result<Option<Readiness>> {
+        class::readiness(self, key).await
+    }
+
+    async fn recall(&self, key: &str, haste: Haste) -> Result<()> {
+        class::recall(self, key, haste).await
+    }
+
+    async fn reclass(&self, key: &str, class: StorageClass) -> Result<()> {
+        class::reclass(self, key, class).await
     }
 
     /// There is nothing to be removed: blocks that nobody commits show no blob, have no name to delete them by and are

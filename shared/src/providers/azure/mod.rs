@@ -6,6 +6,7 @@
 mod access;
 mod bucket;
 mod call;
+mod class;
 mod identity;
 mod listing;
 mod read;

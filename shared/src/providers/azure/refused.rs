@@ -27,12 +27,13 @@ fn meaning(status: u16, code: &str, _: &str) -> Meaning {
     const RIGHT: Option<&str> = Some("give the identity that this runs with the role Storage Blob Data Contributor on the container");
     const LOGIN: Option<&str> = Some("check the key, signature or identity that this runs with, and this machine's clock");
     const CONTAINER: Option<&str> = Some("create the container or mend the place in the config");
-    const ARCHIVED: Option<&str> = Some("rehydrate the blob from its archive tier first");
+    const ARCHIVED: Option<&str> =
+        Some("`lastgood restore ASSET --from PLACE …` recalls it and waits; that takes hours, and Azure charges for it");
     const KEPT: Option<&str> = Some("it can be deleted once the container's immutability policy or its legal hold ends");
     match (status, code) {
         (_, "ContainerNotFound" | "ContainerBeingDeleted") => (Kind::Failed, "there is no such container", CONTAINER),
         (_, "BlobAlreadyExists" | "ConditionNotMet" | "TargetConditionNotMet") => (Kind::Conflict, "it is not in the expected state", None),
-        (_, "BlobArchived" | "BlobBeingRehydrated") => (Kind::Failed, "it lies in the archive tier", ARCHIVED),
+        (_, "BlobArchived" | "BlobBeingRehydrated") => (Kind::Refused, "it is archived and must be recalled first", ARCHIVED),
         (_, "BlobImmutableDueToPolicy" | "BlobImmutableDueToLegalHold") => (Kind::Denied, "the container keeps it", KEPT),
         (_, "LeaseIdMissing" | "LeaseAlreadyPresent") => (Kind::Conflict, "somebody holds a lease on it", None),
         (_, "SnapshotsPresent") => {
@@ -67,7 +68,7 @@ mod tests {
             (404, "BlobNotFound", Kind::NotFound, false),
             (404, "ContainerNotFound", Kind::Failed, false),
             (409, "BlobAlreadyExists", Kind::Conflict, false),
-            (409, "BlobArchived", Kind::Failed, false),
+            (409, "BlobArchived", Kind::Refused, false),
             (409, "BlobImmutableDueToPolicy", Kind::Denied, false),
             (409, "SnapshotsPresent", Kind::Failed, false),
             (409, "OperationNotAllowedInCurrentState", Kind::Retry, false),

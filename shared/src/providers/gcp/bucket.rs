@@ -19,6 +19,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     domain::{
+        archive::StorageClass,
         place::{Place, Scheme},
         posture::BucketPosture,
     },
@@ -38,7 +39,7 @@ const MOST_EMPTY_PAGES: usize = 1_000;
 
 /// A bucket and a prefix. Clones share one client.
 #[derive(Debug, Clone)]
-pub struct Gcs(Arc<Inner>);
+pub struct Gcs(Arc<Inner>, Option<StorageClass>);
 
 #[derive(Debug)]
 struct Inner {
@@ -65,7 +66,12 @@ impl Gcs {
         if place.prefix().starts_with(".well-known/acme-challenge") {
             return Err(invalid(format!("{place} cannot be: Cloud Storage keeps .well-known/acme-challenge/ for itself")));
         }
-        Ok(Self(Arc::new(Inner { place, call: Call::new(google, Service::Storage), way: OnceCell::new() })))
+        Ok(Self(Arc::new(Inner { place, call: Call::new(google, Service::Storage), way: OnceCell::new() }), None))
+    }
+
+    /// The class that uploads and copies shall have, if it is not the bucket's own.
+    pub(super) const fn class(&self) -> Option<StorageClass> {
+        self.1
     }
 
     pub(super) fn call(&self) -> &Call {
@@ -186,7 +192,7 @@ impl Bucket for Gcs {
     }
 
     async fn put(&self, key: &str, bytes: Bytes, condition: If) -> Result<Version> {
-        let written = write::whole(self, &self.full_key(key)?, &bytes, &condition).await?;
+        let written = write::whole(self, &self.full_key(key)?, &bytes, &condition, None).await?;
         Ok(Version(written.generation))
     }
 
@@ -197,7 +203,8 @@ impl Bucket for Gcs {
         }
         // What fits into one request needs no way of its own.
         let small = expected.is_some_and(|size| size < part_size(expected, 0));
-        Ok(match if small { Way::InOrder } else { self.way().await } {
+        // Parts of another class that are given up would be charged for as long as that class wants.
+        Ok(match if small || self.class().is_some() { Way::InOrder } else { self.way().await } {
             Way::InOrder => Box::new(InOrder::new(self.clone(), key.to_owned(), full)),
             Way::AtOnce => Box::new(AtOnce::new(self.clone(), key.to_owned(), full, expected)),
         })
@@ -246,6 +253,11 @@ impl Bucket for Gcs {
 
     async fn copy_from(&self, from: &dyn Bucket, source_key: &str, key: &str) -> Result<Option<ObjectMeta>> {
         copy(self, from, source_key, key).await
+    }
+
+    /// Every class is read at once, so that there is nothing to wait for between writing and reading back.
+    fn of_class(&self, class: StorageClass) -> Option<Arc<dyn Bucket>> {
+        Some(Arc::new(Self(self.0.clone(), Some(class))))
     }
 
     /// A session that nobody finishes leaves no object, costs nothing, cannot be listed and is forgotten by Google after a week.

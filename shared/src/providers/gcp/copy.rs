@@ -3,7 +3,8 @@
 use super::{
     bucket::Gcs,
     call::{Ask, escaped},
-    object::{FIELDS, MARK, Object},
+    object::{FIELDS, Object},
+    write::description,
 };
 use crate::{
     domain::place::Scheme,
@@ -13,7 +14,6 @@ use crate::{
 };
 use reqwest::Method;
 use serde::Deserialize;
-use serde_json::json;
 
 /// Rounds without a byte of progress.
 const TRIES: u32 = 5;
@@ -48,7 +48,7 @@ pub(super) async fn copy(to: &Gcs, from: &dyn Bucket, source_key: &str, key: &st
         .query("ifGenerationMatch", "0")
         .query("ifSourceGenerationMatch", source.version.0.clone())
         .query("fields", format!("done,rewriteToken,totalBytesRewritten,resource({FIELDS})"))
-        .json(&json!({ "contentType": "application/octet-stream", "metadata": { MARK: mark } }));
+        .json(&description(&full, &mark, to.class()));
     let copied = match rounds(to, &ask, &full).await {
         Ok(copied) => copied,
         Err(error) => match to.find(&full).await? {

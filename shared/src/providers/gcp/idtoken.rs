@@ -94,6 +94,11 @@ impl IdTokens {
         Self { expected, keys: Mutex::default() }
     }
 
+    /// Whether Cloud Run has checked each signature before.
+    pub fn platform_checks(&self) -> bool {
+        self.expected.platform_checks
+    }
+
     /// Returns the address of whoever shows this token (the value of an `Authorization` header).
     pub async fn caller(&self, authorization: Option<&str>) -> Result<String, Unproven> {
         let nobody = |why: &str| Unproven::Nobody(why.to_owned());

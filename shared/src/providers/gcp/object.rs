@@ -29,13 +29,13 @@ pub(super) struct Object {
     pub(super) crc32c: Option<String>,
     time_created: String,
     #[serde(default)]
-    metadata: BTreeMap<String, String>,
+    metadata: Option<BTreeMap<String, String>>,
 }
 
 impl Object {
     /// The mark of the write that made it.
     pub(super) fn mark(&self) -> Option<&str> {
-        self.metadata.get(MARK).map(String::as_str)
+        self.metadata.as_ref()?.get(MARK).map(String::as_str)
     }
 
     pub(super) fn size(&self) -> Result<u64> {

@@ -167,8 +167,8 @@ mod tests {
 
     #[test]
     fn r37_an_error_inside_a_success_is_an_error() {
-        let inside = br#" {"error": {"code": 503, "message": "later", "errors": [{"reason": "backendError"}]}}"#;
-        assert!(inside(inside).unwrap().passing());
+        let body = br#" {"error": {"code": 503, "message": "later", "errors": [{"reason": "backendError"}]}}"#;
+        assert!(inside(body).unwrap().passing());
         for good in [&b""[..], b"bytes", b"{}", br#"{"items": [{"name": "error"}]}"#, br#"{"name": "error"}"#] {
             assert!(inside(good).is_none());
         }

@@ -12,7 +12,7 @@
 use super::{
     bucket::Gcs,
     call::{Ask, Reply},
-    object::{FIELDS, MARK, Object, checksum, checksum_of, written},
+    object::{FIELDS, Object, checksum, checksum_of, written},
     refused::Refused,
     write,
 };
@@ -28,7 +28,6 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use crc_fast::Digest;
 use reqwest::{Method, StatusCode};
-use serde_json::json;
 use std::{
     collections::BTreeMap,
     sync::{Mutex as Quick, MutexGuard},
@@ -160,7 +159,7 @@ impl InOrder {
         if let Some(address) = &session.address {
             return Ok(address.clone());
         }
-        let description = json!({ "name": self.full, "contentType": "application/octet-stream", "metadata": { MARK: self.mark } });
+        let description = write::description(&self.full, &self.mark, self.bucket.class());
         let ask = Ask::new(Method::POST, write::address(&self.bucket))
             .query("uploadType", "resumable")
             .query("ifGenerationMatch", "0")
@@ -304,7 +303,7 @@ impl Upload for InOrder {
         }
         let begun = self.session.lock().await.address.is_some();
         if !begun {
-            return write::whole(&self.bucket, &self.full, &last, &If::Absent).await?.meta(&self.key);
+            return write::whole(&self.bucket, &self.full, &last, &If::Absent, self.bucket.class()).await?.meta(&self.key);
         }
         let outcome = match self.finish(&last, size).await {
             Ok(object) => return object.meta(&self.key),

@@ -6,19 +6,21 @@ use super::{
     object::{FIELDS, MARK, Object, checksum_of},
 };
 use crate::{
+    domain::archive::StorageClass,
     error::{Error, Kind, Result, conflict},
     ports::If,
     providers::again::mark,
 };
 use bytes::{Bytes, BytesMut};
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Writes an object in one request, if `condition` holds.
-pub(super) async fn whole(bucket: &Gcs, full: &str, bytes: &Bytes, condition: &If) -> Result<Object> {
+pub(super) async fn whole(bucket: &Gcs, full: &str, bytes: &Bytes, condition: &If, class: Option<StorageClass>) -> Result<Object> {
     let mark = mark();
     let checksum = checksum_of(bytes);
-    let description = json!({ "name": full, "contentType": "application/octet-stream", "crc32c": checksum, "metadata": { MARK: mark } });
+    let mut description = description(full, &mark, class);
+    description["crc32c"] = checksum.as_str().into();
     let boundary = format!("lastgood-{mark}");
     let ask = Ask::new(Method::POST, address(bucket))
         .query("uploadType", "multipart")
@@ -45,6 +47,15 @@ pub(super) async fn whole(bucket: &Gcs, full: &str, bytes: &Bytes, condition: &I
         return Err(error);
     }
     Ok(written)
+}
+
+/// How an object is described that is about to come.
+pub(super) fn description(full: &str, mark: &str, class: Option<StorageClass>) -> Value {
+    let mut description = json!({ "name": full, "contentType": "application/octet-stream", "metadata": { MARK: mark } });
+    if let Some(class) = class {
+        description["storageClass"] = class.name().into();
+    }
+    description
 }
 
 /// Where objects are sent to.

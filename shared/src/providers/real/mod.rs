@@ -96,6 +96,7 @@ impl Real {
         }
     }
 
+    #[cfg_attr(not(any(feature = "aws", feature = "gcp", feature = "azure")), expect(clippy::unused_self, reason = "no cloud is built in"))]
     fn open(&self, place: &Place) -> Result<Arc<dyn Bucket>> {
         match place.scheme() {
             #[cfg(feature = "aws")]
@@ -247,9 +248,9 @@ impl Providers for Real {
             let (name, keys, progress) = (asset.name.clone(), keys(&self.config, &*self.secrets).await?, self.progress.clone());
             return Ok(Arc::new(RedisScratch::new(&redis_drills(&self.scratch), name, self.redis.clone(), keys, progress)?));
         }
-        if asset.source.database().is_none() {
+        if !has_exports(asset) {
             return Err(unsupported(format!("{} is of kind {}, which cannot be drilled so", asset.name, asset.source.kind()))
-                .hint("an rds asset is drilled `into: { rds: … }`, or with a `url` of its database into any Postgres"));
+                .hint("an asset that its provider backs up is drilled `into: { rds: … }` or `{ cloudsql: … }`, or with a `url` of its database into any Postgres"));
         }
         let (name, keys, progress) = (asset.name.clone(), keys(&self.config, &*self.secrets).await?, self.progress.clone());
         let tools = self.tools.clone();
@@ -282,7 +283,7 @@ impl Providers for Real {
             let keys = keys(&self.config, &*self.secrets).await?;
             return Ok(Arc::new(NewRdb::new(folder, keys, self.progress.clone())));
         }
-        if asset.source.database().is_none() {
+        if !has_exports(asset) {
             return Err(unsupported(format!("{} is of kind {}, which cannot be restored yet", asset.name, asset.source.kind())));
         }
         let means = Means {
@@ -303,6 +304,11 @@ impl Providers for Real {
         let source = self.source(asset).await?;
         Ok(Arc::new(NewDatabase::new(means, url, source, confirmation)))
     }
+}
+
+/// Whether exports of an asset can be there: its database can be reached, or its provider writes them.
+fn has_exports(asset: &Asset) -> bool {
+    asset.source.database().is_some() || asset.policy.export.as_ref().is_some_and(|export| export.offload)
 }
 
 fn holds_none(asset: &Asset, at: &Place) -> Error {

@@ -1,7 +1,7 @@
 //! Backup runs: a backup really freezes the data of its instance, at the moment when it begins to run.
 
 use super::{
-    Key, SqlAdmin, State,
+    BackupSeen, Key, SqlAdmin, State,
     instances::Instance,
     key, listing, moment,
     operations::{Failed, Work, internal},
@@ -38,8 +38,6 @@ pub(super) struct Backup {
     pub(super) settings: Value,
     /// When its instance was deleted, if it was.
     pub(super) orphaned: Option<Timestamp>,
-    /// How many listings do not know it yet.
-    hidden: usize,
     /// How many listings still show it, once it is deleted.
     shown: Option<usize>,
 }
@@ -66,7 +64,6 @@ impl Backup {
             frozen: None,
             settings: instance.json(of),
             orphaned: None,
-            hidden: 0,
             shown: None,
         }
     }
@@ -79,7 +76,6 @@ impl Backup {
     /// A listing comes by.
     fn pass_by(&mut self) {
         self.shown = self.shown.map(|shown| shown.saturating_sub(1));
-        self.hidden = self.hidden.saturating_sub(1);
     }
 
     /// The key that it is under, if its instance has one of its own.
@@ -157,13 +153,25 @@ impl SqlAdmin {
         state.backups.last().map(|backup| backup.id.clone()).unwrap_or_default()
     }
 
+    /// The backups of a project, the newest first.
+    pub async fn backups_seen(&self, project: &str) -> Vec<BackupSeen> {
+        let state = self.state.lock().await;
+        let there = state.backups.iter().rev().filter(|backup| backup.of.0 == project && backup.is_there());
+        let seen = there.map(|Backup { id, of, status, description, .. }| BackupSeen {
+            id: id.clone(),
+            instance: of.1.clone(),
+            status,
+            description: description.clone(),
+        });
+        seen.collect()
+    }
+
     /// Puts a backup there that waits for its turn, and returns its lasting name.
     pub(super) fn enqueue(&self, state: &mut State, of: &Key, kind: &'static str, said: Option<&Value>) -> Result<String, Refusal> {
         let lasting = state.unique();
         let now = self.now();
         let instance = state.instances.get_mut(of).ok_or_else(|| self.missing())?;
         let mut backup = Backup::new(instance, of, kind, lasting.clone(), now);
-        backup.hidden = self.faults.rules_now().unlisted;
         if let Some(said) = said {
             said["description"].as_str().unwrap_or_default().clone_into(&mut backup.description);
             if let Some(location) = said["location"].as_str() {
@@ -185,9 +193,11 @@ impl SqlAdmin {
 
     /// The runs of these instances as a listing shows them: what was begun a moment ago may be missing, and what was deleted may
     /// be on it still.
-    fn listed(State { instances, backups, .. }: &State, of: &[Key]) -> Vec<Value> {
+    fn listed(&self, State { instances, backups, .. }: &State, of: &[Key]) -> Vec<Value> {
+        let late = self.faults.rules_now().listed_late;
         let live = |backup: &Backup| of.contains(&backup.of) && instances.get(&backup.of).is_some_and(|at| at.identity == backup.identity);
-        let mut found: Vec<_> = backups.iter().filter(|backup| live(backup) && backup.orphaned.is_none() && backup.hidden == 0).collect();
+        let mut found: Vec<_> =
+            backups.iter().filter(|backup| live(backup) && backup.orphaned.is_none() && !(late && backup.status == "ENQUEUED")).collect();
         found.sort_by_key(|run| Reverse((run.enqueued, run.id.clone())));
         found.into_iter().map(Backup::run).collect()
     }
@@ -210,7 +220,7 @@ impl SqlAdmin {
                 self.look(state, key).await;
             }
         }
-        let found = Self::listed(state, &all);
+        let found = self.listed(state, &all);
         if call.query("pageToken").is_none() {
             state.backups.iter_mut().for_each(Backup::pass_by);
             state.backups.retain(|backup| backup.shown != Some(0));

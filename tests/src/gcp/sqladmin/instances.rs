@@ -235,6 +235,7 @@ impl SqlAdmin {
             region: instance.region().to_owned(),
             state: instance.state,
             port: instance.server.as_ref().map(|server| server.socket.port),
+            protected: instance.settings()["deletionProtectionEnabled"] == true,
             labels: labels(instance),
         });
         seen.collect()

@@ -58,8 +58,23 @@ pub struct InstanceSeen {
     pub state: &'static str,
     /// The port of the server behind it, if there is one.
     pub port: Option<u16>,
+    /// Whether it is protected from deletion.
+    pub protected: bool,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
+}
+
+/// What is known of a backup from behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackupSeen {
+    /// Its number as a run.
+    pub id: String,
+    /// The instance that it is of.
+    pub instance: String,
+    /// `SUCCESSFUL`.
+    pub status: &'static str,
+    /// Its description.
+    pub description: String,
 }
 
 /// A project and the name of an instance in it.

@@ -245,10 +245,12 @@ impl SqlAdmin {
         Ok(state.operations[index].json())
     }
 
-    /// Lets Cloud SQL begin something by itself that locks an instance.
+    /// Lets Cloud SQL do something by itself that locks an instance.
     pub async fn begins_by_itself(&self, project: &str, name: &str, kind: &'static str) {
         let mut state = self.state.lock().await;
-        self.begin(&mut state, kind, &(project.to_owned(), name.to_owned()), Work::Itself, Value::Null);
+        let key = (project.to_owned(), name.to_owned());
+        self.begin(&mut state, kind, &key, Work::Itself, Value::Null);
+        self.look(&mut state, &key).await;
     }
 }
 

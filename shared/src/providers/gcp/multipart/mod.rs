@@ -186,9 +186,13 @@ impl Upload for AtOnce {
         let only = self.only.lock().await.take();
         let done = match (parts, only) {
             (Err(error), _) => Err(error),
-            (Ok(parts), Some(bytes)) if parts.len() == 1 => write::whole(&self.bucket, &self.full, &bytes, &If::Absent).await,
+            (Ok(parts), Some(bytes)) if parts.len() == 1 => {
+                write::whole(&self.bucket, &self.full, &bytes, &If::Absent, self.bucket.class()).await
+            }
             (Ok(_), Some(_)) => Err(failed(format!("part 0 of {} was too small not to be the last", self.full))),
-            (Ok(parts), None) if parts.is_empty() => write::whole(&self.bucket, &self.full, &Bytes::new(), &If::Absent).await,
+            (Ok(parts), None) if parts.is_empty() => {
+                write::whole(&self.bucket, &self.full, &Bytes::new(), &If::Absent, self.bucket.class()).await
+            }
             (Ok(parts), None) => self.finish(&parts, size).await,
         };
         match done {

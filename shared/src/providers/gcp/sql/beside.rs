@@ -20,7 +20,7 @@ use crate::{
     clock::Clock,
     config::{Asset, Source},
     domain::{
-        backup::{Expectations, Form, Manifest, Method},
+        backup::{Expectations, Form, Manifest},
         compare::CheckResult,
     },
     env::Progress,
@@ -33,7 +33,10 @@ use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 /// What differs in every restore: where it happens to run, what it is called, and by whom it is maintained when.
@@ -46,6 +49,8 @@ pub struct SqlBeside {
     source: String,
     clock: Arc<dyn Clock>,
     progress: Arc<dyn Progress>,
+    /// Whether a clone was asked for here, under a name that was free before.
+    cloning: AtomicBool,
     /// How the new instance is reached, once it is up.
     reached: Mutex<Option<(String, String)>>,
 }
@@ -69,7 +74,7 @@ impl SqlBeside {
             return Err(invalid(format!("{} is of kind {}: Cloud SQL restores only its own backups", asset.name, asset.source.kind())));
         };
         let project = Project::open(google, place)?;
-        Ok(Self { project, new, source: instance.clone(), clock, progress, reached: Mutex::default() })
+        Ok(Self { project, new, source: instance.clone(), clock, progress, cloning: AtomicBool::new(false), reached: Mutex::default() })
     }
 
     /// Looks what bears the name: nothing, or what an earlier attempt at this very restore began. Anything else is refused.
@@ -85,20 +90,13 @@ impl SqlBeside {
         if label::restored(&found) == Some(backup.id) {
             return Ok(Some(found));
         }
-        // A clone bears its source's labels until it is up; that it is of this moment nobody says, so only its age speaks for it.
-        if backup.method == Method::PointInTime && !label::is_marked(&found) && self.is_young_clone(&found).await? {
+        // A clone bears its source's labels until it is up, and nobody says of which moment it is: only whoever asked for it knows.
+        if self.cloning.load(Ordering::Relaxed) && !label::is_marked(&found) {
             return Ok(Some(found));
         }
-        Err(refused(format!("{name} at {} exists and is not of this restore", self.project.place))
-            .hint("name a new instance; nothing was touched"))
-    }
-
-    /// Whether a clone is still being made, or came up and nobody has done anything with it yet.
-    async fn is_young_clone(&self, found: &Instance) -> Result<bool> {
-        let operations = self.project.operations(&found.name).await?;
-        let mut of_it = operations.iter().filter(|operation| operation.target_id == found.name);
-        let first = of_it.next();
-        Ok(first.is_some_and(restore::is_clone) && of_it.next().is_none())
+        Err(refused(format!("{name} at {} exists and is not of this restore", self.project.place)).hint(
+            "name a new instance; nothing was touched. A clone of a restore that broke off is not told from any other: remove it by hand",
+        ))
     }
 
     async fn up(&self, backup: &Manifest) -> Result<Instance> {
@@ -190,7 +188,10 @@ impl RestoreTarget for SqlBeside {
                     let labels = label::of_restored(backup.id, held.settings.get("userLabels"));
                     restore::make(&self.project, &make::beside(&self.new, &held.settings, &labels)?).await?
                 }
-                Origin::Moment { source, at } => restore::clone(&self.project, &self.new.name, source, at, &*self.clock).await?,
+                Origin::Moment { source, at } => {
+                    self.cloning.store(true, Ordering::Relaxed);
+                    restore::clone(&self.project, &self.new.name, source, at, &*self.clock).await?
+                }
             };
             // Whoever took the name meanwhile: this very restore, or a stranger, who is refused.
             if !begun && self.begun(backup).await?.is_none() {

@@ -53,11 +53,12 @@ fn meaning(status: u16, reason: &str) -> Option<(Kind, &'static str, Option<&'st
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::providers::gcp::refused::answered;
     use reqwest::{StatusCode, header::HeaderMap};
 
     fn refused(status: u16, reason: &str) -> Refused {
         let body = serde_json::json!({ "error": { "code": status, "message": "what it said", "errors": [{ "reason": reason }] } });
-        Refused::answered(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), body.to_string().as_bytes())
+        answered(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), body.to_string().as_bytes())
     }
 
     #[test]

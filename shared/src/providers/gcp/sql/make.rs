@@ -121,7 +121,7 @@ fn body(name: &str, region: Option<&str>, recorded: &Settings, settings: Map<Str
     let missing = |what: &str| invalid(format!("the manifest does not say {what} its source had"));
     let region = region.ok_or_else(|| missing("which region"))?;
     let version = text(recorded, "databaseVersion").ok_or_else(|| missing("which version"))?;
-    let mut body = json!({ "name": name, "region": region, "databaseVersion": version, "settings": settings });
+    let mut body = json!({ "name": name, "region": region, "databaseVersion": version, "settings": Value::Object(settings) });
     if let Some(key) = key {
         body["diskEncryptionConfiguration"] = json!({ "kmsKeyName": key });
     }

@@ -10,6 +10,7 @@ mod difference;
 mod error;
 mod label;
 mod make;
+mod named;
 mod names;
 mod offload;
 mod posture;

@@ -6,6 +6,7 @@
 //! with their digest as those of any export are, and the object is removed.
 
 use super::{
+    named::Named,
     project::{Begun, Project},
     seen::PORT,
     settings::engine,
@@ -24,10 +25,10 @@ use crate::{
 use async_trait::async_trait;
 use serde_json::json;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -157,12 +158,13 @@ impl Exporter for Offload {
         let before = self.clock.now();
         let operation = self.written(&key).await?;
         let data_time = operation.start_time.unwrap_or(before);
-        Ok(Box::new(Written { through: self.through.clone(), key, data_time, origin, handed_out: false }))
+        Ok(Box::new(Written { roles: Arc::default(), through: self.through.clone(), key, data_time, origin, handed_out: false }))
     }
 }
 
 /// An object that Cloud SQL has written.
 struct Written {
+    roles: Arc<Mutex<BTreeSet<String>>>,
     through: Arc<dyn Bucket>,
     key: String,
     data_time: Timestamp,
@@ -180,7 +182,14 @@ impl Dump for Written {
         let object = object.ok_or_else(|| failed(format!("Cloud SQL says that it wrote {}, and it is not there", self.key)))?;
         let bytes = self.through.read(&self.key, None).await?;
         self.handed_out = true;
-        let bytes: ByteStream = Box::pin(Whole { bytes, name: self.key.clone(), tail: Vec::new(), count: 0 });
+        let bytes: ByteStream = Box::pin(Whole {
+            bytes,
+            name: self.key.clone(),
+            tail: Vec::new(),
+            count: 0,
+            named: Named::default(),
+            roles: self.roles.clone(),
+        });
         Ok(Some(Piece { role: Role::Data, ending: ".sql".to_owned(), expected_size: Some(object.size), bytes }))
     }
 
@@ -193,7 +202,9 @@ impl Dump for Written {
             tracing::warn!("{} could not be removed: {}", self.key, error.full());
         }
         let tools = BTreeMap::from([("cloudsql-export".to_owned(), self.origin.server.clone())]);
-        Ok(Facts { origin: self.origin, data_time: self.data_time, expectations: Expectations::default(), tools })
+        // Roles are not in the dump, and their names are: a restore makes those that own things, or may do things with them.
+        let roles = self.roles.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
+        Ok(Facts { origin: self.origin, data_time: self.data_time, expectations: Expectations { roles, ..Expectations::default() }, tools })
     }
 }
 
@@ -203,6 +214,8 @@ struct Whole {
     name: String,
     tail: Vec<u8>,
     count: u64,
+    named: Named,
+    roles: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl AsyncRead for Whole {
@@ -217,6 +230,7 @@ impl AsyncRead for Whole {
             return Poll::Ready(self.end().map_err(io::Error::other));
         }
         self.count += fresh.len() as u64;
+        self.named.read(fresh);
         let kept = &fresh[fresh.len().saturating_sub(KEPT)..];
         self.tail.extend_from_slice(kept);
         let over = self.tail.len().saturating_sub(KEPT);
@@ -228,6 +242,7 @@ impl AsyncRead for Whole {
 impl Whole {
     fn end(&self) -> Result<(), Error> {
         if self.tail.windows(TRAILER.len()).any(|window| window == TRAILER) {
+            self.roles.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&self.named.roles);
             return Ok(());
         }
         Err(corrupt(format!("{} has {} bytes and ends without pg_dump's last words: it is not whole", self.name, self.count))
@@ -242,7 +257,14 @@ mod tests {
     use tokio::io::AsyncReadExt;
 
     async fn read(text: Vec<u8>) -> io::Result<Vec<u8>> {
-        let mut whole = Whole { bytes: Box::pin(io::Cursor::new(text)), name: "x.sql".into(), tail: Vec::new(), count: 0 };
+        let mut whole = Whole {
+            bytes: Box::pin(io::Cursor::new(text)),
+            name: "x.sql".into(),
+            tail: Vec::new(),
+            count: 0,
+            named: Named::default(),
+            roles: Arc::default(),
+        };
         let mut found = Vec::new();
         whole.read_to_end(&mut found).await.map(|_| found)
     }

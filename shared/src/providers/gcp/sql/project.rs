@@ -5,7 +5,7 @@
 
 use super::{
     error::{is_absent, is_busy, is_taken, told},
-    wire::{BackupRun, Instance, Operation, Page, Reach},
+    wire::{Backup, BackupRun, Backups, Instance, Operation, Page, Reach},
 };
 use crate::{
     domain::place::{Place, Scheme},
@@ -95,6 +95,42 @@ impl Project {
             Err(error) if error.kind() == Kind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Returns what was retained of an instance that was deleted.
+    pub(super) async fn retained(&self, instance: &str) -> Result<Vec<Backup>> {
+        let ask = Ask::get(self.all("backups")).query("filter", format!("instance:{instance}")).query("pageSize", PAGE.to_string());
+        let (mut all, mut token): (Vec<Backup>, Option<String>) = (Vec::new(), None);
+        for _ in 0..MOST_PAGES {
+            let ask = token.iter().fold(ask.clone(), |ask, token| ask.query("pageToken", token.as_str()));
+            let page = self.call.ask(&ask).await.and_then(|reply| reply.json::<Backups>());
+            let page = page.map_err(|refused| told(refused, "cloudsql.backupRuns.list", &self.said(instance)))?;
+            if let Some(warning) = page.warnings.first() {
+                return Err(retry(format!("listing the backups of {}: it is not whole", self.said(instance))).because(warning.said()));
+            }
+            all.extend(page.backups.into_iter().filter(|backup| backup.instance == instance && backup.is_retained()));
+            match page.next_page_token.filter(|next| !next.is_empty()) {
+                None => return Ok(all),
+                same if same == token => return Err(retry("listing backups: the same page came twice")),
+                next => token = next,
+            }
+        }
+        Err(failed(format!("listing the backups at {}: it does not end after {MOST_PAGES} pages", self.place)))
+    }
+
+    /// Begins to delete a backup that outlived its instance; one that is gone is a success.
+    pub(super) async fn begin_retained_removal(&self, lasting: &str) -> Result<()> {
+        match self.call.ask(&Ask::new(Method::DELETE, format!("/v1/{lasting}"))).await {
+            Ok(_) => Ok(()),
+            Err(refused) if is_absent(&refused) => Ok(()),
+            Err(refused) => Err(told(refused, "cloudsql.backupRuns.delete", lasting)),
+        }
+    }
+
+    /// Begins to restore a backup that outlived its instance.
+    pub(super) async fn begin_restore_of_retained(&self, into: &str, lasting: &str) -> Result<Begun> {
+        let ask = Ask::new(Method::POST, format!("{}/restoreBackup", self.one(into))).json(&json!({ "backup": lasting }));
+        self.begun(self.call.once(&ask).await, "cloudsql.instances.restoreBackup", into)
     }
 
     fn run(&self, instance: &str, id: &str) -> String {

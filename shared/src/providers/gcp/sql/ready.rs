@@ -46,6 +46,7 @@ impl SqlReplicas {
                         return Err(retry(format!("{} of replica {name} gets no new password", self.user())).because(why));
                     }
                     self.answers(&instance, name, &password).await?;
+                    self.lets_read(&instance, name, &password).await;
                     return Ok(password);
                 }
                 Begun::Busy(_) | Begun::Taken => pauses.wait().await,
@@ -77,6 +78,20 @@ impl SqlReplicas {
         Err(last
             .during(format!("replica {name} is up, but does not let us in"))
             .hint("check that this function runs in the drill's network, or is connected to it"))
+    }
+
+    /// Lets the role that asks read what other roles own, as far as Cloud SQL's administrator may grant that: it is no superuser,
+    /// and what it may not read would look like a broken backup. Where it may not, `user` names a role that can.
+    async fn lets_read(&self, instance: &Instance, name: &ReplicaName, password: &Secret) {
+        let granted = async {
+            let url = PgUrl { options: None, ..self.url_of(instance, password)? };
+            let client = postgres::connect(&url).await?;
+            let grant = "grant pg_read_all_data to current_user";
+            client.batch_execute(grant).await.map_err(|error| postgres::sql_error(&error))
+        };
+        if let Err(error) = granted.await {
+            tracing::info!(replica = %name, "{} may read only what it could: {}", self.user(), error.full());
+        }
     }
 
     /// Where a replica is asked: encrypted, by the server whose authority Google names, reading only. Its certificate does not

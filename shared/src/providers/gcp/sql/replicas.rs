@@ -338,20 +338,14 @@ impl SqlReplicas {
             if instance.is_on("/finalBackupConfig/enabled") {
                 settings["finalBackupConfig"] = json!({ "enabled": false });
             }
-            match self.project.begin_change(&id, &json!({ "settings": settings })).await? {
-                Begun::Under(operation) => {
-                    super::wait::until_over(&self.project, operation, &mut Pauses::new(&*self.clock)).await?;
-                }
-                Begun::Busy(_) | Begun::Taken => return Ok(()),
-            }
+            // It is removed once that is over, and somebody asks again.
+            return self.project.begin_change(&id, &json!({ "settings": settings })).await.map(|_| ());
         }
         match self.project.begin_removal(&id).await {
             Ok(Begun::Under(_)) => tracing::info!(asset = %self.asset, replica = %name, "{id} at {} is being removed", self.project.place),
             Ok(Begun::Busy(_) | Begun::Taken) => return Ok(()),
-            Err(error) => match self.project.instance(&id).await? {
-                Some(_) => return Err(error),
-                None => {}
-            },
+            Err(error) if self.project.instance(&id).await?.is_some() => return Err(error),
+            Err(_) => {}
         }
         self.passwords.lock().await.remove(name);
         Ok(())

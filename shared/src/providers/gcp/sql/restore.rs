@@ -2,6 +2,7 @@
 //! whoever comes next finds among them what was begun, and never begins it twice.
 
 use super::{
+    label,
     project::{Begun, Project},
     seen::run_of,
     wait::{Pauses, until_over},
@@ -11,7 +12,7 @@ use crate::{
     clock::Clock,
     domain::{
         backup::{Manifest, Method},
-        held::Held,
+        held::{Held, Label},
     },
     error::{Kind, Result, conflict, failed, invalid, not_found, refused, retry, unsupported},
 };
@@ -23,8 +24,8 @@ const LOST: u32 = 5;
 /// What an instance is made of.
 #[derive(Debug, Clone)]
 pub(super) enum Origin {
-    /// A backup of an instance, by its id.
-    Backup { source: String, id: String },
+    /// A backup of an instance, by its id and what its description says.
+    Backup { source: String, id: String, description: String },
     /// An instance as it was at a moment.
     Moment { source: String, at: String },
 }
@@ -37,7 +38,8 @@ impl Origin {
             Method::ProviderSnapshot => {
                 let (source, id) = run_of(&held.reference)
                     .ok_or_else(|| invalid(format!("{:?} is no backup of Cloud SQL", crate::redact::clip(&held.reference, 120))))?;
-                Ok(Self::Backup { source: source.to_owned(), id: id.to_owned() })
+                let label = Label { name: held.name.clone(), asset: backup.asset.clone(), backup: backup.id };
+                Ok(Self::Backup { source: source.to_owned(), id: id.to_owned(), description: label::description(&label) })
             }
             Method::PointInTime => Ok(Self::Moment { source: held.name.0.clone(), at: backup.data_time.to_string() }),
             Method::PgDumpCustom | Method::PgDumpPlain | Method::PgDumpDirectory | Method::PgBaseBackup | Method::RedisRdb => {
@@ -49,7 +51,7 @@ impl Origin {
     /// It, for people.
     pub(super) fn said(&self) -> String {
         match self {
-            Self::Backup { source, id } => format!("backup {id} of {source}"),
+            Self::Backup { source, id, .. } => format!("backup {id} of {source}"),
             Self::Moment { source, at } => format!("{source} as it was at {at}, out of its continuous backups,"),
         }
     }
@@ -88,8 +90,9 @@ pub(super) fn stillborn(operations: &[Operation], id: &str) -> Option<(bool, Str
 
 /// Restores a backup into an instance that is up, unless that was done before, and waits for it.
 pub(super) async fn fill(project: &Project, into: &str, origin: &Origin, clock: &dyn Clock) -> Result<()> {
-    let Origin::Backup { source, id } = origin else { return Ok(()) };
+    let Origin::Backup { source, id, description } = origin else { return Ok(()) };
     let (mut pauses, mut lost) = (Pauses::new(clock), 0);
+    let retained = retained(project, source, description).await?;
     loop {
         let operations = project.operations(into).await?;
         if let Some(restore) = operations.into_iter().find(|operation| operation.target_id == into && is_restore(operation)) {
@@ -99,7 +102,11 @@ pub(super) async fn fill(project: &Project, into: &str, origin: &Origin, clock: 
                 Some(why) => Err(failed(format!("Cloud SQL gave up the restore of {} into {into}: {why}", origin.said()))),
             };
         }
-        match project.begin_restore(into, source, id).await {
+        let begun = match &retained {
+            Some(lasting) => project.begin_restore_of_retained(into, lasting).await,
+            None => project.begin_restore(into, source, id).await,
+        };
+        match begun {
             Ok(Begun::Under(restore)) => {
                 tracing::info!("{} is being restored into {into} at {}", origin.said(), project.place);
                 let restore = until_over(project, restore, &mut pauses).await?;
@@ -121,6 +128,20 @@ pub(super) async fn fill(project: &Project, into: &str, origin: &Origin, clock: 
             }
             Err(error) => return Err(error),
         }
+    }
+}
+
+/// The name of a backup that outlived its instance; none where the instance is there.
+async fn retained(project: &Project, source: &str, description: &str) -> Result<Option<String>> {
+    if project.instance(source).await?.is_some() {
+        return Ok(None);
+    }
+    let all = project.retained(source).await?.into_iter().map(|backup| backup.as_run());
+    let found = all.filter(|run| run.status == "SUCCESSFUL").find(|run| run.description.as_deref() == Some(description));
+    match found.and_then(|run| run.lasting) {
+        Some(lasting) => Ok(Some(lasting)),
+        None => Err(not_found(format!("{source} at {} is gone, and this backup of it was not retained", project.place))
+            .hint("restore an export instead, into an instance that you make: --into env:NAME of its URL")),
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
         place::Place,
         posture::Posture,
     },
-    error::{Kind, Result, conflict, invalid, not_found, refused, retry, unsupported},
+    error::{Error, Kind, Result, conflict, invalid, not_found, refused, retry, unsupported},
     id::AssetName,
     ports::{Snapshots, SourceSeen},
     providers::gcp::Google,
@@ -78,7 +78,19 @@ impl SqlSnapshots {
             Err(error) if error.kind() == Kind::Denied && self.project.instance(&self.instance).await?.is_none() => None,
             runs => runs?,
         };
-        runs.ok_or_else(|| not_found(format!("there is no instance {} at {} any more, nor its backups", self.instance, self.project.place)))
+        match runs {
+            Some(runs) => Ok(runs),
+            // What was retained of it is among the project's backups.
+            None => match self.project.retained(&self.instance).await? {
+                retained if retained.is_empty() => Err(self.gone()),
+                retained => Ok(retained.iter().map(super::wire::Backup::as_run).collect()),
+            },
+        }
+    }
+
+    fn gone(&self) -> Error {
+        not_found(format!("there is no instance {} at {}, and nothing was retained of one", self.instance, self.project.place))
+            .hint("check `project` and `instance` of this asset; the vault's exports are as they were")
     }
 
     fn ours(&self, run: &BackupRun) -> Option<SnapshotSeen> {
@@ -106,12 +118,33 @@ impl SqlSnapshots {
 
     /// What speaks against a backup that says it succeeded: the operation that made it.
     async fn trouble(&self, run: &BackupRun) -> Result<Option<String>> {
+        if run.lasting.is_some() {
+            return Ok(None);
+        }
         let operations = self.project.operations(&self.instance).await?;
         let of_it = |operation: &&super::wire::Operation| {
             operation.backup_context.as_ref().is_some_and(|context| context.backup_id == run.id)
                 && operation.operation_type.contains("BACKUP")
         };
         Ok(operations.iter().filter(of_it).find_map(super::wire::Operation::trouble))
+    }
+
+    /// Begins to delete a backup. A deletion locks the instance, too: the next one waits for it.
+    async fn let_go(&self, run: &BackupRun) -> Result<()> {
+        if let Some(lasting) = &run.lasting {
+            return self.project.begin_retained_removal(lasting).await;
+        }
+        let mut pauses = Pauses::new(&*self.clock);
+        for _ in 0..TRIES {
+            match self.project.begin_backup_removal(&self.instance, &run.id).await {
+                Err(error) if error.kind() == Kind::Retry => {
+                    tracing::info!(asset = %self.asset, "backup {} cannot be deleted yet: {}", run.id, error.full());
+                    wait::until_free(&self.project, &self.instance, &mut pauses).await?;
+                }
+                begun => return begun,
+            }
+        }
+        self.project.begin_backup_removal(&self.instance, &run.id).await
     }
 
     /// Whether a backup of this label is there or on its way; a stranger's under its name is refused.
@@ -163,8 +196,8 @@ impl Snapshots for SqlSnapshots {
                 tracing::info!(asset = %self.asset, backup = %label.backup, "backup {} was begun before and is adopted", label.name);
                 return Ok(());
             }
-            match self.project.begin_backup(&self.instance, &description, self.location.as_deref()).await? {
-                Begun::Under(operation) => {
+            match self.project.begin_backup(&self.instance, &description, self.location.as_deref()).await {
+                Ok(Begun::Under(operation)) => {
                     if let Some(why) = operation.trouble() {
                         return Err(crate::error::failed(format!("Cloud SQL gave up the backup {} at once: {why}", label.name)));
                     }
@@ -172,9 +205,12 @@ impl Snapshots for SqlSnapshots {
                     tracing::info!(asset = %self.asset, backup = %label.backup, "backup {} of {} begins", label.name, self.instance);
                     return Ok(());
                 }
-                Begun::Taken => return Err(conflict(format!("{} is not in a state in which it can be backed up", self.instance))),
+                Ok(Begun::Taken) => return Err(conflict(format!("{} is not in a state in which it can be backed up", self.instance))),
                 // Somebody else was faster, or an operation that is said to be over is not.
-                Begun::Busy(error) => last = Some(error),
+                Ok(Begun::Busy(error)) => last = Some(error),
+                // Slower, or without an answer: whether it was begun is looked at before it is asked for again.
+                Err(error) if error.kind() == Kind::Retry => last = Some(error),
+                Err(error) => return Err(error),
             }
             wait::until_free(&self.project, &self.instance, &mut pauses).await?;
         }
@@ -220,7 +256,7 @@ impl Snapshots for SqlSnapshots {
             if seen.state == SnapshotState::Leaving {
                 continue;
             }
-            self.project.begin_backup_removal(&self.instance, &run.id).await?;
+            self.let_go(&run).await?;
             tracing::info!(asset = %self.asset, "backup {name} ({}) of {} is being removed", run.id, self.instance);
         }
         self.begun.lock().await.remove(name);

@@ -1,6 +1,8 @@
 //! What Cloud SQL says, as far as we read it. Whole numbers come as text, enums as words that Google adds to: what nobody here
 //! knows is kept as it came.
 
+#![expect(clippy::struct_field_names, reason = "fields are named as Google names them")]
+
 use crate::clock::Timestamp;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
@@ -118,6 +120,65 @@ pub(super) struct BackupRun {
     #[serde(deserialize_with = "maybe_number")]
     pub max_chargeable_bytes: Option<u64>,
     pub error: Option<Trouble>,
+    /// Its name in the project, where its instance is gone.
+    #[serde(skip)]
+    pub lasting: Option<String>,
+}
+
+/// A backup of a project: it may outlive its instance.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Backup {
+    pub name: String,
+    pub state: String,
+    #[serde(rename = "type")]
+    kind: String,
+    description: Option<String>,
+    pub instance: String,
+    location: Option<String>,
+    database_version: Option<String>,
+    backup_interval: Interval,
+    kms_key: Option<String>,
+    #[serde(deserialize_with = "maybe_number")]
+    max_chargeable_bytes: Option<u64>,
+    error: Option<Trouble>,
+    instance_deletion_time: Option<Timestamp>,
+    backup_run: Option<String>,
+}
+
+/// From when to when a backup was made.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Interval {
+    start_time: Option<Timestamp>,
+    end_time: Option<Timestamp>,
+}
+
+impl Backup {
+    /// Whether its instance is gone: another may bear the name by now.
+    pub(super) fn is_retained(&self) -> bool {
+        self.instance_deletion_time.is_some()
+    }
+
+    /// As the run that made it.
+    pub(super) fn as_run(&self) -> BackupRun {
+        let status = if self.state == "DELETING" { "DELETION_PENDING" } else { &self.state };
+        BackupRun {
+            id: self.backup_run.as_deref().and_then(|run| run.rsplit('/').next()).unwrap_or_default().to_owned(),
+            status: status.to_owned(),
+            kind: self.kind.clone(),
+            description: self.description.clone(),
+            instance: self.instance.clone(),
+            location: self.location.clone(),
+            database_version: self.database_version.clone(),
+            start_time: self.backup_interval.start_time,
+            end_time: self.backup_interval.end_time,
+            disk_encryption_configuration: self.kms_key.clone().map(|key| DiskKey { kms_key_name: Some(key) }),
+            max_chargeable_bytes: self.max_chargeable_bytes,
+            error: self.error.clone(),
+            lasting: Some(self.name.clone()),
+        }
+    }
 }
 
 /// Work that Cloud SQL does: one at a time for each instance.
@@ -201,6 +262,15 @@ pub(super) struct Page<T> {
     pub next_page_token: Option<String>,
     /// What is missing of it: a region that does not answer.
     #[serde(default)]
+    pub warnings: Vec<Trouble>,
+}
+
+/// One page of a project's backups.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Backups {
+    pub backups: Vec<Backup>,
+    pub next_page_token: Option<String>,
     pub warnings: Vec<Trouble>,
 }
 

@@ -1,0 +1,4 @@
+output "bucket" {
+  description = "The bucket."
+  value       = google_storage_bucket.vault
+}

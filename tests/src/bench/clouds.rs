@@ -1,0 +1,154 @@
+//! Up to Cloud Storage and Blob Storage and down again, against rclone, which talks to the same doubles in the same run.
+//!
+//! The vendors' own tools are not in Debian (gsutil, gcloud, azcopy, az); rclone is. Its way up ends with the upload: reading
+//! everything back, which ours does, is measured with it as a download of its own.
+
+use super::{Pair, Run, run};
+use crate::{
+    gcs::GcsServer,
+    vaults::{ASSET, backup},
+};
+use lastgood_core::{
+    catalog::Vault,
+    domain::backup::{Compression, Role},
+    providers::local::Folder,
+    stream::Encoding,
+};
+use std::{
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::Arc,
+};
+use tempfile::TempDir;
+
+/// What our time may be at most, as a multiple of theirs.
+const BOUND: f64 = 1.15;
+/// Azurite's own account, whose key is no secret, at its own port: rclone knows no other.
+const ACCOUNT: &str = "devstoreaccount1";
+const KEY: &str = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
+
+/// A backup in a folder, and a cloud to copy it to.
+pub struct Cloud {
+    name: &'static str,
+    folder: TempDir,
+    lastgood: PathBuf,
+    file: PathBuf,
+    environment: Vec<(&'static str, String)>,
+    place: &'static str,
+    remote: String,
+    azurite: Option<Child>,
+}
+
+impl Drop for Cloud {
+    fn drop(&mut self) {
+        if let Some(process) = &mut self.azurite {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+}
+
+/// Whether rclone is here to be measured against.
+pub fn rclone() -> bool {
+    Command::new("rclone").arg("version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+}
+
+impl Cloud {
+    /// Cloud Storage, by its double, made easy; it must live as long as the measurement.
+    pub async fn google(lastgood: &Path, megabytes: u64) -> (Self, GcsServer) {
+        let server = GcsServer::start().await.at_once().easy();
+        let address = server.address();
+        let remote = format!(":gcs,anonymous=true,endpoint='http://{address}/storage/v1/':vault-test");
+        let environment = vec![("STORAGE_EMULATOR_HOST", format!("http://{address}"))];
+        (Self::new("gs", lastgood, megabytes, environment, "gs://vault-test", remote).await, server)
+    }
+
+    /// Blob Storage, by Azurite; none where there is none or its port is taken.
+    pub async fn azure(lastgood: &Path, megabytes: u64) -> Option<Self> {
+        let program = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/azurite/node_modules/.bin/azurite-blob"));
+        let mut process = Command::new(program)
+            .args(["--blobHost", "127.0.0.1", "--blobPort", "10000", "--inMemoryPersistence", "--extentMemoryLimit", "8192"])
+            .args(["--skipApiVersionCheck", "--disableTelemetry", "--silent"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .ok()?;
+        let mut lines = BufReader::new(process.stdout.take()?).lines().map_while(Result::ok);
+        let listens = lines.any(|line| line.contains("listens on") || line.contains("listening"));
+        std::thread::spawn(move || lines.for_each(drop));
+        if !listens {
+            let _ = process.wait();
+            return None;
+        }
+        let connection = format!("AccountName={ACCOUNT};AccountKey={KEY};BlobEndpoint=http://127.0.0.1:10000/{ACCOUNT}");
+        let environment = vec![("AZURE_STORAGE_CONNECTION_STRING", connection)];
+        let remote = ":azureblob,use_emulator=true:vault-test".to_owned();
+        let mut cloud = Self::new("az", lastgood, megabytes, environment, "az://devstoreaccount1/vault-test", remote).await;
+        cloud.azurite = Some(process);
+        run(cloud.rclone(&["mkdir", &cloud.remote]).stdout(Stdio::null()));
+        Some(cloud)
+    }
+
+    async fn new(
+        name: &'static str,
+        lastgood: &Path,
+        megabytes: u64,
+        environment: Vec<(&'static str, String)>,
+        place: &'static str,
+        remote: String,
+    ) -> Self {
+        let folder = tempfile::Builder::new().prefix("lastgood-bench-").tempdir().expect("a temporary folder");
+        let vault = folder.path().join("vault");
+        let here = Vault::new(Arc::new(Folder::new(format!("file://{}", vault.display()).parse().expect("a place")).expect("a folder")));
+        let plain = Encoding { compression: Compression::None, level: None, recipients: Arc::default(), at_once: 1 };
+        let size = usize::try_from(megabytes * 1_000_000).expect("a size");
+        let made = backup(&here, "2026-11-20T02:00:00Z", &[(Role::Data, super::super::vaults::lifelike(size))], &plain).await;
+        let file = vault.join(&made.artifacts[0].key);
+        Self { name, folder, lastgood: lastgood.to_owned(), file, environment, place, remote, azurite: None }
+    }
+
+    fn rclone(&self, args: &[&str]) -> Command {
+        let mut rclone = Command::new("rclone");
+        rclone.args(["--config", "/dev/null", "--no-check-dest", "-q"]).args(args);
+        rclone
+    }
+
+    fn lastgood(&self, vault: &str, copies: &str, args: &[&str]) -> Command {
+        let config = self.folder.path().join("lastgood.yaml");
+        let text = format!(
+            "vault: {vault}\nassets:\n  {ASSET}: {{ kind: postgres, url: env:U, export: {{ schedule: \"0 2 * * *\" }}, copies: [ {copies} ] }}\n"
+        );
+        std::fs::write(&config, text).expect("a config");
+        let mut lastgood = Command::new(&self.lastgood);
+        lastgood.env("LASTGOOD_CONFIG", config).envs(self.environment.iter().map(|(name, value)| (name, value))).args(args);
+        lastgood.stdout(Stdio::null());
+        lastgood
+    }
+
+    /// Up and read back; and down. Returns the rows.
+    pub fn pairs(&self, runs: usize) -> [Pair; 2] {
+        let (mut up, mut down) = (
+            pair(format!("{}: up, and read back", self.name), "rclone copyto, then rclone cat"),
+            pair(format!("{}: down, every byte compared", self.name), "rclone cat to nowhere"),
+        );
+        let here = format!("file://{}", self.folder.path().join("vault").display());
+        for number in 0..runs {
+            let theirs = format!("{}/theirs-{number}", self.remote);
+            let upload = run(self.rclone(&["copyto", &self.file.display().to_string(), &theirs]).stdout(Stdio::null()));
+            let download = run(self.rclone(&["cat", &theirs]).stdout(Stdio::null()));
+            up.theirs.push(upload.wall + download.wall);
+            down.theirs.push(download.wall);
+            let there = format!("{}/ours-{number}", self.place);
+            up.ours.push(run(&mut self.lastgood(&here, &format!("{{ vault: \"{there}\" }}"), &["copy", ASSET])));
+            let read: Run = run(&mut self.lastgood(&there, "", &["verify", ASSET, "--all"]));
+            down.ours.push(read);
+        }
+        [up, down]
+    }
+}
+
+fn pair(what: String, reference: &str) -> Pair {
+    Pair { what, reference: reference.to_owned(), ours: Vec::new(), theirs: Vec::new(), bound: BOUND }
+}
