@@ -2,7 +2,7 @@
 
 use lastgood_core::providers::redis::Programs;
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufRead, BufReader, Write},
     os::unix::net::UnixStream,
     path::PathBuf,
     process::{Child, Command, Stdio},
@@ -51,14 +51,8 @@ impl Redis {
         let mut answers = BufReader::new(stream.try_clone().expect("the same socket"));
         for command in commands.lines().map(str::trim).filter(|command| !command.is_empty()) {
             stream.write_all(format!("{command}\r\n").as_bytes()).expect("a command");
-            last.clear();
-            answers.read_line(&mut last).expect("an answer");
+            last = answered(&mut answers);
             assert!(!last.starts_with('-'), "{command}: {last}");
-            if let Some(length) = last.strip_prefix('$').and_then(|length| length.trim().parse::<usize>().ok()) {
-                let mut text = vec![0; length + 2];
-                answers.read_exact(&mut text).expect("the answer");
-                last = String::from_utf8_lossy(&text).into_owned();
-            }
         }
         last
     }
@@ -68,6 +62,22 @@ impl Redis {
         self.say("save");
         std::fs::read(self.home.path().join("dump.rdb")).expect("its file")
     }
+}
+
+/// One answer, whole; of a list its last entry.
+fn answered(answers: &mut impl BufRead) -> String {
+    let mut line = String::new();
+    answers.read_line(&mut line).expect("an answer");
+    let count = |prefix: char| line.strip_prefix(prefix).and_then(|count| count.trim().parse::<usize>().ok());
+    if let Some(length) = count('$') {
+        let mut text = vec![0; length + 2];
+        answers.read_exact(&mut text).expect("the answer");
+        return String::from_utf8_lossy(&text).into_owned();
+    }
+    if let Some(entries) = count('*') {
+        return (0..entries).map(|_| answered(answers)).last().unwrap_or_default();
+    }
+    line
 }
 
 impl Drop for Redis {

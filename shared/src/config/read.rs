@@ -1,7 +1,7 @@
 //! From text to a [`Config`]: strict, bounded, and with every default applied.
 
 use super::{
-    AnalyticsPolicy, Config, Copies, DrillPolicy, DrillTarget, EvidencePolicy, Policy, Retention, System,
+    AnalyticsPolicy, Config, Copies, DrillPolicy, DrillTarget, EvidencePolicy, Policy, Retention, Source, System,
     fault::{all_of, of_yaml, told},
     raw::{Key, RawAsset, RawConfig, RawCopy, RawDefaults, RawDrill, RawKind, RawSystem},
 };
@@ -363,7 +363,11 @@ pub fn remarks(config: &Config, now: crate::clock::Timestamp) -> Vec<(AssetName,
         if schedules.is_empty() && policy.copies.is_empty() {
             remark("nothing protects it: no export, no snapshot, no copies".to_owned());
         }
-        if policy.copies.is_empty() && !schedules.is_empty() {
+        let disk = config.assets.get(name).is_some_and(|asset| matches!(asset.source, Source::Disk { .. }));
+        if disk && policy.snapshot.as_ref().is_some_and(|snapshot| snapshot.location.is_none()) {
+            remark("its snapshots are stored near the disk: name a place away from it under `snapshot.location`".to_owned());
+        }
+        if policy.copies.is_empty() && !schedules.is_empty() && !disk {
             remark("its backups exist in one place only: name another under `copies`".to_owned());
         }
         for (copies, class) in policy.copies.iter().filter_map(|copies| Some((copies, copies.class()?))) {

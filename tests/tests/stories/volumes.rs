@@ -139,7 +139,7 @@ fn caches_of_memorystore_are_read_and_what_nobody_could_do_for_them_is_refused()
         (MEMORYSTORE.replace("region: europe-west1", "region: Europe"), "no region"),
         (MEMORYSTORE.replace("instance: shop", "instance: a/b"), "no name of an instance"),
         (
-            MEMORYSTORE.replace("export", "snapshot").replace(", through: \"gs://acme-exports/redis\"", ""),
+            MEMORYSTORE.replace(", through: \"gs://acme-exports/redis\"", "").replace("export", "snapshot"),
             "the snapshots of Memorystore are its own",
         ),
         (format!("{MEMORYSTORE}, copies: [{{ region: us-central1 }}]"), "no region does"),

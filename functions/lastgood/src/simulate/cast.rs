@@ -91,7 +91,8 @@ fn remarks_of(config: &Config) -> Vec<String> {
 /// Why an asset cannot be played; none where it can.
 fn unplayable(asset: &Asset) -> Option<String> {
     let kind = match &asset.source {
-        Source::Postgres { .. } | Source::Rds { .. } | Source::Elasticache { .. } | Source::Volume { .. } | Source::Disk { .. } => None,
+        Source::Postgres { .. } | Source::Rds { .. } | Source::Elasticache { .. } | Source::Volume { .. } => None,
+        Source::Disk { .. } => Some("a disk of Google's"),
         Source::Cloudsql { .. } => Some("Cloud SQL"),
         Source::Bucket { .. } => Some("a bucket"),
         Source::Redis { .. } => Some("a Redis of one's own"),

@@ -246,7 +246,7 @@ impl Providers for Real {
         }
         if let (Source::Memorystore { .. }, DrillTarget::Scratch) = (&asset.source, into) {
             let (name, keys, progress) = (asset.name.clone(), keys(&self.config, &*self.secrets).await?, self.progress.clone());
-            return Ok(Arc::new(RedisScratch::new(&drills(&self.scratch), name, self.redis.clone(), keys, progress)?));
+            return Ok(Arc::new(RedisScratch::new(&redis_drills(&self.scratch), name, self.redis.clone(), keys, progress)?));
         }
         if !has_exports(asset) {
             return Err(unsupported(format!("{} is of kind {}, which cannot be drilled so", asset.name, asset.source.kind()))
@@ -313,6 +313,14 @@ fn has_exports(asset: &Asset) -> bool {
 
 fn holds_none(asset: &Asset, at: &Place) -> Error {
     unsupported(format!("no provider holds snapshots of {} at {at}", asset.name)).hint("name another vault under `copies`")
+}
+
+/// The folder of throwaway servers of Redis: one of their own, so that nobody stops them as if they were Postgres.
+fn redis_drills(scratch: &Path) -> PathBuf {
+    let drills = drills(scratch);
+    let mut name = drills.file_name().unwrap_or_default().to_os_string();
+    name.push("-redis");
+    drills.with_file_name(name)
 }
 
 /// The folder of throwaway servers: beside the one that scratch folders come and go in, and the same for every invocation.

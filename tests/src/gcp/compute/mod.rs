@@ -144,12 +144,11 @@ impl Compute {
     fn page(&self, call: &Call, all: Vec<Value>) -> Result<Value, Refusal> {
         let number = |name: &str| call.query(name).and_then(|text| text.parse::<usize>().ok());
         let most = number("maxResults").unwrap_or(500).min(self.faults.rules_now().page).max(1);
-        let start = match call.query("pageToken") {
-            None => 0,
-            Some(token) => token
-                .strip_prefix("page-")
-                .and_then(|at| at.parse().ok())
-                .ok_or_else(|| Refusal::new(400, "invalid", "Invalid value for field 'pageToken'"))?,
+        let after = match call.query("pageToken") {
+            None => None,
+            Some(token) => {
+                Some(token.strip_prefix("after-").ok_or_else(|| Refusal::new(400, "invalid", "Invalid value for field 'pageToken'"))?)
+            }
         };
         let filter = call.query("filter").unwrap_or_default();
         let fits = |item: &&Value| match filter.strip_prefix("labels.") {
@@ -160,11 +159,13 @@ impl Compute {
                 (None, None) => false,
             },
         };
-        let mut fitting = all.iter().filter(fits).skip(start);
+        let comes = |item: &&Value| after.is_none_or(|after| item["name"].as_str().is_some_and(|name| name > after));
+        let mut fitting = all.iter().filter(fits).filter(comes);
         let items: Vec<_> = fitting.by_ref().take(most).cloned().collect();
-        let mut page = json!({ "items": items });
+        let mut page = json!({ "items": &items });
         if fitting.next().is_some() {
-            page["nextPageToken"] = format!("page-{}", start + most).into();
+            let last = items.last().and_then(|item| item["name"].as_str()).unwrap_or_default();
+            page["nextPageToken"] = format!("after-{last}").into();
         }
         Ok(page)
     }
