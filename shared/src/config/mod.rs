@@ -6,6 +6,7 @@ mod asset;
 mod bus;
 mod cloudsql;
 mod convert;
+mod drill;
 mod ebs;
 mod evidence;
 mod fault;
@@ -26,6 +27,7 @@ mod wal;
 pub use asset::{Asset, BucketExpectations, DiskAt, Login, SecretsProvider, Source, Volumes};
 pub use bus::{EventBus, OwnEvents};
 pub use cloudsql::SqlDrill;
+pub use drill::{Check, DrillNetwork, DrillPolicy, DrillTarget, Expect, RdsDrill};
 pub use ebs::{AnyOf, Blocks, EbsDrill, Filesystem};
 pub use evidence::{EvidencePolicy, PublicKeyFile};
 pub use fleet::{Fleet, Select, Tag};
@@ -33,10 +35,7 @@ pub use google::DiskDrill;
 pub(crate) use google::{is_disk, is_zone};
 pub use monitors::{CloudMonitoring, GatewayUrl, Monitors, Pushgateway, Textfile};
 pub use notify::{Alerts, Channel, Heartbeat, MailTls, PubsubTopic, Remind, Respond, Ses, Smtp, Way};
-pub use policy::{
-    AnalyticsPolicy, Check, Copies, DrillNetwork, DrillPolicy, DrillTarget, Expect, ExportPolicy, Format, Policy, RdsDrill, Retention,
-    SnapshotFrom, SnapshotPolicy,
-};
+pub use policy::{AnalyticsPolicy, Copies, ExportPolicy, Format, Policy, Retention, SnapshotFrom, SnapshotPolicy};
 pub use project::ProjectId;
 pub use read::remarks;
 pub use reference::SecretRef;
