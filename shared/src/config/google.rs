@@ -3,8 +3,8 @@
 use super::{
     Copies, Format, Policy, ProjectId, SecretsProvider, Source,
     asset::DiskAt,
+    drill::DrillTarget,
     limits::{Refusal, refuse},
-    policy::DrillTarget,
     raw::RawAsset,
     read::Reader,
 };
