@@ -75,8 +75,7 @@ pub async fn ready(env: &Env, vault: &Vault, backup: &Manifest, haste: Haste) ->
     loop {
         let lying = Lying::look(vault, backup).await?;
         let Some(class) = lying.class() else {
-            // Best left behind is nothing: but a note that stays says only what was true.
-            let _ = env.vault.bucket().delete(&key.to_string()).await;
+            over(env, &key).await;
             return Ok(());
         };
         let note = noted(env, &key, backup, vault.place(), class, haste).await?;
@@ -103,14 +102,16 @@ pub async fn ready(env: &Env, vault: &Vault, backup: &Manifest, haste: Haste) ->
 /// Returns the newest backup of an asset whose recall at a place was begun and is not over.
 pub async fn under_way(env: &Env, asset: &AssetName, place: &Place) -> Result<Option<BackupId>> {
     let mut begun = env.vault.all::<Recall>(&Key::recalls(asset)).await?.good;
-    begun.retain(|recall| recall.place == *place);
+    begun.retain(|recall| recall.place == *place && recall.ended_at.is_none());
     Ok(begun.into_iter().map(|recall| recall.backup).max())
 }
 
 /// Notes, before the store is asked, since when and how fast; what was noted first stands. After a disaster the vault may take no
 /// more notes: that keeps nobody from recalling.
 async fn noted(env: &Env, key: &Key, backup: &Manifest, place: &Place, class: StorageClass, haste: Haste) -> Result<Recall> {
-    if let Ok(Some(stored)) = env.vault.load::<Recall>(key).await {
+    if let Ok(Some(stored)) = env.vault.load::<Recall>(key).await
+        && stored.record.ended_at.is_none()
+    {
         return Ok(stored.record);
     }
     class.usually(haste)?;
@@ -121,11 +122,24 @@ async fn noted(env: &Env, key: &Key, backup: &Manifest, place: &Place, class: St
         class: class.name().to_owned(),
         haste,
         begun_at: env.clock.now(),
+        ended_at: None,
     };
     if let Err(error) = env.vault.save(key, &note).await {
         tracing::warn!(asset = %backup.asset, error = error.full(), "recalling without a note in the vault");
     }
     Ok(note)
+}
+
+/// Notes that everything is back, where a recall was noted. Nobody who drills may delete a record.
+async fn over(env: &Env, key: &Key) {
+    let Ok(Some(stored)) = env.vault.load::<Recall>(key).await else { return };
+    if stored.record.ended_at.is_some() {
+        return;
+    }
+    let ended = Recall { ended_at: Some(env.clock.now()), ..stored.record };
+    if let Err(error) = env.vault.save(key, &ended).await {
+        tracing::warn!(asset = %ended.asset, error = error.full(), "the end of a recall is not noted: the next drill looks at the same backup");
+    }
 }
 
 fn whole(at: Timestamp) -> Timestamp {

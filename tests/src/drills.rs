@@ -2,7 +2,7 @@
 
 use lastgood_core::{
     catalog::{Key, Vault},
-    clock::{Clock, Timestamp},
+    clock::{Clock, Timestamp, after},
     config::{Asset, Config},
     domain::{
         backup::{Compression, Form, Manifest, Method, Role, Tier},
@@ -15,7 +15,7 @@ use lastgood_core::{
     stream,
     testing::ManualClock,
 };
-use std::{os::unix::fs::PermissionsExt, path::PathBuf, sync::Arc};
+use std::{os::unix::fs::PermissionsExt, path::PathBuf, sync::Arc, time::Duration};
 use tempfile::TempDir;
 use tokio::io::AsyncReadExt;
 
@@ -88,8 +88,13 @@ impl House {
         let ask = Ask { method, jobs: 2, tables_csv: Vec::new(), digests: true, migrations: Vec::new(), spool };
         exporter.preflight(&ask).await.expect("a preflight");
         let mut dump = exporter.begin(&ask).await.expect("a dump");
-        let slot = Slot::at(SystemNow::now());
-        let id = BackupId::derive(&format!("{method:?}"), &asset.name, &slot);
+        let derive = |slot: &Slot| BackupId::derive(&format!("{method:?}"), &asset.name, slot);
+        let mut slot = Slot::at(SystemNow::now());
+        // Two within a second are of two seconds.
+        while self.env.vault.backup(&asset.name, derive(&slot)).await.expect("a look").is_some() {
+            slot = Slot(after(slot.0, Duration::from_secs(1)));
+        }
+        let id = derive(&slot);
         let encoding = self.env.encoding(Compression::Zstd, None).expect("an encoding");
         let mut artifacts = Vec::new();
         while let Some(piece) = dump.next().await.expect("a piece") {

@@ -8,7 +8,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 
-/// A recall that was begun. Written before the store is asked, and gone once everything can be read.
+/// A recall that was begun. Written before the store is asked, and written over once everything can be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recall {
     /// The backup.
@@ -23,6 +23,9 @@ pub struct Recall {
     pub haste: Haste,
     /// When.
     pub begun_at: Timestamp,
+    /// When everything could be read; none while somebody waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
 }
 
 impl Record for Recall {

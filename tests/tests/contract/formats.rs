@@ -176,6 +176,7 @@ fn r50_recalls_of_version_1_stay_readable_and_are_still_what_we_write() {
         class: "GLACIER".to_owned(),
         haste: lastgood_core::domain::archive::Haste::Standard,
         begun_at: at("2026-11-20T06:00:00Z"),
+        ended_at: None,
     };
     is_golden("recall-v1", &recall);
 }
