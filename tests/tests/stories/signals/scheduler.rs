@@ -19,6 +19,7 @@ fn keeper(address: SocketAddr) -> Scheduler {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_schedule_is_on_off_or_not_there() {
     let Some(moto) = Moto::start("a_schedule_is_on_off_or_not_there").await else { return };
+    lastgood_core::providers::tls::settle();
     let (base, http) = (format!("http://{}", moto.address()), reqwest::Client::new());
     let signed = |request: reqwest::RequestBuilder| {
         request.header(
