@@ -147,6 +147,10 @@ fn route(world: &mut World, asked: &Asked) -> Result<Reply, Refusal> {
             asked.knows(&["ifGenerationMatch", "ifSourceGenerationMatch"])?;
             multipart::relocate(world, bucket, (source, name), asked)
         }
+        // Google's own clients send the parts of a session with either verb.
+        ("POST", ["upload", "storage", "v1", "b", _, "o"]) if world.easy && asked.query("upload_id").is_some() => {
+            sessions::put(world, asked)
+        }
         ("POST", ["upload", "storage", "v1", "b", bucket, "o"]) => {
             asked.knows(&["uploadType", "ifGenerationMatch"])?;
             match asked.query("uploadType") {

@@ -2,7 +2,7 @@
 
 use super::{
     answer::{Asked, Reply},
-    world::{NO_BUCKET, NO_OBJECT, RETAINED, Refusal, UNMET, World, checksum, holds},
+    world::{NO_BUCKET, NO_OBJECT, Object, RETAINED, Refusal, UNMET, World, checksum, holds},
 };
 use serde_json::{Value, json};
 
@@ -18,11 +18,7 @@ pub(super) fn get(world: &World, bucket: &str, name: &str, asked: &Asked) -> Res
         return Err(NO_OBJECT);
     }
     if asked.query("alt") != Some("media") {
-        let mut described = object.json();
-        let host = asked.header("host").unwrap_or_default();
-        let escaped = percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC);
-        described["mediaLink"] = format!("http://{host}/storage/v1/b/{bucket}/o/{escaped}?alt=media").into();
-        return Ok(Reply::json(described));
+        return Ok(Reply::json(described(object, bucket, asked)));
     }
     let headers = vec![
         ("x-goog-generation", object.generation.to_string()),
@@ -41,11 +37,20 @@ pub(super) fn get(world: &World, bucket: &str, name: &str, asked: &Asked) -> Res
     Ok(Reply { status: 206, headers, body: object.bytes.slice(first..end) })
 }
 
+/// An object's description, with where its bytes are.
+fn described(object: &Object, bucket: &str, asked: &Asked) -> Value {
+    let host = asked.header("host").unwrap_or_default();
+    let name = percent_encoding::utf8_percent_encode(&object.name, percent_encoding::NON_ALPHANUMERIC);
+    let mut described = object.json();
+    described["mediaLink"] = format!("http://{host}/storage/v1/b/{bucket}/o/{name}?alt=media").into();
+    described
+}
+
 /// Lists objects from `startOffset` on, that one included.
 pub(super) fn list(world: &mut World, bucket: &str, asked: &Asked) -> Result<Reply, Refusal> {
     world.pages += 1;
     let (empty, page_of) = if world.easy { (false, 1_000) } else { (world.pages.is_multiple_of(4), PAGE) };
-    let bucket = world.buckets.get(bucket).ok_or(NO_BUCKET)?;
+    let (name, bucket) = (bucket, world.buckets.get(bucket).ok_or(NO_BUCKET)?);
     let (prefix, from) = (asked.query("prefix").unwrap_or_default(), asked.query("startOffset").unwrap_or_default());
     let after =
         asked.query("pageToken").map(|token| token.strip_prefix("after ").ok_or(Refusal(400, "invalid", "pageToken"))).transpose()?;
@@ -55,7 +60,7 @@ pub(super) fn list(world: &mut World, bucket: &str, asked: &Asked) -> Result<Rep
     let mut last = after;
     while items.len() < if empty { 0 } else { most } {
         let Some(object) = rest.by_ref().find(|object| after.is_none_or(|after| *object.name > *after)) else { break };
-        items.push(object.json());
+        items.push(described(object, name, asked));
         last = Some(&object.name);
     }
     let more = rest.any(|object| last.is_none_or(|last| *object.name > *last));

@@ -71,7 +71,12 @@ pub(super) fn put(world: &mut World, asked: &Asked) -> Result<Reply, Refusal> {
     if total != Some(session.bytes.len()) {
         let held = session.bytes.len();
         world.sessions.insert(id, session);
-        let headers = if held == 0 { Vec::new() } else { vec![("range", format!("bytes=0-{}", held - 1))] };
+        let mut headers = if held == 0 { Vec::new() } else { vec![("range", format!("bytes=0-{}", held - 1))] };
+        if asked.header("x-guploader-no-308") == Some("yes") {
+            // Go's client takes a 308 for a redirect, and asks for other words.
+            headers.push(("x-http-status-code-override", "308".to_owned()));
+            return Ok(Reply { status: 200, headers, body: Bytes::new() });
+        }
         return Ok(Reply { status: 308, headers, body: Bytes::new() });
     }
     let bytes = session.bytes.clone().freeze();
