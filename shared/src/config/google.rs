@@ -165,9 +165,9 @@ pub(super) fn only_there(source: &Source, policy: &Policy) -> Option<Refusal> {
 }
 
 fn words(text: &str) -> Option<Vec<&str>> {
-    let plain = |word: &&str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    let plain = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
     let words: Vec<_> = text.split('-').collect();
-    (text.len() <= 63 && words.iter().all(|word| plain(word))).then_some(words)
+    (text.len() <= 63 && words.iter().copied().all(plain)).then_some(words)
 }
 
 /// `europe-west1`.

@@ -70,7 +70,7 @@ impl Gist {
             return None;
         }
         let mut newest: Vec<&Candidate> = seen.backups.iter().collect();
-        newest.sort_unstable_by(|a, b| b.manifest.id.cmp(&a.manifest.id));
+        newest.sort_unstable_by_key(|backup| std::cmp::Reverse(backup.manifest.id));
         let mut count = BTreeMap::<Form, usize>::new();
         let brief = |backup: &Candidate| {
             let count = count.entry(backup.manifest.form()).or_default();

@@ -137,10 +137,10 @@ impl Onto<'_> {
     /// Above 5 GiB S3 copies only in parts.
     async fn in_parts(&self, size: u64) -> Result<()> {
         let client = &self.bucket.connection().await?.client;
-        let begin = client.create_multipart_upload().bucket(self.bucket.name()).key(self.full).storage_class(self.class.clone());
-        let begun = begin.metadata(MARK, &self.mark).set_expected_bucket_owner(self.bucket.owner()).send().await;
-        let begun = begun.map_err(|error| self.told(self.asked().refused_with(&error)))?;
-        let id = begun.upload_id.ok_or_else(|| failed(format!("the store gave the copy of {} no id", self.full)))?;
+        let request = client.create_multipart_upload().bucket(self.bucket.name()).key(self.full).storage_class(self.class.clone());
+        let answer = request.metadata(MARK, &self.mark).set_expected_bucket_owner(self.bucket.owner()).send().await;
+        let answer = answer.map_err(|error| self.told(self.asked().refused_with(&error)))?;
+        let id = answer.upload_id.ok_or_else(|| failed(format!("the store gave the copy of {} no id", self.full)))?;
         let joined = async {
             let part = PART.min(self.bucket.settings().copy_at_once).max(5 << 20).max(size.div_ceil(9_000));
             let parts = (0..size.div_ceil(part)).map(|number| self.part(&id, number, number * part, ((number + 1) * part).min(size)));

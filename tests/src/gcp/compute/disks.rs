@@ -138,6 +138,7 @@ impl Compute {
     }
 
     /// Puts a disk there that has long been in use, with this on it. Returns its id.
+    #[expect(clippy::too_many_arguments, reason = "a disk that somebody made is all of this")]
     pub fn found(&self, project: &str, at: &str, name: &str, size: u64, kind: &str, key: Option<&str>, holds: &str) -> String {
         let mut world = self.world();
         let mut body = json!({

@@ -27,7 +27,7 @@ pub(super) fn of(place: &Place, asset: &AssetName, snapshot: &wire::Snapshot) ->
             engine: "volume".to_owned(),
             bytes,
             encrypted: true,
-            key: snapshot.snapshot_encryption_key.as_ref().and_then(|key| key.kms()).map(str::to_owned),
+            key: snapshot.encryption_key.as_ref().and_then(|key| key.kms()).map(str::to_owned),
             members: vec![member],
             settings: BTreeMap::new(),
         },

@@ -27,7 +27,7 @@ pub(super) fn of_one(disk: &Disk) -> Map<String, Value> {
         ("size", json!(disk.size_gb)),
         ("iops", json!(disk.provisioned_iops)),
         ("throughput", json!(disk.provisioned_throughput)),
-        ("kms_key", json!(disk.disk_encryption_key.as_ref().and_then(|key| key.kms()))),
+        ("kms_key", json!(disk.encryption_key.as_ref().and_then(|key| key.kms()))),
         ("access_mode", json!(disk.access_mode)),
         ("multi_writer", json!(disk.multi_writer.then_some(true))),
         ("replica_zones", json!(names(&disk.replica_zones))),

@@ -24,7 +24,7 @@ pub(super) fn seen(disk: &Disk) -> SourceSeen {
 
 /// A snapshot can begin of a disk in use and of one at rest.
 fn readiness(disk: &Disk) -> Readiness {
-    if disk.disk_encryption_key.as_ref().is_some_and(super::wire::EncryptionKey::is_brought_along) {
+    if disk.encryption_key.as_ref().is_some_and(super::wire::EncryptionKey::is_brought_along) {
         return Readiness::Unfit("encrypted with a key that only its owner has (CSEK), which Lastgood does not hold".to_owned());
     }
     match disk.status.as_str() {

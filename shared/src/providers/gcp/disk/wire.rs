@@ -41,7 +41,8 @@ pub(super) struct Disk {
     pub(super) replica_zones: Vec<String>,
     #[serde(default)]
     pub(super) source_snapshot: String,
-    pub(super) disk_encryption_key: Option<EncryptionKey>,
+    #[serde(rename = "diskEncryptionKey")]
+    pub(super) encryption_key: Option<EncryptionKey>,
     #[serde(default, deserialize_with = "number_if_any")]
     pub(super) provisioned_iops: Option<u64>,
     #[serde(default, deserialize_with = "number_if_any")]
@@ -88,7 +89,8 @@ pub(super) struct Snapshot {
     pub(super) source_disk: String,
     #[serde(default)]
     pub(super) labels: Labels,
-    pub(super) snapshot_encryption_key: Option<EncryptionKey>,
+    #[serde(rename = "snapshotEncryptionKey")]
+    pub(super) encryption_key: Option<EncryptionKey>,
 }
 
 /// A machine, as far as it says what becomes of its disks.

@@ -270,7 +270,8 @@ mod tests {
     }
 
     fn dump(rows: usize) -> Vec<u8> {
-        let rows: String = (0..rows).map(|row| format!("insert into t values ({row});\n")).collect();
+        let rows: Vec<_> = (0..rows).map(|row| format!("insert into t values ({row});\n")).collect();
+        let rows = rows.concat();
         format!("--\n-- PostgreSQL database dump\n--\n\n{rows}\n--\n-- PostgreSQL database dump complete\n--\n\n").into_bytes()
     }
 

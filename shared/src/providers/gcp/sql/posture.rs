@@ -55,16 +55,16 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn instance(settings: Value) -> Instance {
+    fn instance(settings: &Value) -> Instance {
         serde_json::from_value(json!({ "region": "europe-west1", "createTime": "2026-01-01T00:00:00Z", "settings": settings })).unwrap()
     }
 
     #[test]
     fn r19_what_cloud_sql_does_not_keep_is_told() {
-        let bare = of(&instance(json!({})), None, None);
+        let bare = of(&instance(&json!({})), None, None);
         assert_eq!((bare.retention_days, bare.protected, bare.outlives), (Some(0), Some(false), Some(false)));
         assert_eq!((bare.moments, bare.plaintext, bare.public), (Some(Moments::Off), Some(true), Some(false)));
-        let kept = instance(json!({
+        let kept = instance(&json!({
             "deletionProtectionEnabled": true, "retainBackupsOnDelete": true, "ipConfiguration": { "sslMode": "ENCRYPTED_ONLY", "ipv4Enabled": true },
             "backupConfiguration": { "enabled": true, "pointInTimeRecoveryEnabled": true, "transactionLogRetentionDays": 7 }
         }));
@@ -83,10 +83,11 @@ mod tests {
     #[test]
     fn backups_that_lie_beside_their_instance_and_open_doors_are_told() {
         let run = BackupRun { location: Some("europe-west1".into()), ..BackupRun::default() };
-        let open = instance(json!({ "ipConfiguration": { "ipv4Enabled": true, "authorizedNetworks": [{ "value": "0.0.0.0/0" }] } }));
+        let open = instance(&json!({ "ipConfiguration": { "ipv4Enabled": true, "authorizedNetworks": [{ "value": "0.0.0.0/0" }] } }));
         let found = of(&open, Some(&run), None);
         assert_eq!((found.beside.as_deref(), found.public), (Some("europe-west1"), Some(true)));
-        let office = instance(json!({ "ipConfiguration": { "ipv4Enabled": true, "authorizedNetworks": [{ "value": "203.0.113.0/24" }] } }));
+        let office =
+            instance(&json!({ "ipConfiguration": { "ipv4Enabled": true, "authorizedNetworks": [{ "value": "203.0.113.0/24" }] } }));
         assert_eq!(of(&office, None, None).public, Some(false));
     }
 }
