@@ -104,7 +104,7 @@ pub async fn observe_in(env: &Env, round: &Round, asset: &Asset) -> Result<Obser
     let records::Runs { newest: runs, slots, leftovers, unreadable: unreadable_runs } = records::runs(vault, name).await?;
     let listing = listing(vault, name).await?;
     let mut blind = Vec::new();
-    let at_home = held::at_home(env, asset, &manifests.good, &mut blind).await;
+    let at_home = held::at_home(env, asset, manifests.good.iter(), &mut blind).await;
 
     let readings: BTreeMap<_, _> = verifications.good.iter().map(|found| (found.backup, reading(found))).collect();
     let present: Vec<Manifest> = manifests.good.into_iter().filter(|manifest| !gone.contains(&manifest.id)).collect();

@@ -2,7 +2,7 @@
 
 use axum::body::{Body, to_bytes};
 use bytes::Bytes;
-use futures::stream;
+use futures::{StreamExt, stream};
 use hyper::{Request, Response, StatusCode, body::Incoming, service::service_fn};
 use hyper_util::rt::TokioIo;
 use std::{
@@ -10,7 +10,10 @@ use std::{
     net::SocketAddr,
     sync::{Arc, Mutex},
 };
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Notify,
+};
 
 /// What happens to a request.
 #[derive(Debug, Clone)]
@@ -27,6 +30,8 @@ pub enum Fault {
     Misreport(u16, &'static str),
     /// The reply's body ends after so many bytes, in a broken connection.
     CutBody(usize),
+    /// The reply's body stops after so many bytes until the test says so, and breaks off then.
+    HoldBody(usize, Arc<Notify>),
     /// One byte of the request's body is flipped before the server sees it.
     FlipRequestByte(usize),
     /// The server never hears of the conditions, as one that does not know them. Only for a server that checks no signature.
@@ -90,6 +95,18 @@ impl FaultProxy {
     }
 }
 
+/// A reply whose body breaks off after so many bytes, once something has come to pass.
+async fn cut(reply: Response<Body>, length: usize, then: impl Future<Output = ()> + Send + 'static) -> Result<Response<Body>, Failure> {
+    let (head, body) = reply.into_parts();
+    let whole = to_bytes(body, usize::MAX).await?;
+    let first = stream::iter([Ok(whole.slice(..length.min(whole.len())))]);
+    let end = stream::once(async move {
+        then.await;
+        Err(io::Error::from(io::ErrorKind::ConnectionReset))
+    });
+    Ok(Response::from_parts(head, Body::from_stream(first.chain(end))))
+}
+
 async fn pass(state: Arc<Mutex<State>>, server: SocketAddr, request: Request<Incoming>) -> Result<Response<Body>, Failure> {
     let fault = {
         let mut state = state.lock().expect("the proxy");
@@ -123,10 +140,11 @@ async fn pass(state: Arc<Mutex<State>>, server: SocketAddr, request: Request<Inc
             reply(status, text)
         }
         Some(Fault::CutBody(length)) => {
-            let (head, body) = forward(server, Request::from_parts(head, Body::from(body))).await?.into_parts();
-            let whole = to_bytes(body, usize::MAX).await?;
-            let cut = [Ok(whole.slice(..length.min(whole.len()))), Err(io::Error::from(io::ErrorKind::ConnectionReset))];
-            Ok(Response::from_parts(head, Body::from_stream(stream::iter(cut))))
+            cut(forward(server, Request::from_parts(head, Body::from(body))).await?, length, std::future::ready(())).await
+        }
+        Some(Fault::HoldBody(length, until)) => {
+            let reply = forward(server, Request::from_parts(head, Body::from(body))).await?;
+            cut(reply, length, async move { until.notified().await }).await
         }
         Some(Fault::DropConditions) => {
             head.headers.remove("if-none-match");

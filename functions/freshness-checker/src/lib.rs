@@ -234,12 +234,11 @@ impl Look<'_> {
         }
         let keys = keys_of(&observed.seen.backups, &observed.copies);
         let status = self.judged(asset, &mut observed.seen, &observed.history, &keys).await;
-        if self.again.is_some()
-            && is_quiet(&status)
-            && let Some(gist) = Gist::of(asset, &observed, &keys, self.now)
-            && let Err(error) = gist.save(env, FreshnessChecker::NAME, &asset.name).await
-        {
-            tracing::warn!(asset = %asset.name, "the next look must be a whole one again: {}", error.full());
+        if self.memory == Memory::Kept && env.config.relist_every.is_some() {
+            let gist = Gist::of(asset, &observed, &keys, self.now).filter(|_| is_quiet(&status));
+            if let Err(error) = keep(env, &asset.name, gist).await {
+                tracing::warn!(asset = %asset.name, "what the next short look goes by could not be renewed: {}", error.full());
+            }
         }
         (status, Some(observed.history))
     }
@@ -263,6 +262,14 @@ impl Look<'_> {
         let mut status = unseen(asset, why, self.now, &self.env.config.runbook);
         status.recoverable = Some(unknown_because("the vault could not be looked at"));
         status
+    }
+}
+
+/// Keeps what the next looks may go by. Where not everything is well, they may go by nothing.
+async fn keep(env: &Env, asset: &AssetName, gist: Option<Gist>) -> Result<()> {
+    match gist {
+        Some(gist) => gist.save(env, FreshnessChecker::NAME, asset).await,
+        None => Gist::forget(env, FreshnessChecker::NAME, asset).await,
     }
 }
 

@@ -17,7 +17,8 @@ use lastgood_core::{
     env::Env,
     error::Result,
     function::Exit,
-    id::AssetName,
+    id::{AssetName, BackupId},
+    redact,
 };
 use restore_drill::Drilled;
 use serde::Serialize;
@@ -30,6 +31,8 @@ pub struct Verified {
     pub asset: AssetName,
     /// What was read, newest first.
     pub backups: Vec<Read>,
+    /// Backups that could not be read, which says nothing about them: why, and what to do.
+    pub not_read: Vec<(BackupId, String)>,
     /// Manifests that cannot be read: key and reason.
     pub unreadable: Vec<(String, String)>,
     /// Why the newest data is too old, where `--max-age-hours` asks.
@@ -78,9 +81,15 @@ async fn verify_asset(env: &Env, asset: &Asset, ask: &Verify) -> Result<Verified
     let mut forms = BTreeSet::new();
     let chosen = |manifest: &&Manifest| ask.all || forms.insert(manifest.form());
     let chosen: Vec<_> = found.good.iter().filter(chosen).collect();
-    let mut backups = Vec::new();
+    let (mut backups, mut not_read) = (Vec::new(), Vec::new());
     for manifest in chosen {
-        let found = verify_backup(env, &env.vault, manifest).await?;
+        let found = match verify_backup(env, &env.vault, manifest).await {
+            Ok(found) => found,
+            Err(error) => {
+                not_read.push((manifest.id, redact::text(&error.sentence())));
+                continue;
+            }
+        };
         let (form, age_seconds) = (form_word(manifest.form()), since(now, manifest.data_time).as_secs());
         backups.push(Read { form, age_seconds, held: manifest.held.is_some(), found });
     }
@@ -93,7 +102,7 @@ async fn verify_asset(env: &Env, asset: &Asset, ask: &Verify) -> Result<Verified
     let tried = if ask.test_restore && newest.is_some() { Some(by_hand::drill_now(env, &asset.name).await) } else { None };
     let (restored, not_restored) = match tried {
         Some(Ok(drilled)) => (Some(drilled), None),
-        Some(Err(error)) => (None, Some(lastgood_core::redact::text(&error.sentence()))),
+        Some(Err(error)) => (None, Some(redact::text(&error.sentence()))),
         None => (None, None),
     };
     let restore_exit = match restored.as_ref().map(|drilled| drilled.verdict) {
@@ -105,13 +114,15 @@ async fn verify_asset(env: &Env, asset: &Asset, ask: &Verify) -> Result<Verified
     let damaged = backups.iter().any(|read| !read.found.is_sound()) || !found.unreadable.is_empty();
     let exit = if damaged || restore_exit == Exit::Failed {
         Exit::Failed
-    } else if too_old.is_some() || backups.is_empty() {
+    } else if too_old.is_some() || found.good.is_empty() {
         Exit::Stale
+    } else if !not_read.is_empty() {
+        Exit::CouldNotVerify
     } else {
         restore_exit
     };
     let unreadable = found.unreadable.into_iter().map(|(key, error)| (key, error.full())).collect();
-    Ok(Verified { asset: asset.name.clone(), backups, unreadable, too_old, restored, not_restored, exit })
+    Ok(Verified { asset: asset.name.clone(), backups, not_read, unreadable, too_old, restored, not_restored, exit })
 }
 
 fn people(all: &[Verified]) -> String {
@@ -134,7 +145,12 @@ fn people(all: &[Verified]) -> String {
                 found,
             ]);
         }
-        if verified.backups.is_empty() {
+        for (backup, why) in &verified.not_read {
+            let unknown = toned("could not be read", Tone::Warning);
+            listing.add_row(vec![verified.asset.as_str().into(), backup.to_string().into(), "".into(), "".into(), "".into(), unknown]);
+            below.push(format!("{}: {backup}: {why}", verified.asset));
+        }
+        if verified.backups.is_empty() && verified.not_read.is_empty() {
             below.push(format!("{}: there is no backup to read; `lastgood export {}` makes one", verified.asset, verified.asset));
         }
         below.extend(verified.unreadable.iter().map(|(key, reason)| format!("{}: {key}: {reason}", verified.asset)));

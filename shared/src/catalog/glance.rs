@@ -7,7 +7,7 @@
 
 use super::{Key, RECORD_LIMIT, Vault};
 use crate::{
-    clock::{Clock, Timestamp, after},
+    clock::{Clock, Timestamp, after, spread},
     domain::place::Place,
     error::{Error, Kind, Result, failed},
     id::AssetName,
@@ -139,8 +139,7 @@ fn unpack(bytes: &[u8]) -> Option<BTreeMap<String, Remembered>> {
 
 /// Until when a record need not be read again: between one and two weeks, so that they do not all come due at once.
 fn fresh_until(key: &str, read_at: Timestamp) -> Timestamp {
-    let spread = key.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte))) % LEAST.as_secs();
-    after(read_at, LEAST + Duration::from_secs(spread))
+    after(read_at, LEAST + Duration::from_secs(spread(key, LEAST.as_secs())))
 }
 
 impl Seen {

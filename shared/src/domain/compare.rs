@@ -57,6 +57,29 @@ impl CheckResult {
         let outcome = if expected == found { CheckOutcome::Passed } else { CheckOutcome::Failed };
         Self { name: name.into(), outcome, expected, found }
     }
+
+    /// A difference that can be put right after a restore: it is told, and condemns no backup.
+    pub fn told(name: impl Into<String>, expected: impl Into<String>, found: impl Into<String>) -> Self {
+        match Self::same(name, expected, found) {
+            Self { outcome: CheckOutcome::Failed, name, expected, found } => Self::could_not_verify(name, expected, found),
+            same => same,
+        }
+    }
+
+    /// A size that must not be smaller than it was; `unit` is GB or GiB.
+    pub fn at_least(name: impl Into<String>, least: u64, has: u64, unit: &str) -> Self {
+        let (expected, found) = (format!("at least {least} {unit}"), format!("{has} {unit}"));
+        if has >= least { Self::passed(name, expected, found) } else { Self::failed(name, expected, found) }
+    }
+}
+
+/// A setting as a check shows it: a text without its quotes, `none` where there is none.
+pub fn shown(value: Option<&serde_json::Value>) -> String {
+    match value {
+        None => "none".to_owned(),
+        Some(serde_json::Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    }
 }
 
 /// Sums checks up: one failure fails, one unknown leaves it open, and no check at all proves nothing.

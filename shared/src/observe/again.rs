@@ -7,7 +7,7 @@
 use super::{Gist, Round, compare, held};
 use crate::{
     catalog::{Key, SETTLES, Vault, touches},
-    clock::{Timestamp, after, since},
+    clock::{Timestamp, after, since, spread},
     config::{Asset, Copies},
     domain::{
         backup::Manifest,
@@ -77,20 +77,18 @@ impl Again {
 /// How long an asset may go without a whole look: between half of what is allowed and all of it, so that not all are looked at
 /// in the same round.
 fn turn(asset: &AssetName, every: Duration) -> Duration {
-    let spread = asset.as_str().bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte))) % 512;
-    every / 2 + every / 1_024 * u32::try_from(spread).unwrap_or_default()
+    every / 2 + every / 1_024 * u32::try_from(spread(asset.as_str(), 512)).unwrap_or_default()
 }
 
 /// Whether everything is still there that nobody announces the loss of.
 async fn stands(env: &Env, asset: &Asset, gist: &Gist) -> Result<bool> {
     let mut blind = Vec::new();
-    let manifests = gist.manifests();
-    let at_home = held::at_home(env, asset, &manifests, &mut blind).await;
+    let at_home = held::at_home(env, asset, gist.manifests(), &mut blind).await;
     let whole = |manifest: &Manifest| match &manifest.held {
         Some(original) => held::compare(original, at_home.as_ref()) == Objects::Whole,
         None => true,
     };
-    if !blind.is_empty() || !manifests.iter().all(whole) || !newest_lie_at(&env.vault, gist.newest()).await? {
+    if !blind.is_empty() || !gist.manifests().all(whole) || !newest_lie_at(&env.vault, gist.newest()).await? {
         return Ok(false);
     }
     for copies in &asset.policy.copies {
@@ -136,8 +134,8 @@ async fn are_held_at(env: &Env, asset: &Asset, place: &Place, gist: &Gist) -> Re
     if proven.peek().is_none() {
         return Ok(true);
     }
-    let shown = env.providers.snapshots(asset, place).await?.snapshots().await?;
-    let available = shown.iter().filter(|seen| seen.state == SnapshotState::Available);
+    let shown = held::shown(env, asset, place).await?;
+    let available = shown.values().filter(|seen| seen.state == SnapshotState::Available);
     let there: BTreeSet<BackupId> = available.filter_map(|seen| seen.backup).collect();
     Ok(proven.all(|manifest| there.contains(&manifest.id)))
 }

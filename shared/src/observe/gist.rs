@@ -95,6 +95,16 @@ impl Gist {
         env.vault.publish(&Key::Gist(whose.to_owned(), asset.clone()), self.pack()?).await
     }
 
+    /// Makes sure that nobody goes by what `whose` saw before: not everything is well any more.
+    pub async fn forget(env: &Env, whose: &str, asset: &AssetName) -> Result<()> {
+        let key = Key::Gist(whose.to_owned(), asset.clone());
+        // A checker may delete nothing. Nothing is what no gist is.
+        match env.vault.bucket().head(&key.to_string()).await? {
+            Some(meta) if meta.size > 0 => env.vault.publish(&key, Bytes::new()).await,
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// Returns what `whose` saw last; none where that was under another policy, or cannot be read.
     pub async fn load(env: &Env, whose: &str, asset: &Asset) -> Option<Self> {
         let key = Key::Gist(whose.to_owned(), asset.name.clone()).to_string();
@@ -105,18 +115,18 @@ impl Gist {
     }
 
     /// The manifests of the backups.
-    pub fn manifests(&self) -> Vec<Manifest> {
-        self.backups.iter().map(|brief| brief.manifest.clone()).collect()
+    pub fn manifests(&self) -> impl Iterator<Item = &Manifest> {
+        self.backups.iter().map(|brief| &brief.manifest)
     }
 
-    /// Whether every backup that is named so was proven at a place.
+    /// The manifests of those that were proven at a place.
     pub fn proven_at<'a>(&'a self, place: &'a Place) -> impl Iterator<Item = &'a Manifest> {
         self.backups.iter().filter(|brief| brief.proven.contains(place)).map(|brief| &brief.manifest)
     }
 
     /// The newest backup of each form, which alone still knows each of its objects.
     pub fn newest(&self) -> impl Iterator<Item = &Manifest> {
-        let of = |form| self.backups.iter().map(|brief| &brief.manifest).find(move |manifest| manifest.form() == form);
+        let of = |form| self.manifests().find(move |manifest| manifest.form() == form);
         [Form::Export, Form::Snapshot].into_iter().filter_map(of)
     }
 

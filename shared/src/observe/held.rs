@@ -35,11 +35,16 @@ pub async fn backups_at(env: &Env, asset: &Asset, from: &Place) -> Result<Found<
     Ok(found)
 }
 
-type Shown = BTreeMap<SnapshotName, SnapshotSeen>;
+pub(super) type Shown = BTreeMap<SnapshotName, SnapshotSeen>;
 
 /// Returns what the provider shows at the asset's own place; none where it could not be asked, which is told in `blind`.
-pub(super) async fn at_home(env: &Env, asset: &Asset, backups: &[Manifest], blind: &mut Vec<(String, String)>) -> Option<Shown> {
-    let home = asset.source.home().filter(|_| backups.iter().any(|backup| backup.held.is_some()))?;
+pub(super) async fn at_home(
+    env: &Env,
+    asset: &Asset,
+    mut backups: impl Iterator<Item = &Manifest>,
+    blind: &mut Vec<(String, String)>,
+) -> Option<Shown> {
+    let home = asset.source.home().filter(|_| backups.any(|backup| backup.held.is_some()))?;
     shown(env, asset, home).await.inspect_err(|error| blind.push((home.to_string(), error.full()))).ok()
 }
 
@@ -51,7 +56,8 @@ pub async fn posture(env: &Env, asset: &Asset, blind: &mut Vec<(String, String)>
     look.await.inspect_err(|error| blind.push((format!("how {home} keeps it"), error.full()))).ok().flatten()
 }
 
-async fn shown(env: &Env, asset: &Asset, at: &Place) -> Result<Shown> {
+/// Returns what the provider shows of an asset at one of its places.
+pub(super) async fn shown(env: &Env, asset: &Asset, at: &Place) -> Result<Shown> {
     let seen = env.providers.snapshots(asset, at).await?.snapshots().await?;
     Ok(seen.into_iter().map(|snapshot| (snapshot.name.clone(), snapshot)).collect())
 }

@@ -9,6 +9,8 @@ pub mod azure;
 #[cfg(feature = "gcp")]
 pub mod gcp;
 pub mod local;
+#[cfg(any(feature = "aws", feature = "gcp"))]
+mod managed;
 pub mod monitor;
 pub mod notify;
 #[cfg(any(feature = "aws", feature = "gcp"))]

@@ -69,7 +69,7 @@ impl Cloud {
         let program = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/azurite/node_modules/.bin/azurite-blob"));
         let mut process = Command::new(program)
             .args(["--blobHost", "127.0.0.1", "--blobPort", "10000", "--inMemoryPersistence", "--extentMemoryLimit", "8192"])
-            .args(["--skipApiVersionCheck", "--disableTelemetry", "--silent"])
+            .args(["--skipApiVersionCheck", "--disableTelemetry"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

@@ -10,11 +10,15 @@ mod uploads;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use lastgood_core::{
+    error::Kind,
     ports::{Bucket, If, Upload, Version},
-    providers::local::Folder,
+    providers::{azure::Blobs, local::Folder},
     testing::{ManualClock, MemoryBucket},
 };
-use lastgood_tests::{azurite::Azurite, s3::S3Server};
+use lastgood_tests::{
+    azurite::{self, Azurite},
+    s3::S3Server,
+};
 use std::sync::Arc;
 use tokio::io::AsyncReadExt;
 
@@ -107,13 +111,34 @@ async fn s3_on_moto_keeps_every_promise() {
     }
 }
 
-/// The suite over Microsoft's own double of Blob Storage.
+/// The suite over Microsoft's own double of Blob Storage: with the account's key, and with no more than a signature that lets
+/// one read, create, write, delete and list in one container.
 #[tokio::test]
 async fn az_on_azurite_keeps_every_promise() {
     let Some(server) = Azurite::start("az_on_azurite_keeps_every_promise").await else { return };
+    let by_sas = azurite::azure_by_sas(server.address(), "rcwdl", "2099-01-01T00:00:00Z");
     for (name, promise) in PROMISES.iter().filter(|(name, _)| !name.contains("sweep")) {
         eprintln!("{name}");
         promise(Arc::new(server.open(name))).await;
+        eprintln!("{name}, by a shared access signature");
+        promise(Arc::new(Blobs::new(azurite::place(&format!("by-sas/{name}")), by_sas.clone()).unwrap())).await;
+    }
+}
+
+#[tokio::test]
+async fn r41_az_a_signature_that_has_ended_or_allows_too_little_is_said_and_never_shown() {
+    let Some(server) = Azurite::start("r41_az_a_signature").await else { return };
+    let with =
+        |permissions, until| Blobs::new(azurite::place("lastgood"), azurite::azure_by_sas(server.address(), permissions, until)).unwrap();
+    server.open("lastgood").put("k", "1".into(), If::Absent).await.unwrap();
+    let ended = with("rcwdl", "2020-01-01T00:00:00Z").get("k", 10).await.unwrap_err();
+    let reader = with("rl", "2099-01-01T00:00:00Z");
+    assert_eq!(&reader.get("k", 10).await.unwrap().unwrap().0[..], b"1");
+    let deleted = reader.delete("k").await.unwrap_err();
+    for (error, right) in [(ended, "blobs/read"), (deleted, "blobs/delete")] {
+        assert_eq!(error.kind(), Kind::Denied, "{error:?}");
+        let said = format!("{} {:?}", error.full(), error.advice());
+        assert!(said.contains(right) && !said.contains("sig="), "{said}");
     }
 }
 

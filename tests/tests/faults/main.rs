@@ -15,6 +15,7 @@ mod rds;
 mod rds_aws;
 mod rds_moment;
 mod rds_restore_tests;
+mod replaced;
 mod rights;
 mod store;
 mod strangers;

@@ -129,7 +129,7 @@ impl<'a> Play<'a> {
         let stage = Stage::new(&world.config, buckets, weather.clone(), world.clock.clone());
         let ears: Vec<_> = (0..cast.channels.max(1)).map(|n| Inbox::new(&format!("channel {}", n + 1))).collect();
         let env = Env {
-            vault: Vault::new(exposed(&world.vault)),
+            vault: Vault::of(&world.config, exposed(&world.vault), &weather.clock()),
             clock: weather.clock(),
             providers: Arc::new(stage.clone()),
             notifiers: ears.iter().map(|ear| Arc::new(ear.clone()) as Arc<dyn Notifier>).collect(),

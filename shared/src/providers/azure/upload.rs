@@ -11,7 +11,10 @@ use super::{
 use crate::{
     error::{Error, Kind, Result, corrupt, failed, invalid},
     ports::{If, ObjectMeta, Upload},
-    providers::{again::mark, parts::Parts},
+    providers::{
+        again::mark,
+        parts::{IN_FLIGHT, Parts},
+    },
 };
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -23,8 +26,6 @@ const MIB: u64 = 1 << 20;
 const SMALLEST: u64 = 8 * MIB;
 const LARGEST: u64 = 4_000 * MIB;
 const MOST_PARTS: u32 = 50_000;
-/// MiB of blocks on their way at a time.
-const IN_FLIGHT: u32 = 64;
 
 /// Returns the size of block `number` of a blob of about `expected` bytes.
 fn part_size(expected: Option<u64>, number: u32) -> u64 {

@@ -11,6 +11,7 @@ mod operations;
 mod restores;
 mod retained;
 mod routes;
+mod settings;
 mod transfers;
 mod users;
 

@@ -3,9 +3,10 @@
 use super::{
     Key, SqlAdmin, State,
     fields::merge,
-    instances::{Server, complete},
+    instances::Server,
     key, moment,
     operations::{Failed, Work, internal},
+    settings::complete,
 };
 use crate::{
     engine::SHIPPING,

@@ -5,7 +5,6 @@ use super::{
     difference,
     region::{Region, tagged, with},
     replicas::{held, made_of},
-    settings,
     wire::{Begun, Volume},
 };
 use crate::{
@@ -19,7 +18,10 @@ use crate::{
     env::Progress,
     error::{Result, failed, invalid, retry},
     ports::{NewVolume, RestoreTarget},
-    providers::aws::{Aws, marks},
+    providers::{
+        aws::{Aws, marks},
+        managed::volumes,
+    },
 };
 use async_trait::async_trait;
 use serde_json::Value;
@@ -72,7 +74,7 @@ impl EbsVolume {
 
     async fn make(&self, region: &Region, backup: &Manifest, member: &Member) -> Result<()> {
         let held = held(backup)?;
-        let recorded = settings::recorded(&held.settings, &member.of);
+        let recorded = volumes::recorded(&held.settings, &member.of);
         let tags = recorded.and_then(|settings| settings.get("tags")).cloned().unwrap_or(Value::Null);
         // Restored again, while the first is attached, it is another volume: the moment tells the two apart.
         let token = format!("{} {} {}", backup.id, member.of, self.clock.now());
@@ -108,7 +110,7 @@ impl EbsVolume {
 
     /// Where a volume was attached: the instance and the device.
     fn was_attached(backup: &Manifest, of: &str) -> Option<(String, String)> {
-        let recorded = settings::recorded(&backup.held.as_ref()?.settings, of)?;
+        let recorded = volumes::recorded(&backup.held.as_ref()?.settings, of)?;
         let at = recorded.get("attached")?.get(0)?;
         Some((at.get("instance")?.as_str()?.to_owned(), at.get("device")?.as_str()?.to_owned()))
     }
@@ -134,7 +136,7 @@ impl RestoreTarget for EbsVolume {
             return Err(invalid(format!("the snapshot is held at {}, and {} is no zone of it", held.place, self.new.zone))
                 .hint("name a zone of that region, or restore the copy of another region with --from"));
         }
-        if let Some(member) = held.members.iter().find(|member| settings::recorded(&held.settings, &member.of).is_none()) {
+        if let Some(member) = held.members.iter().find(|member| volumes::recorded(&held.settings, &member.of).is_none()) {
             return Err(invalid(format!("the manifest does not say how {} was set up", member.of)));
         }
         let region = self.region(backup).await?;

@@ -1,13 +1,16 @@
 //! How a volume differs from the one that was recorded: what a restore must bring back, not where it happens to be.
 
-use super::{
-    settings::{self, Settings, number, text},
-    wire::Volume,
-};
+use super::{settings, wire::Volume};
 use crate::{
-    domain::{compare::CheckResult, held::Member},
+    domain::{
+        compare::{CheckResult, shown},
+        held::Member,
+    },
     error::{Result, invalid},
-    providers::aws::marks,
+    providers::{
+        aws::marks,
+        managed::volumes::{self, Settings, number, text},
+    },
 };
 use serde_json::{Map, Value};
 
@@ -15,7 +18,7 @@ use serde_json::{Map, Value};
 pub(super) fn checks(members: &[Member], recorded: &Settings, made: &[Volume]) -> Result<Vec<CheckResult>> {
     let mut checks = Vec::new();
     for member in members {
-        let Some(source) = settings::recorded(recorded, &member.of) else {
+        let Some(source) = volumes::recorded(recorded, &member.of) else {
             return Err(invalid(format!("the manifest does not say how {} was set up", member.of)));
         };
         match made.iter().find(|volume| marks::volume(&volume.tags()) == Some(&member.of)) {
@@ -29,23 +32,14 @@ pub(super) fn checks(members: &[Member], recorded: &Settings, made: &[Volume]) -
 fn one(of: &str, recorded: &Map<String, Value>, found: &Map<String, Value>) -> Vec<CheckResult> {
     let mut checks = Vec::new();
     let (least, size) = (number(recorded, "size").unwrap_or_default(), number(found, "size").unwrap_or_default());
-    let name = format!("size of {of}");
-    let (expected, is) = (format!("at least {least} GiB"), format!("{size} GiB"));
-    checks.push(if size >= least { CheckResult::passed(name, expected, is) } else { CheckResult::failed(name, expected, is) });
+    checks.push(CheckResult::at_least(format!("size of {of}"), least, size, "GiB"));
     if recorded.get("encrypted") == Some(&Value::Bool(true)) {
         let is = if found.get("encrypted") == Some(&Value::Bool(true)) { "encrypted" } else { "not encrypted" };
         checks.push(CheckResult::same(format!("encryption of {of}"), "encrypted", is));
     }
-    // What differs here can be put right after a restore: it is told, and condemns no backup.
     for setting in ["type", "iops", "throughput", "multi_attach"] {
         let Some(value) = recorded.get(setting).filter(|_| applies(recorded, setting)) else { continue };
-        let (name, expected) = (format!("{} of {of}", setting.replace('_', "-")), said(Some(value)));
-        let is = said(found.get(setting));
-        checks.push(if expected == is {
-            CheckResult::passed(name, expected, is)
-        } else {
-            CheckResult::could_not_verify(name, expected, is)
-        });
+        checks.push(CheckResult::told(format!("{} of {of}", setting.replace('_', "-")), shown(Some(value)), shown(found.get(setting))));
     }
     checks
 }
@@ -57,14 +51,6 @@ pub(super) fn applies(recorded: &Map<String, Value>, setting: &str) -> bool {
         "throughput" => text(recorded, "type") == Some("gp3"),
         "multi_attach" => matches!(text(recorded, "type"), Some("io1" | "io2")),
         _ => true,
-    }
-}
-
-fn said(value: Option<&Value>) -> String {
-    match value {
-        None => "none".to_owned(),
-        Some(Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
     }
 }
 

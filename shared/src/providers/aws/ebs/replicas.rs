@@ -6,7 +6,6 @@ use super::{
     difference,
     error::is_absent,
     region::{Parameters, Region, tagged, with},
-    settings,
     wire::{Begun, Volume},
 };
 use crate::{
@@ -23,7 +22,10 @@ use crate::{
     error::{Error, Kind, Result, failed, invalid, not_found, refused, retry, unsupported},
     id::AssetName,
     ports::{Replica, Replicas, Rows},
-    providers::aws::{Aws, marks},
+    providers::{
+        aws::{Aws, marks},
+        managed::volumes,
+    },
 };
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};
@@ -122,9 +124,9 @@ pub(super) fn made_of(held: &Held, member: &Member, zone: &str, token: &str) -> 
     // A token has up to 64 characters.
     let token = hex::encode(&Sha256::digest(format!("{token} {} {zone}", member.reference))[..24]);
     let mut ask = vec![with("SnapshotId", &member.reference), with("AvailabilityZone", zone), with("ClientToken", token)];
-    let recorded = settings::recorded(&held.settings, &member.of);
-    let text = |name: &str| recorded.and_then(|settings| settings::text(settings, name));
-    let number = |name: &str| recorded.filter(|settings| difference::applies(settings, name)).and_then(|all| settings::number(all, name));
+    let recorded = volumes::recorded(&held.settings, &member.of);
+    let text = |name: &str| recorded.and_then(|settings| volumes::text(settings, name));
+    let number = |name: &str| recorded.filter(|settings| difference::applies(settings, name)).and_then(|all| volumes::number(all, name));
     ask.extend(text("type").map(|kind| with("VolumeType", kind)));
     ask.extend(number("iops").map(|iops| with("Iops", iops.to_string())));
     ask.extend(number("throughput").map(|throughput| with("Throughput", throughput.to_string())));

@@ -1,17 +1,16 @@
 //! How volumes are set up, as the manifest keeps it: a snapshot brings back the bytes and nothing of this.
 
 use super::wire::Volume;
-use crate::providers::aws::marks;
+use crate::providers::{
+    aws::marks,
+    managed::volumes::{self, Settings},
+};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
-/// What was recorded, by the setting's name.
-pub(super) type Settings = BTreeMap<String, Value>;
-
-/// The settings of volumes, by their ids, below one key.
+/// The settings of volumes, by their ids.
 pub(super) fn of(volumes: &[Volume]) -> Settings {
-    let each = volumes.iter().map(|volume| (volume.volume_id.clone(), Value::Object(of_one(volume))));
-    Settings::from([("volumes".to_owned(), Value::Object(each.collect()))])
+    volumes::of(volumes.iter().map(|volume| (volume.volume_id.clone(), of_one(volume))))
 }
 
 /// The settings of one volume.
@@ -28,7 +27,7 @@ pub(super) fn of_one(volume: &Volume) -> Map<String, Value> {
         .collect();
     let tags = volume.tags();
     let tags: BTreeMap<_, _> = marks::peoples(&tags).collect();
-    let all = [
+    volumes::said([
         ("type", json!(volume.volume_type)),
         ("size", json!(volume.size)),
         ("iops", json!(volume.iops)),
@@ -39,30 +38,7 @@ pub(super) fn of_one(volume: &Volume) -> Map<String, Value> {
         ("zone", json!(volume.availability_zone)),
         ("attached", json!(attached)),
         ("tags", json!(tags)),
-    ];
-    let said = |value: &Value| match value {
-        Value::Null => false,
-        Value::Array(items) => !items.is_empty(),
-        Value::Object(items) => !items.is_empty(),
-        Value::String(text) => !text.is_empty(),
-        Value::Bool(_) | Value::Number(_) => true,
-    };
-    all.into_iter().filter(|(_, value)| said(value)).map(|(name, value)| (name.to_owned(), value)).collect()
-}
-
-/// What was recorded of one volume.
-pub(super) fn recorded<'a>(settings: &'a Settings, volume: &str) -> Option<&'a Map<String, Value>> {
-    settings.get("volumes")?.get(volume)?.as_object()
-}
-
-/// A setting that is a text.
-pub(super) fn text<'a>(settings: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
-    settings.get(name).and_then(Value::as_str)
-}
-
-/// A setting that is a number.
-pub(super) fn number(settings: &Map<String, Value>, name: &str) -> Option<u64> {
-    settings.get(name).and_then(Value::as_u64)
+    ])
 }
 
 #[cfg(test)]
@@ -88,6 +64,6 @@ mod tests {
                 "tags": { "team": "shop" }
             } } })
         );
-        assert_eq!(number(recorded(&kept, "vol-1").unwrap(), "iops"), Some(3000));
+        assert_eq!(volumes::number(volumes::recorded(&kept, "vol-1").unwrap(), "iops"), Some(3000));
     }
 }

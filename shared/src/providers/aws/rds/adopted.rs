@@ -10,7 +10,6 @@ use super::{
     ready,
     replicas::RdsReplicas,
     status::{Cause, Stage},
-    wait::Pauses,
 };
 use crate::{
     catalog::Vault,
@@ -24,7 +23,10 @@ use crate::{
     },
     error::{Error, Result, failed, invalid, refused, retry},
     ports::{Replica, Replicas, Rows, Secret, Sighting},
-    providers::postgres::{PgUrl, ask, scratch::fresh_password},
+    providers::{
+        managed::Pauses,
+        postgres::{PgUrl, ask, scratch::fresh_password},
+    },
 };
 use async_trait::async_trait;
 use std::{

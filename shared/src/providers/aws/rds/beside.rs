@@ -10,25 +10,24 @@ mod change;
 use super::{
     Shape,
     body::Body,
-    difference::{label, said, say},
+    difference::{label, said},
     look::Region,
     restore::{self, held},
     settings::text,
     status::Stage,
     tags,
-    wait::Pauses,
 };
 use crate::{
     catalog::Vault,
     clock::Clock,
     domain::{
         backup::{Expectations, Form, Manifest, Method},
-        compare::CheckResult,
+        compare::{CheckResult, shown},
     },
     env::Progress,
     error::{Result, failed, invalid, refused, retry},
     ports::{NewInstance, RestoreTarget},
-    providers::aws::Aws,
+    providers::{aws::Aws, managed::Pauses},
 };
 use async_trait::async_trait;
 use serde_json::Value;
@@ -179,7 +178,7 @@ impl RestoreTarget for Beside {
         // A copy is encrypted under the key of its place, and so is what is restored from it.
         let expected = |name: &str, value: &Value| match (name, &held.key) {
             ("kms_key", Some(key)) => key.clone(),
-            _ => say(value),
+            _ => shown(Some(value)),
         };
         let recorded = held.settings.iter().filter(|(name, _)| !elsewhere(name));
         Ok(recorded.map(|(name, value)| CheckResult::same(label(name), expected(name, value), said(&found, name))).collect())

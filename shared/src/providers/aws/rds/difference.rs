@@ -2,37 +2,25 @@
 //! differ (network, address, protection, backups, class, zones).
 
 use super::settings::{Settings, text};
-use crate::domain::compare::CheckResult;
+use crate::domain::compare::{CheckResult, shown};
 use serde_json::Value;
 
 /// Compares what was recorded of the source with what the replica has.
 pub(super) fn checks(recorded: &Settings, found: &Settings) -> Vec<CheckResult> {
     let mut checks = Vec::new();
     for name in ["engine", "engine_version"] {
-        checks.extend(recorded.get(name).map(|value| CheckResult::same(label(name), say(value), said(found, name))));
+        checks.extend(recorded.get(name).map(|value| CheckResult::same(label(name), shown(Some(value)), said(found, name))));
     }
     if recorded.get("encrypted") == Some(&Value::Bool(true)) {
         let is = if found.get("encrypted") == Some(&Value::Bool(true)) { "encrypted" } else { "not encrypted" };
         checks.push(CheckResult::same("encryption", "encrypted", is));
     }
-    // What differs here can be put right after a restore: it is told, and condemns no backup.
     for name in ["parameter_group", "cluster_parameter_group", "storage_type", "iam_authentication", "port"] {
-        let Some(value) = recorded.get(name) else { continue };
-        let (expected, is) = (say(value), said(found, name));
-        checks.push(if expected == is {
-            CheckResult::passed(label(name), expected, is)
-        } else {
-            CheckResult::could_not_verify(label(name), expected, is)
-        });
+        checks.extend(recorded.get(name).map(|value| CheckResult::told(label(name), shown(Some(value)), said(found, name))));
     }
-    if let Some(least) = recorded.get("allocated_storage").and_then(Value::as_i64).filter(|_| !is_aurora(recorded)) {
-        let has = found.get("allocated_storage").and_then(Value::as_i64).unwrap_or_default();
-        let (name, expected) = (label("allocated_storage"), format!("at least {least} GiB"));
-        checks.push(if has >= least {
-            CheckResult::passed(name, expected, format!("{has} GiB"))
-        } else {
-            CheckResult::failed(name, expected, format!("{has} GiB"))
-        });
+    if let Some(least) = recorded.get("allocated_storage").and_then(Value::as_u64).filter(|_| !is_aurora(recorded)) {
+        let has = found.get("allocated_storage").and_then(Value::as_u64).unwrap_or_default();
+        checks.push(CheckResult::at_least(label("allocated_storage"), least, has, "GiB"));
     }
     checks
 }
@@ -47,11 +35,7 @@ pub(super) fn label(name: &str) -> String {
 }
 
 pub(super) fn said(settings: &Settings, name: &str) -> String {
-    settings.get(name).map_or_else(|| "none".to_owned(), say)
-}
-
-pub(super) fn say(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    shown(settings.get(name))
 }
 
 #[cfg(test)]

@@ -1,19 +1,20 @@
 //! Making a replica ready for questions: no backups, a new password, and a server that proves its name and lets us in.
 
-use super::{body::Body, error::is_busy, look::Region, replicas::RdsReplicas, wait::Pauses};
+use super::{body::Body, error::is_busy, look::Region, replicas::RdsReplicas};
 use crate::{
     domain::drill::ReplicaName,
-    error::{Kind, Result, failed, invalid, retry},
+    error::{Result, failed, retry},
     ports::Secret,
-    providers::postgres::{
-        self, PgUrl,
-        scratch::fresh_password,
-        url::{Host, Password, Session, SslMode},
+    providers::{
+        managed::{Gate, Pauses, admitted},
+        postgres::{
+            PgUrl,
+            scratch::fresh_password,
+            url::{Host, Password, Session, SslMode},
+        },
     },
 };
 
-/// How often a server that is up is tried before its network is taken to be closed: about five minutes.
-const TRIES: u32 = 16;
 /// A new password and new settings are in force within this many looks.
 const LOOKS: u32 = 60;
 
@@ -49,26 +50,13 @@ impl RdsReplicas {
         Err(retry(format!("the settings of replica {name} do not come into force")))
     }
 
-    /// Makes sure that the server lets us in: a new password may take a moment after RDS says that it is set.
+    /// Makes sure that the server lets us in: it has a new password.
     pub(super) async fn answers(&self, body: &Body, name: &ReplicaName, password: &Secret) -> Result<()> {
-        let url = self.url_of(body, password)?;
-        let mut pauses = Pauses::new(&*self.clock);
-        let mut last = retry("it was not tried");
-        for _ in 0..TRIES {
-            match postgres::connect(&url).await {
-                Ok(_) => return Ok(()),
-                Err(error) if matches!(error.kind(), Kind::Retry | Kind::Denied) => last = error,
-                // Neither a certificate nor a missing database says anything about the backup.
-                Err(error) => {
-                    let hint = error.advice().unwrap_or("check `database` and `ca` of `drill.into.rds`").to_owned();
-                    return Err(invalid(format!("replica {name} does not let us in")).because(error.full()).hint(hint));
-                }
-            }
-            pauses.wait().await;
-        }
-        Err(last
-            .during(format!("replica {name} is up, but does not let us in"))
-            .hint("check that the drill's security groups let this function in, and that it runs in that network"))
+        let gate = Gate {
+            login: "check `database` and `ca` of `drill.into.rds`",
+            network: "check that the drill's security groups let this function in, and that it runs in that network",
+        };
+        admitted(&self.url_of(body, password)?, name, &*self.clock, &gate).await
     }
 
     /// Where a replica is asked: encrypted, by a server that proves its name, reading only.

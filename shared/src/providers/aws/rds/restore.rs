@@ -8,7 +8,6 @@ use super::{
     replicas::{RdsReplicas, stranger},
     status::Stage,
     tags,
-    wait::Pauses,
 };
 use crate::{
     clock::Timestamp,
@@ -19,6 +18,7 @@ use crate::{
     },
     error::{Result, refused, retry, unsupported},
     ports::Secret,
+    providers::managed::Pauses,
 };
 use std::collections::BTreeMap;
 

@@ -8,30 +8,11 @@ use super::{
     status::{Cause, Stage},
 };
 use crate::{
-    clock::Clock,
     config::DrillNetwork,
     domain::{backup::Manifest, drill::ReplicaName},
     error::{Error, Result, failed, invalid, not_found, refused, retry},
+    providers::managed::Pauses,
 };
-use std::time::Duration;
-
-/// The first look follows soon, later ones at most this far apart: RDS works for minutes, and counts calls.
-const SOON: Duration = Duration::from_secs(1);
-const MOST: Duration = Duration::from_secs(30);
-/// Pauses that grow.
-pub(super) struct Pauses<'a>(&'a dyn Clock, Duration);
-
-impl<'a> Pauses<'a> {
-    pub(super) fn new(clock: &'a dyn Clock) -> Self {
-        Self(clock, SOON)
-    }
-
-    pub(super) async fn wait(&mut self) {
-        self.0.sleep(self.1).await;
-        self.1 = (self.1 * 3 / 2).min(MOST);
-    }
-}
-
 impl RdsReplicas {
     /// Waits until the replica is up. What is given up by RDS, open to the internet or in another network is an error.
     pub(super) async fn up(&self, region: &Region, name: &ReplicaName, backup: Option<&Manifest>) -> Result<Body> {

@@ -7,7 +7,6 @@ use super::{
     error::is_taken,
     labels,
     replicas::{held, made_of},
-    settings,
     wire::Disk,
 };
 use crate::{
@@ -21,7 +20,7 @@ use crate::{
     env::Progress,
     error::{Result, conflict, failed, invalid, retry},
     ports::{NewDisk, RestoreTarget},
-    providers::gcp::Google,
+    providers::{gcp::Google, managed::volumes},
 };
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -71,14 +70,14 @@ impl RestoredDisk {
 
     async fn make(&self, compute: &Compute, backup: &Manifest) -> Result<()> {
         let (held, member) = held(backup)?;
-        let recorded = settings::recorded(&held.settings, &member.of);
+        let recorded = volumes::recorded(&held.settings, &member.of);
         let peoples = recorded.and_then(|settings| settings.get("labels")).cloned().unwrap_or(Value::Null);
         let name = self.name(backup);
         let mut body = made_of(held, member, compute, &self.new.zone);
         body["name"] = name.clone().into();
         body["description"] = format!("Lastgood: restored from backup {} of {}", backup.id, backup.asset).into();
         body["labels"] = json!(labels::of_restored(backup.id, &member.of, &peoples));
-        if let Some(mode) = recorded.and_then(|recorded| settings::text(recorded, "access_mode")) {
+        if let Some(mode) = recorded.and_then(|recorded| volumes::text(recorded, "access_mode")) {
             body["accessMode"] = mode.into();
         }
         match compute.make_disk(&self.new.zone, &name, body).await {
@@ -116,7 +115,7 @@ impl RestoreTarget for RestoredDisk {
 
     async fn plan(&self, backup: &Manifest) -> Result<Vec<String>> {
         let (held, member) = held(backup)?;
-        if settings::recorded(&held.settings, &member.of).is_none() {
+        if volumes::recorded(&held.settings, &member.of).is_none() {
             return Err(invalid(format!("the manifest does not say how {} was set up", member.of)));
         }
         let compute = self.compute(backup)?;
@@ -157,7 +156,7 @@ impl RestoreTarget for RestoredDisk {
         let Ok((held, member)) = held(backup) else { return Vec::new() };
         let (name, zone, of, project) = (self.name(backup), &self.new.zone, &member.of, held.place.bucket());
         let machine =
-            settings::recorded(&held.settings, of).and_then(|recorded| recorded.get("attached")?.get(0)?.get("instance")?.as_str());
+            volumes::recorded(&held.settings, of).and_then(|recorded| recorded.get("attached")?.get(0)?.get("instance")?.as_str());
         let machine = machine.unwrap_or("MACHINE");
         vec![
             format!("{name} holds what {of} held at {}", backup.data_time),

@@ -1,48 +1,36 @@
 //! How a disk differs from the one that was recorded: what a restore must bring back, not where it happens to be.
 
 use super::{
-    settings::{self, Settings, number, text},
+    settings,
     wire::{Disk, path_of},
 };
 use crate::{
-    domain::{compare::CheckResult, held::Member},
+    domain::{
+        compare::{CheckResult, shown},
+        held::Member,
+    },
     error::{Result, invalid},
+    providers::managed::volumes::{self, Settings, number, text},
 };
-use serde_json::Value;
 
 /// Compares the disk that was made with what was recorded of the one that it stands for.
 pub(super) fn checks(member: &Member, recorded: &Settings, made: &Disk) -> Result<Vec<CheckResult>> {
     let of = &member.of;
-    let Some(source) = settings::recorded(recorded, of) else {
+    let Some(source) = volumes::recorded(recorded, of) else {
         return Err(invalid(format!("the manifest does not say how {of} was set up")));
     };
     let found = settings::of_one(made);
     let mut checks = vec![CheckResult::same(format!("origin of {of}"), &member.reference, path_of(&made.source_snapshot))];
     let (least, size) = (number(source, "size").unwrap_or_default(), made.size_gb);
-    let (name, expected, is) = (format!("size of {of}"), format!("at least {least} GiB"), format!("{size} GiB"));
-    checks.push(if size >= least && size > 0 { CheckResult::passed(name, expected, is) } else { CheckResult::failed(name, expected, is) });
+    checks.push(CheckResult::at_least(format!("size of {of}"), least.max(1), size, "GiB"));
     if let Some(key) = text(source, "kms_key") {
         checks.push(CheckResult::same(format!("key of {of}"), key, text(&found, "kms_key").unwrap_or("Google's own")));
     }
-    // What differs here can be put right after a restore: it is told, and condemns no backup.
     for setting in ["type", "iops", "throughput", "access_mode", "replica_zones"] {
         let Some(value) = source.get(setting) else { continue };
-        let (name, expected, is) = (format!("{} of {of}", setting.replace('_', "-")), said(Some(value)), said(found.get(setting)));
-        checks.push(if expected == is {
-            CheckResult::passed(name, expected, is)
-        } else {
-            CheckResult::could_not_verify(name, expected, is)
-        });
+        checks.push(CheckResult::told(format!("{} of {of}", setting.replace('_', "-")), shown(Some(value)), shown(found.get(setting))));
     }
     Ok(checks)
-}
-
-fn said(value: Option<&Value>) -> String {
-    match value {
-        None => "none".to_owned(),
-        Some(Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
-    }
 }
 
 #[cfg(test)]

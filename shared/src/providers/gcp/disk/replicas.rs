@@ -5,7 +5,6 @@ use super::{
     difference,
     error::is_taken,
     labels::{self, REPLICA},
-    settings,
     wire::Disk,
 };
 use crate::{
@@ -22,7 +21,7 @@ use crate::{
     error::{Error, Result, conflict, failed, invalid, not_found, refused, retry, unsupported},
     id::AssetName,
     ports::{Replica, Replicas, Rows},
-    providers::gcp::Google,
+    providers::{gcp::Google, managed::volumes},
 };
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -68,17 +67,17 @@ impl DiskReplicas {
 /// What a new disk is made of and how it is set up, as the one that the snapshot is of.
 pub(super) fn made_of(held: &Held, member: &Member, compute: &Compute, zone: &str) -> Value {
     let mut body = json!({ "sourceSnapshot": member.reference, "sizeGb": (member.bytes >> 30).to_string() });
-    let Some(recorded) = settings::recorded(&held.settings, &member.of) else { return body };
-    if let Some(kind) = settings::text(recorded, "type") {
+    let Some(recorded) = volumes::recorded(&held.settings, &member.of) else { return body };
+    if let Some(kind) = volumes::text(recorded, "type") {
         body["type"] = format!("projects/{}/zones/{zone}/diskTypes/{kind}", compute.project()).into();
     }
     for (setting, name) in [("iops", "provisionedIops"), ("throughput", "provisionedThroughput")] {
-        if let Some(number) = settings::number(recorded, setting) {
+        if let Some(number) = volumes::number(recorded, setting) {
             body[name] = number.to_string().into();
         }
     }
     // Without it, what was encrypted with a key of one's own would lie under Google's.
-    if let Some(key) = settings::text(recorded, "kms_key") {
+    if let Some(key) = volumes::text(recorded, "kms_key") {
         body["diskEncryptionKey"] = json!({ "kmsKeyName": key });
     }
     body

@@ -4,16 +4,13 @@ use super::{
     labels,
     wire::{Disk, after, last},
 };
+use crate::providers::managed::volumes::{self, Settings};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
-/// What was recorded, by the setting's name.
-pub(super) type Settings = BTreeMap<String, Value>;
-
-/// The settings of a disk, by its name, below one key.
+/// The settings of a disk, by its name.
 pub(super) fn of(disk: &Disk) -> Settings {
-    let one = Map::from_iter([(disk.name.clone(), Value::Object(of_one(disk)))]);
-    Settings::from([("volumes".to_owned(), Value::Object(one))])
+    volumes::of([(disk.name.clone(), of_one(disk))])
 }
 
 /// The settings of one disk.
@@ -22,7 +19,7 @@ pub(super) fn of_one(disk: &Disk) -> Map<String, Value> {
         disk.users.iter().map(|user| json!({ "instance": last(user), "zone": after(user, "zones").unwrap_or_default() })).collect();
     let peoples: BTreeMap<_, _> = labels::peoples(&disk.labels).collect();
     let names = |addresses: &[String]| addresses.iter().map(|address| last(address).to_owned()).collect::<Vec<_>>();
-    let all = [
+    volumes::said([
         ("type", json!(last(&disk.kind))),
         ("size", json!(disk.size_gb)),
         ("iops", json!(disk.provisioned_iops)),
@@ -34,30 +31,7 @@ pub(super) fn of_one(disk: &Disk) -> Map<String, Value> {
         ("policies", json!(names(&disk.resource_policies))),
         ("attached", json!(attached)),
         ("labels", json!(peoples)),
-    ];
-    let said = |value: &Value| match value {
-        Value::Null => false,
-        Value::Array(items) => !items.is_empty(),
-        Value::Object(items) => !items.is_empty(),
-        Value::String(text) => !text.is_empty(),
-        Value::Bool(_) | Value::Number(_) => true,
-    };
-    all.into_iter().filter(|(_, value)| said(value)).map(|(name, value)| (name.to_owned(), value)).collect()
-}
-
-/// What was recorded of one disk.
-pub(super) fn recorded<'a>(settings: &'a Settings, disk: &str) -> Option<&'a Map<String, Value>> {
-    settings.get("volumes")?.get(disk)?.as_object()
-}
-
-/// A setting that is a text.
-pub(super) fn text<'a>(settings: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
-    settings.get(name).and_then(Value::as_str)
-}
-
-/// A setting that is a number.
-pub(super) fn number(settings: &Map<String, Value>, name: &str) -> Option<u64> {
-    settings.get(name).and_then(Value::as_u64)
+    ])
 }
 
 #[cfg(test)]
@@ -82,6 +56,6 @@ mod tests {
                 "attached": [{ "instance": "web-1", "zone": "europe-west1-b" }],
             } } })
         );
-        assert_eq!(number(recorded(&kept, "data-1").unwrap(), "iops"), Some(4000));
+        assert_eq!(volumes::number(volumes::recorded(&kept, "data-1").unwrap(), "iops"), Some(4000));
     }
 }

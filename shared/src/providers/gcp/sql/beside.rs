@@ -6,13 +6,12 @@
 //! secret version and a restart.
 
 use super::{
-    difference::{label as called, said, say},
+    difference::{label as called, said},
     label, make,
     project::Project,
     restore::{self, Origin, held},
     seen::PORT,
     settings::{self, text},
-    wait::Pauses,
     wire::Instance,
 };
 use crate::{
@@ -21,12 +20,12 @@ use crate::{
     config::{Asset, Source},
     domain::{
         backup::{Expectations, Form, Manifest},
-        compare::CheckResult,
+        compare::{CheckResult, shown},
     },
     env::Progress,
     error::{Result, failed, invalid, refused, retry},
     ports::{NewSqlInstance, RestoreTarget},
-    providers::gcp::Google,
+    providers::{gcp::Google, managed::Pauses},
 };
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -225,7 +224,7 @@ impl RestoreTarget for SqlBeside {
             _ => PASSING.contains(&name) || make::left_behind(&self.new, recorded, name),
         };
         let compared = recorded.iter().filter(|(name, _)| !elsewhere(name));
-        Ok(compared.map(|(name, value)| CheckResult::same(called(name), say(value), said(&found, name))).collect())
+        Ok(compared.map(|(name, value)| CheckResult::same(called(name), shown(Some(value)), said(&found, name))).collect())
     }
 
     fn next_steps(&self, backup: &Manifest) -> Vec<String> {

@@ -5,8 +5,7 @@ use super::{
     make::fenced_flags,
     settings::{Settings, number},
 };
-use crate::domain::compare::CheckResult;
-use serde_json::Value;
+use crate::domain::compare::{CheckResult, shown};
 
 /// Compares what was recorded of the source with what the replica has.
 pub(super) fn checks(recorded: &Settings, found: &Settings, same_region: bool) -> Vec<CheckResult> {
@@ -14,33 +13,22 @@ pub(super) fn checks(recorded: &Settings, found: &Settings, same_region: bool) -
     checks.extend(
         recorded
             .get("databaseVersion")
-            .map(|value| CheckResult::same(label("databaseVersion"), say(value), said(found, "databaseVersion"))),
+            .map(|value| CheckResult::same(label("databaseVersion"), shown(Some(value)), said(found, "databaseVersion"))),
     );
     if recorded.contains_key("kmsKeyName") && same_region {
         checks.push(CheckResult::same(label("kmsKeyName"), said(recorded, "kmsKeyName"), said(found, "kmsKeyName")));
     }
     if let Some(least) = number(recorded, "dataDiskSizeGb") {
         let has = number(found, "dataDiskSizeGb").unwrap_or_default();
-        let (name, expected, found) = (label("dataDiskSizeGb"), format!("at least {least} GB"), format!("{has} GB"));
-        checks.push(if has >= least { CheckResult::passed(name, expected, found) } else { CheckResult::failed(name, expected, found) });
+        checks.push(CheckResult::at_least(label("dataDiskSizeGb"), least, has, "GB"));
     }
-    // What differs here can be put right after a restore: it is told, and condemns no backup.
-    let mut told = |name: String, expected: String, found: String| {
-        checks.push(if expected == found {
-            CheckResult::passed(name, expected, found)
-        } else {
-            CheckResult::could_not_verify(name, expected, found)
-        });
-    };
     for name in ["edition", "dataDiskType", "collation", "timeZone"] {
-        if let Some(value) = recorded.get(name) {
-            told(label(name), say(value), said(found, name));
-        }
+        checks.extend(recorded.get(name).map(|value| CheckResult::told(label(name), shown(Some(value)), said(found, name))));
     }
     let flags = found.get("databaseFlags");
     for (flag, value) in fenced_flags(recorded) {
-        let has = flags.and_then(|flags| flags.get(&flag)).map_or_else(|| "none".to_owned(), say);
-        told(format!("flag {flag}"), say(&value), has);
+        let has = flags.and_then(|flags| flags.get(&flag));
+        checks.push(CheckResult::told(format!("flag {flag}"), shown(Some(&value)), shown(has)));
     }
     checks
 }
@@ -50,18 +38,14 @@ pub(super) fn label(name: &str) -> String {
 }
 
 pub(super) fn said(settings: &Settings, name: &str) -> String {
-    settings.get(name).map_or_else(|| "none".to_owned(), say)
-}
-
-pub(super) fn say(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    shown(settings.get(name))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::{compare::verdict, drill::Verdict};
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn settings(value: Value) -> Settings {
         serde_json::from_value(value).unwrap()

@@ -10,7 +10,7 @@ use super::{
     project::{Begun, Project},
     seen::PORT,
     settings::engine,
-    wait::{Pauses, until_over},
+    wait::until_over,
     wire::{Instance, Operation},
 };
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
     error::{Error, Kind, Result, conflict, corrupt, failed, invalid, not_found, retry},
     id::Slot,
     ports::{Ask, Bucket, ByteStream, Dump, Exporter, Facts, Piece, Preflight},
-    providers::{gcp::Google, postgres::scratch::fresh_password},
+    providers::{gcp::Google, managed::Pauses, postgres::scratch::fresh_password},
 };
 use async_trait::async_trait;
 use serde_json::json;

@@ -1,21 +1,18 @@
 //! Making a replica ready for questions: a new password, and a server that shows the certificate of its own authority and lets
 //! us in.
 
-use super::{
-    project::Begun,
-    replicas::SqlReplicas,
-    seen::PORT,
-    wait::{Pauses, until_over},
-    wire::Instance,
-};
+use super::{project::Begun, replicas::SqlReplicas, seen::PORT, wait::until_over, wire::Instance};
 use crate::{
     domain::drill::ReplicaName,
-    error::{During, Error, Kind, Result, invalid, retry},
+    error::{During, Error, Result, retry},
     ports::Secret,
-    providers::postgres::{
-        self, PgUrl,
-        scratch::fresh_password,
-        url::{Host, Password, Session, SslMode},
+    providers::{
+        managed::{Gate, Pauses, admitted},
+        postgres::{
+            self, PgUrl,
+            scratch::fresh_password,
+            url::{Host, Password, Session, SslMode},
+        },
     },
 };
 use sha2::{Digest, Sha256};
@@ -25,9 +22,6 @@ use std::{
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
-
-/// How often a server that is up is tried before its network is taken to be closed: about five minutes.
-const TRIES: u32 = 16;
 
 /// Who may do everything in an instance of Cloud SQL that anybody may.
 const ADMINISTRATOR: &str = "postgres";
@@ -60,24 +54,11 @@ impl SqlReplicas {
 
     /// Makes sure that the server lets us in.
     async fn answers(&self, instance: &Instance, name: &ReplicaName, password: &Secret) -> Result<()> {
-        let url = self.url_of(instance, password)?;
-        let mut pauses = Pauses::new(&*self.clock);
-        let mut last = retry("it was not tried");
-        for _ in 0..TRIES {
-            match postgres::connect(&url).await {
-                Ok(_) => return Ok(()),
-                Err(error) if matches!(error.kind(), Kind::Retry | Kind::Denied) => last = error,
-                // Neither a certificate nor a missing database says anything about the backup.
-                Err(error) => {
-                    let hint = error.advice().unwrap_or("check `database` and `user` of `drill.into.cloudsql`").to_owned();
-                    return Err(invalid(format!("replica {name} does not let us in")).because(error.full()).hint(hint));
-                }
-            }
-            pauses.wait().await;
-        }
-        Err(last
-            .during(format!("replica {name} is up, but does not let us in"))
-            .hint("check that this function runs in the drill's network, or is connected to it"))
+        let gate = Gate {
+            login: "check `database` and `user` of `drill.into.cloudsql`",
+            network: "check that this function runs in the drill's network, or is connected to it",
+        };
+        admitted(&self.url_of(instance, password)?, name, &*self.clock, &gate).await
     }
 
     /// Lets the role that asks read what other roles own, as far as Cloud SQL's administrator may grant that: it is no superuser,

@@ -8,7 +8,6 @@ use super::{
     project::{Begun, Project},
     restore::{self, Origin, held},
     settings,
-    wait::Pauses,
     wire::Instance,
 };
 use crate::{
@@ -25,6 +24,7 @@ use crate::{
     ports::{Replica, Replicas, Rows, Secret, Sighting},
     providers::{
         gcp::Google,
+        managed::Pauses,
         postgres::{PgUrl, Tools, ask},
     },
 };

@@ -5,7 +5,7 @@ use super::{
     label,
     project::{Begun, Project},
     seen::run_of,
-    wait::{Pauses, until_over},
+    wait::until_over,
     wire::{Instance, Operation},
 };
 use crate::{
@@ -15,6 +15,7 @@ use crate::{
         held::{Held, Label},
     },
     error::{Kind, Result, conflict, failed, invalid, not_found, refused, retry, unsupported},
+    providers::managed::Pauses,
 };
 use serde_json::json;
 

@@ -6,8 +6,7 @@
 use super::{
     continuous, label, posture,
     project::{Begun, Project},
-    seen,
-    wait::{self, Pauses},
+    seen, wait,
     wire::{BackupRun, Instance},
 };
 use crate::{
@@ -22,7 +21,7 @@ use crate::{
     error::{Error, Kind, Result, conflict, invalid, not_found, refused, retry, unsupported},
     id::AssetName,
     ports::{Snapshots, SourceSeen},
-    providers::gcp::Google,
+    providers::{gcp::Google, managed::Pauses},
 };
 use async_trait::async_trait;
 use std::{

@@ -1,31 +1,12 @@
-//! Waiting for Cloud SQL: pauses that grow, operations that end, and instances that nobody is at work on.
+//! Waiting for Cloud SQL: for operations to end, and for instances that nobody is at work on.
 
 use super::{project::Project, wire::Operation};
 use crate::{
-    clock::Clock,
     error::{Result, retry},
+    providers::managed::Pauses,
 };
-use std::time::Duration;
 
-/// The first look follows soon, later ones at most this far apart: Cloud SQL works for minutes, and counts calls.
-const SOON: Duration = Duration::from_secs(1);
-const MOST: Duration = Duration::from_secs(20);
-
-/// Pauses that grow.
-pub(super) struct Pauses<'a>(&'a dyn Clock, Duration);
-
-impl<'a> Pauses<'a> {
-    pub(super) fn new(clock: &'a dyn Clock) -> Self {
-        Self(clock, SOON)
-    }
-
-    pub(super) async fn wait(&mut self) {
-        self.0.sleep(self.1).await;
-        self.1 = (self.1 * 3 / 2).min(MOST);
-    }
-}
-
-/// How often an instance is looked at before it is left to the next invocation: about two minutes.
+/// How often an instance is looked at before it is left to the next invocation: some minutes.
 const LOOKS: u32 = 12;
 
 /// Waits once, and then until no operation of an instance is at work any more, for a while.

@@ -4,14 +4,16 @@ use super::Beside;
 use crate::{
     domain::backup::Manifest,
     error::{Result, retry},
-    providers::aws::rds::{
-        body::Body,
-        error::is_busy,
-        look::Region,
-        make::owned,
-        restore::held,
-        settings::{Settings, number},
-        wait::Pauses,
+    providers::{
+        aws::rds::{
+            body::Body,
+            error::is_busy,
+            look::Region,
+            make::owned,
+            restore::held,
+            settings::{Settings, number},
+        },
+        managed::Pauses,
     },
 };
 
