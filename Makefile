@@ -23,7 +23,7 @@ lint: ## formatting, lints, licences and advisories
 	@command -v cargo-deny >/dev/null && cargo deny check || echo "cargo-deny is not installed: licences and advisories not checked" >&2
 
 bench: ## ratios against the tools everybody has, side by side in one run
-	@tools/setup test
+	@tools/setup bench
 	cargo build --release -p lastgood --bins
 	@# By itself: built beside the command it would link the clouds that only that needs.
 	cargo build --release -p freshness-checker --bins

@@ -71,6 +71,11 @@ impl Azurite {
         self.address
     }
 
+    /// The connection string by which any tool of Azure's reaches it.
+    pub fn connection(&self) -> String {
+        format!("AccountName={ACCOUNT};AccountKey={};BlobEndpoint=http://{}/{ACCOUNT}", STANDARD.encode(KEY), self.address)
+    }
+
     /// Opens a place below its container with our adapter.
     pub fn open(&self, below: &str) -> Blobs {
         Blobs::new(place(below), azure_at(self.address)).expect("a place in Blob Storage")

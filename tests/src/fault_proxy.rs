@@ -3,7 +3,7 @@
 use axum::body::{Body, to_bytes};
 use bytes::Bytes;
 use futures::{StreamExt, stream};
-use hyper::{Request, Response, StatusCode, body::Incoming, service::service_fn};
+use hyper::{Request, Response, StatusCode, body::Incoming, header::HeaderValue, service::service_fn};
 use hyper_util::rt::TokioIo;
 use std::{
     io,
@@ -32,6 +32,8 @@ pub enum Fault {
     CutBody(usize),
     /// The reply's body stops after so many bytes until the test says so, and breaks off then.
     HoldBody(usize, Arc<Notify>),
+    /// The reply has this header besides.
+    AddHeader(&'static str, &'static str),
     /// One byte of the request's body is flipped before the server sees it.
     FlipRequestByte(usize),
     /// The server never hears of the conditions, as one that does not know them. Only for a server that checks no signature.
@@ -145,6 +147,11 @@ async fn pass(state: Arc<Mutex<State>>, server: SocketAddr, request: Request<Inc
         Some(Fault::HoldBody(length, until)) => {
             let reply = forward(server, Request::from_parts(head, Body::from(body))).await?;
             cut(reply, length, async move { until.notified().await }).await
+        }
+        Some(Fault::AddHeader(name, value)) => {
+            let mut reply = forward(server, Request::from_parts(head, Body::from(body))).await?;
+            reply.headers_mut().insert(name, HeaderValue::from_static(value));
+            Ok(reply)
         }
         Some(Fault::DropConditions) => {
             head.headers.remove("if-none-match");

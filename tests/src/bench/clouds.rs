@@ -1,9 +1,9 @@
 //! Up to Cloud Storage and Blob Storage and down again, against rclone, which talks to the same doubles in the same run.
 //!
-//! The vendors' own tools are not in Debian (gsutil, gcloud, azcopy, az); rclone is. Its way up ends with the upload: reading
-//! everything back, which ours does, is measured with it as a download of its own.
+//! The vendors' own tools are not in Debian (gsutil, gcloud, azcopy, az); rclone is. It is asked for what ours promises: its way up
+//! ends with the upload, so reading everything back is a download more; and what is compared is digested by it too.
 
-use super::{Pair, Run, run};
+use super::{Pair, run};
 use crate::{
     gcs::GcsServer,
     vaults::{ASSET, backup},
@@ -127,25 +127,32 @@ impl Cloud {
         lastgood
     }
 
-    /// Up and read back; and down. Returns the rows.
-    pub fn pairs(&self, runs: usize) -> [Pair; 2] {
-        let (mut up, mut down) = (
-            pair(format!("{}: up, and read back", self.name), "rclone copyto, then rclone cat"),
-            pair(format!("{}: down, every byte compared", self.name), "rclone cat to nowhere"),
+    /// Up and read back; down to a file; and read where it lies. Returns the rows.
+    pub fn pairs(&self, runs: usize) -> [Pair; 3] {
+        let name = self.name;
+        let (mut up, mut down, mut compared) = (
+            pair(format!("{name}: up, and read back"), "rclone copyto, then rclone cat"),
+            pair(format!("{name}: down to a file, and read back"), "rclone copyto, then sha256sum of the file"),
+            pair(format!("{name}: every byte compared there"), "rclone hashsum SHA-256 --download"),
         );
         let here = format!("file://{}", self.folder.path().join("vault").display());
         for number in 0..runs {
             let theirs = format!("{}/theirs-{number}", self.remote);
             let upload = run(self.rclone(&["copyto", &self.file.display().to_string(), &theirs]).stdout(Stdio::null()));
-            let download = run(self.rclone(&["cat", &theirs]).stdout(Stdio::null()));
-            up.theirs.push(upload.wall + download.wall);
-            down.theirs.push(download.wall);
+            up.theirs.push(upload.wall + run(self.rclone(&["cat", &theirs]).stdout(Stdio::null())).wall);
             let there = format!("{}/ours-{number}", self.place);
             up.ours.push(run(&mut self.lastgood(&here, &format!("{{ vault: \"{there}\" }}"), &["copy", ASSET])));
-            let read: Run = run(&mut self.lastgood(&there, "", &["verify", ASSET, "--all"]));
-            down.ours.push(read);
+
+            let file = self.folder.path().join(format!("down-{number}"));
+            let download = run(self.rclone(&["copyto", &theirs, &file.display().to_string()]).stdout(Stdio::null()));
+            down.theirs.push(download.wall + run(Command::new("sha256sum").arg(&file).stdout(Stdio::null())).wall);
+            let folder = format!("{{ vault: \"file://{}/again-{number}\" }}", self.folder.path().display());
+            down.ours.push(run(&mut self.lastgood(&there, &folder, &["copy", ASSET])));
+
+            compared.theirs.push(run(self.rclone(&["hashsum", "SHA-256", "--download", &theirs]).stdout(Stdio::null())).wall);
+            compared.ours.push(run(&mut self.lastgood(&there, "", &["verify", ASSET, "--all"])));
         }
-        [up, down]
+        [up, down, compared]
     }
 }
 

@@ -1,6 +1,6 @@
 //! `make bench`: exports, verification and drills against the tools that everybody has, in one run, as ratios.
 //!
-//! `bench [LASTGOOD] [--runs N] [--clouds]`; `LASTGOOD_BENCH_MB` is the size of the dump (1000). Pairs are interleaved and the ratio is
+//! `bench [LASTGOOD] [--runs N] [--clouds | --no-clouds]`; `LASTGOOD_BENCH_MB` is the size of the dump (1000). Pairs are interleaved and the ratio is
 //! the median of pairs. Ends with 1 when a bound is missed; every row is printed either way.
 
 use lastgood_tests::{
@@ -32,30 +32,35 @@ async fn main() -> ExitCode {
     #[expect(clippy::disallowed_methods, reason = "a bench is told its size where its user is")]
     let megabytes = std::env::var("LASTGOOD_BENCH_MB").ok().and_then(|text| text.parse().ok()).unwrap_or(MEGABYTES);
     println!("about {megabytes} MB of dump, {runs} interleaved runs each, medians\n");
-    if only_clouds() {
-        return if clouds(&lastgood, megabytes, runs).await { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    println!("{:<34} {:>10} {:>10}   {:>7}", "what", "ours", "theirs", "ratio");
+    if said("--clouds") {
+        return ended(&[clouds(&lastgood, megabytes, runs).await]);
     }
     let shop = Shop::open(&lastgood, megabytes).await;
-    println!("{:<34} {:>10} {:>10}   {:>7}", "what", "ours", "theirs", "ratio");
     let met = [
         export(&shop, runs),
         verify(&shop, runs.max(5)),
         drill_custom(&shop, runs).await,
         export_directory(&shop, runs),
         drill_directory(&shop, runs).await,
+        said("--no-clouds") || clouds(&lastgood, megabytes, runs).await,
     ];
-    if met.into_iter().all(|met| met) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    ended(&met)
 }
 
-/// `bench … --clouds` measures nothing but the clouds.
-fn only_clouds() -> bool {
-    std::env::args().any(|arg| arg == "--clouds")
+fn ended(met: &[bool]) -> ExitCode {
+    if met.iter().all(|met| *met) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Whether nothing but the clouds is measured, or everything but them.
+fn said(flag: &str) -> bool {
+    std::env::args().any(|arg| arg == flag)
 }
 
 /// Up to the doubles of two clouds and down again, against rclone where it is installed.
 async fn clouds(lastgood: &Path, megabytes: u64, runs: usize) -> bool {
     if !clouds::rclone() {
-        println!("gs and az: not measured, for there is no rclone (apt-get install rclone)");
+        println!("gs and az: not measured, for there is no rclone (tools/setup bench)");
         return true;
     }
     let (google, _server) = Cloud::google(lastgood, megabytes).await;
@@ -79,7 +84,7 @@ fn arguments() -> (PathBuf, usize) {
     while let Some(arg) = args.next() {
         match (arg.as_str(), args.len()) {
             ("--runs", 1..) => runs = args.next().and_then(|count| count.parse().ok()).unwrap_or(RUNS).max(1),
-            ("--clouds", _) => {}
+            ("--clouds" | "--no-clouds", _) => {}
             _ => lastgood = Some(PathBuf::from(arg)),
         }
     }

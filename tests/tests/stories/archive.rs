@@ -1,38 +1,35 @@
 //! Copies in an archive: laid down only once they were read back, recalled only for a restore or a drill, once, and waited for.
 
-use async_trait::async_trait;
+mod restored;
+
 use cross_region_copy::{CopyReport, CrossRegionCopy};
 use lastgood_core::{
     catalog::{Copy, Key, Recall, Vault},
     clock::{Clock, after},
-    config::{Asset, Config, DrillTarget},
+    config::Config,
     domain::{
         archive::{Haste, Readiness, StorageClass},
-        backup::{Form, Manifest, Method, Role},
-        drill::Verdict,
-        place::{Place, Scheme},
+        backup::{Manifest, Role},
+        place::Scheme,
     },
     env::{Env, Gauge, Progress, Quiet},
     error::{Kind, Result},
-    function::{Exit, Findings, Function, Outcome},
-    ports::{Bucket, Confirmation, Exporter, Providers, Replicas, RestoreTarget, Target},
-    providers::{aws::S3, local::Folder},
+    function::{Exit, Findings, Function},
+    ports::Bucket,
+    providers::{aws::S3, azure::Blobs, local::Folder},
     recall,
     stream::{self, Keys},
     testing::{Archiving, Faulty, ManualClock, MemoryBucket, SideEffects},
 };
 use lastgood_tests::{
     archive::Archive,
-    azurite::Azurite,
-    drills::{House, shop},
+    azurite::{self, Azurite},
+    desk::Desk,
     fault_proxy::{Fault, FaultProxy},
     gcs::GcsServer,
-    pg::Cluster,
     s3::{S3Server, settings_for},
     vaults::{ASSET, Buckets, asset, backup, environment, lifelike, zstd},
 };
-use restore::Restore;
-use restore_drill::RestoreDrill;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
@@ -189,6 +186,54 @@ async fn a_copy_in_azures_archive_tier_is_read_back_first_and_rehydrated_where_i
 }
 
 #[tokio::test]
+async fn r37_what_azure_is_rehydrating_is_waited_for_and_not_asked_for_again() {
+    let Some(server) = Azurite::start("r37_what_azure_is_rehydrating").await else { return };
+    let clock = ManualClock::at(BEGIN.parse().unwrap());
+    let proxy = FaultProxy::before(server.address()).await;
+    let there: Arc<dyn Bucket> = Arc::new(Blobs::new(azurite::place("lastgood"), azurite::azure_at(proxy.address())).unwrap());
+    let here: Arc<dyn Bucket> = Arc::new(MemoryBucket::new("s3://here/x".parse().unwrap(), clock.clone()));
+    let env = env(&here, &there, "Archive", &clock);
+    let made = backup(&env.vault, "2026-11-20T02:00:00Z", &pieces(), &zstd()).await;
+    assert_eq!(copy(&env).await.exit(), Exit::Good);
+    let vault = Vault::new(there);
+    let limited = Env { deadline: Some(after(clock.now(), Duration::from_mins(15))), ..env.clone() };
+    let asked = || proxy.seen("PUT", "comp=tier");
+    let laid_down = asked();
+    // Azurite brings a blob back at once; Azure takes hours, and says so on every look.
+    proxy.breaks("HEAD", "exports", made.artifacts.len(), Fault::AddHeader("x-ms-archive-status", "rehydrate-pending-to-hot"));
+    let waiting = recall::ready(&limited, &vault, &made, Haste::Standard).await.unwrap_err();
+    assert_eq!((waiting.kind(), asked()), (Kind::OutOfTime, laid_down), "{waiting:?}");
+    assert!(waiting.full().contains("2 of 2 objects"), "{waiting:?}");
+    // The reply to the asking is lost, and it is on its way all the same.
+    proxy.breaks("PUT", "comp=tier", made.artifacts.len(), Fault::LoseReply);
+    recall::ready(&env, &vault, &made, Haste::Standard).await.unwrap();
+    assert!(opened(vault.bucket(), &made).await.unwrap() == lifelike(300_000));
+}
+
+#[tokio::test]
+async fn a_verify_that_meets_an_archived_backup_reads_the_others_and_could_not_verify() {
+    let Some(server) = Azurite::start("a_verify_that_meets_an_archived_backup").await else { return };
+    let vault = Vault::new(Arc::new(server.open("lastgood")));
+    let old = backup(&vault, "2026-11-19T02:00:00Z", &pieces(), &zstd()).await;
+    let new = backup(&vault, "2026-11-20T02:00:00Z", &pieces(), &zstd()).await;
+    for artifact in &old.artifacts {
+        vault.bucket().reclass(&artifact.key, StorageClass::of(Scheme::Az, "Archive").unwrap()).await.unwrap();
+    }
+    let config = format!(
+        "vault: {}\nassets:\n  {ASSET}: {{ kind: postgres, url: env:U, export: {{ schedule: \"0 2 * * *\" }} }}\n",
+        azurite::place("lastgood")
+    );
+    let desk = Desk::new(&config).with("AZURE_STORAGE_CONNECTION_STRING", &server.connection());
+    let verify = desk.types("verify --all").await;
+    assert_eq!(verify.exit, Some(3), "{verify:#?}");
+    let row = |id| verify.stdout.lines().find(|line| line.contains(&format!(" {id} "))).unwrap_or_default().to_owned();
+    assert!(row(new.id).contains("every byte is as recorded"), "{verify:#?}");
+    assert!(row(old.id).contains("could not be read"), "{verify:#?}");
+    assert!(verify.stdout.contains("it is archived and must be recalled first"), "{verify:#?}");
+    assert_eq!(desk.good("verify --json").await.report()[0]["not_read"].as_array().unwrap().len(), 0, "the newest alone is whole");
+}
+
+#[tokio::test]
 async fn a_copy_in_a_class_of_cloud_storage_lies_there_from_the_first_and_records_do_not() {
     let clock = ManualClock::at(BEGIN.parse().unwrap());
     let server = GcsServer::start().await.at_once();
@@ -266,115 +311,4 @@ async fn r02_copying_into_an_archive_killed_after_any_side_effect_is_finished_wi
             return;
         }
     }
-}
-
-/// A world in which one place has an archive.
-#[derive(Debug)]
-struct WithArchive {
-    inner: Arc<dyn Providers>,
-    archive: Archiving,
-}
-
-#[async_trait]
-impl Providers for WithArchive {
-    async fn bucket(&self, place: &Place) -> Result<Arc<dyn Bucket>> {
-        if place == self.archive.place() { Ok(Arc::new(self.archive.clone())) } else { self.inner.bucket(place).await }
-    }
-
-    async fn exporter(&self, asset: &Asset, form: Form) -> Result<Arc<dyn Exporter>> {
-        self.inner.exporter(asset, form).await
-    }
-
-    async fn replicas(&self, asset: &Asset, into: &DrillTarget) -> Result<Arc<dyn Replicas>> {
-        self.inner.replicas(asset, into).await
-    }
-
-    async fn target(&self, asset: &Asset, into: &Target, confirmation: Confirmation) -> Result<Arc<dyn RestoreTarget>> {
-        self.inner.target(asset, into, confirmation).await
-    }
-}
-
-/// A house with a backup of a real database, whose copy far away lies in an archive.
-async fn archived(source: &Cluster, drill: &str) -> (House, Env, Archiving, Manifest) {
-    let house = House::new(&source.url("shop"), drill);
-    let made = house.back_up(Method::PgDumpCustom).await;
-    let far = Arc::new(Folder::new(house.copy_far()).unwrap());
-    let archive = Archiving::new(far, house.clock.clone(), HOURS_4);
-    for artifact in &made.artifacts {
-        archive.reclass(&artifact.key, glacier()).await.unwrap();
-    }
-    let providers = Arc::new(WithArchive { inner: house.env.providers.clone(), archive: archive.clone() });
-    let env = Env { providers, ..house.env.clone() };
-    (house, env, archive, made)
-}
-
-#[tokio::test]
-async fn a_restore_from_an_archive_says_what_it_waits_for_waits_and_brings_everything_back() {
-    let (source, target) = (Cluster::start().await, Cluster::start().await);
-    source.lifelike(100).await;
-    let (house, env, archive, made) = archived(&source, "{ schedule: \"0 6 * * *\", into: scratch }").await;
-    let url = house.home.path().join("target-url");
-    std::fs::write(&url, target.url("shop_restored")).unwrap();
-    let restore = |apply| Restore {
-        asset: shop(),
-        backup: None,
-        at: None,
-        latest: true,
-        into: format!("file:{}", url.display()).parse().unwrap(),
-        from: Some(archive.place().clone()),
-        recall: Haste::Expedited,
-        apply,
-        confirm: None,
-    };
-    let plan = restore(false).run(&env).await.unwrap().restored().unwrap().clone();
-    assert_eq!(plan.steps[0], "recall it from GLACIER (expedited, usually 1–5 min; the provider charges for it)");
-    assert!(archive.recalled().is_empty(), "a plan asks for nothing");
-    let shown = Shown::default();
-    let env = Env { progress: Arc::new(shown.clone()), ..env };
-    let done = restore(true).run(&env).await.unwrap().restored().unwrap().clone();
-    assert_eq!(done.verdict, Some(Verdict::Proven), "{:#?}", done.checks);
-    assert!(shown.0.lock().unwrap()[0].starts_with("recalling from GLACIER, begun at "), "{shown:?}");
-    let mut asked = archive.recalled();
-    asked.sort_by(|a, b| a.0.cmp(&b.0));
-    let mut wanted: Vec<_> = made.artifacts.iter().map(|artifact| (artifact.key.clone(), Haste::Expedited)).collect();
-    wanted.sort_by(|a, b| a.0.cmp(&b.0));
-    assert_eq!(asked, wanted, "every object once");
-    assert_eq!(target.fingerprint("shop_restored").await, source.fingerprint("shop").await);
-}
-
-#[tokio::test]
-async fn a_drill_of_an_archived_copy_waits_over_invocations_and_goes_on_with_the_backup_that_it_asked_for() {
-    let source = Cluster::start().await;
-    source.lifelike(100).await;
-    let (house, env, archive, made) = archived(&source, "{ schedule: \"0 6 * * *\", into: scratch, from: \"file://HOME/far\" }").await;
-    let drill = async |holder: &str, limited: bool| {
-        let deadline = limited.then(|| after(house.clock.now(), Duration::from_mins(15)));
-        let env = Env { holder: holder.to_owned(), deadline, ..env.clone() };
-        RestoreDrill { asset: Some(shop()), ..RestoreDrill::default() }.run(&env).await.unwrap()
-    };
-    let first = drill("first", true).await;
-    assert!(matches!(&first.entries[0].outcome, Outcome::Waiting { reason } if reason.contains("recalling from GLACIER")), "{first:?}");
-    let asked = archive.recalled();
-    assert_eq!(asked.len(), made.artifacts.len());
-    // A newer backup reaches the archive meanwhile: another recall would never end.
-    let newer = house.back_up(Method::PgDumpCustom).await;
-    let far = Vault::new(Arc::new(archive.clone()));
-    for artifact in &newer.artifacts {
-        std::fs::copy(house.object(&artifact.key), house.home.path().join("far").join(&artifact.key)).unwrap();
-        archive.reclass(&artifact.key, glacier()).await.unwrap();
-    }
-    far.create(&Key::Manifest(shop(), newer.id), &newer).await.unwrap();
-    house.clock.advance(Duration::from_hours(1));
-    let second = drill("second", true).await;
-    assert!(matches!(&second.entries[0].outcome, Outcome::Waiting { .. }), "{second:?}");
-    house.clock.advance(HOURS_4);
-    let third = drill("third", false).await;
-    match &third.entries[0].outcome {
-        Outcome::Done(drilled) => {
-            assert_eq!((drilled.verdict, drilled.backup), (Verdict::Proven, Some(made.id)));
-        }
-        other => panic!("{other:#?}"),
-    }
-    assert_eq!(archive.recalled(), asked, "nothing was asked for twice, and nothing else");
-    assert_eq!(house.leftovers(), Vec::<String>::new());
 }

@@ -1,5 +1,8 @@
 //! Every finding: when it fires, and when it does not. In memory, on a clock that a hand turns.
 
+mod drills;
+mod runbook;
+mod stored;
 mod webhook;
 
 use freshness_checker::FreshnessChecker;
@@ -8,7 +11,6 @@ use lastgood_core::{
     clock::Clock,
     domain::{
         backup::Manifest,
-        damage::Damage,
         drill::Verdict,
         finding::{FindingKind, Severity},
         freshness::State,
@@ -184,186 +186,6 @@ async fn an_asset_that_nothing_backs_up_is_never_good() {
 }
 
 #[tokio::test]
-async fn copy_missing_is_late_first_and_stale_once_the_place_is_older_than_the_rpo() {
-    let world = healthy();
-    let newest = newest(&world);
-    let proof = Key::Copy(newest.asset.clone(), newest.id, WEST.parse().unwrap()).to_string();
-    world.vault.lose(&proof);
-    assert!(!kinds(&check(&world).await).contains(&FindingKind::CopyMissing), "two hours after it was made it may still be on its way");
-    world.passes("6h");
-    let status = check(&world).await;
-    assert!(found(&status, FindingKind::CopyMissing).contains("is not at file:///west; the newest there is 32h old, policy allows 24h"));
-    assert_eq!((status.exit(), status.assets[0].state), (Exit::Stale, State::Stale));
-    assert_eq!(status.assets[0].copies.proven, 0);
-}
-
-#[tokio::test]
-async fn r36_a_copy_whose_bytes_are_gone_is_not_there_whatever_its_proof_says() {
-    // Two hours after it was made a copy may be on its way; one that was proven and is gone is not.
-    let world = healthy();
-    let key = newest(&world).artifacts[0].key.clone();
-    world.at(WEST).lose(&key);
-    let status = check(&world).await;
-    assert!(
-        found(&status, FindingKind::CopyMissing).contains(&format!("is not at {WEST} any more ({key} is missing)")),
-        "{:?}",
-        said(&status)
-    );
-}
-
-#[tokio::test]
-async fn r36_recorded_but_missing_is_stale_with_the_reason() {
-    for cut in [false, true] {
-        let world = healthy();
-        let manifest = newest(&world);
-        let key = manifest.artifacts[0].key.clone();
-        if cut {
-            assert!(world.vault.truncate(&key, 5))
-        } else {
-            world.vault.lose(&key)
-        }
-        let status = check(&world).await;
-        assert!(found(&status, FindingKind::RecordedButMissing).contains(if cut { "has 5 bytes instead of" } else { "is missing" }));
-        let stale = found(&status, FindingKind::BackupStale);
-        assert!(stale.contains("is not whole") && stale.contains("the newest that counts is 26h old, policy allows 24h"), "{stale}");
-        assert_eq!(status.assets[0].state, State::Failing);
-        assert_eq!(status.exit(), Exit::Stale);
-        assert_eq!(status.assets[0].newest.as_ref().unwrap().age_seconds, 26 * 3_600);
-    }
-}
-
-#[tokio::test]
-async fn present_but_unrecorded_once_it_has_lain_for_a_while() {
-    let world = healthy();
-    world.vault.overwrite("exports/orders-db/orders-db_daily_20261120_110000.dump.zst", "half a dump");
-    assert_eq!(said(&check(&world).await), [""; 0], "a run may be writing it");
-    world.passes("20m");
-    let status = check(&world).await;
-    let sentence = found(&status, FindingKind::PresentButUnrecorded);
-    assert!(
-        sentence.contains("orders-db_daily_20261120_110000.dump.zst (11 bytes) lies in the vault and belongs to no backup"),
-        "{sentence}"
-    );
-    assert_eq!(status.exit(), Exit::Good, "it is told, but no promise is broken");
-    assert_eq!(status.assets[0].state, State::Warning);
-}
-
-#[tokio::test]
-async fn r12_r36_a_corrupt_newest_backup_counts_for_nothing() {
-    let world = healthy();
-    let manifest = newest(&world);
-    let object = manifest.artifacts[0].key.clone();
-    let damage = Damage::Bytes { object, offset: Some(8_388_608), length: 8_388_608 };
-    world.asset("orders-db").verified(manifest.id, "1h ago", vec![damage]).unwrap();
-    let status = check(&world).await;
-    assert!(found(&status, FindingKind::BackupCorrupt).contains("is damaged at offset 8388608"));
-    assert!(found(&status, FindingKind::BackupStale).contains("is corrupt"));
-    assert_eq!((status.exit(), status.assets[0].state), (Exit::Failed, State::Failing));
-
-    world.asset("orders-db").verified(manifest.id, "now", Vec::new()).unwrap();
-    assert_eq!(said(&check(&world).await), [""; 0], "a later reading that found nothing replaces it");
-}
-
-#[tokio::test]
-async fn record_unreadable_names_the_record() {
-    let world = healthy();
-    let manifest = newest(&world);
-    let key = Key::Manifest(manifest.asset, manifest.id).to_string();
-    assert!(world.vault.truncate(&key, 100));
-    let status = check(&world).await;
-    assert!(found(&status, FindingKind::RecordUnreadable).contains(&key));
-    assert_eq!(status.exit(), Exit::Failed);
-    assert_eq!(status.assets[0].backups, 4);
-}
-
-#[tokio::test]
-async fn r36_half_the_size_is_suspicious_and_not_fresh_until_a_drill_has_proven_it() {
-    let world = healthy();
-    world.passes("23h");
-    let shrunk = world.asset("orders-db").backed_up_with("1h ago", |manifest| manifest.artifacts[0].plain_size = 400 << 10).unwrap();
-    world.asset("orders-db").copied(shrunk, WEST).unwrap();
-    let status = check(&world).await;
-    assert!(found(&status, FindingKind::SizeAnomaly).contains("it holds 409600 bytes, the ones before usually 1048576"));
-    assert!(found(&status, FindingKind::BackupStale).contains("is suspicious"));
-    world.asset("orders-db").drilled(shrunk, "now", Verdict::Proven, 60.0).unwrap();
-    assert!(!kinds(&check(&world).await).contains(&FindingKind::BackupStale));
-}
-
-#[tokio::test]
-async fn r36_no_rows_where_there_were_rows_is_not_fresh() {
-    let world = healthy();
-    world.passes("23h");
-    let emptied = |manifest: &mut Manifest| manifest.expectations.tables.values_mut().for_each(|table| table.rows = 0);
-    world.asset("orders-db").backed_up_with("1h ago", emptied).unwrap();
-    let status = check(&world).await;
-    assert!(found(&status, FindingKind::SizeAnomaly).contains("it has 0 rows, the one before had some"));
-    assert!(found(&status, FindingKind::BackupStale).contains("is suspicious"));
-}
-
-#[tokio::test]
-async fn thrice_the_size_is_told_but_counts() {
-    for (size, odd) in [(3 << 20, false), (4 << 20, true)] {
-        let world = healthy();
-        let id = world.asset("orders-db").backed_up_with("1h ago", |manifest| manifest.artifacts[0].plain_size = size).unwrap();
-        world.asset("orders-db").copied(id, WEST).unwrap();
-        let status = check(&world).await;
-        assert_eq!(kinds(&status).contains(&FindingKind::SizeAnomaly), odd, "{:?}", said(&status));
-        assert_eq!(status.assets[0].newest.as_ref().unwrap().id, id);
-    }
-}
-
-#[tokio::test]
-async fn unproven_after_an_interval_and_its_grace() {
-    let world = healthy();
-    world.passes("133h");
-    assert!(!kinds(&check(&world).await).contains(&FindingKind::Unproven), "a drill may be a few hours late");
-    world.passes("3h");
-    let status = check(&world).await;
-    assert_eq!(found(&status, FindingKind::Unproven), "orders-db: the last proven restore was 7d 8h ago, drills are due every 7d");
-}
-
-#[tokio::test]
-async fn drill_failed_is_critical_and_ends_with_1() {
-    let world = healthy();
-    let id = newest(&world).id;
-    world.asset("orders-db").drilled(id, "1h ago", Verdict::Failed, 60.0).unwrap();
-    let status = check(&world).await;
-    let expected =
-        format!("orders-db: the last drill, 1h ago, restored backup {id} and failed: rows of public.orders: expected 100, found 0");
-    assert_eq!(found(&status, FindingKind::DrillFailed), expected);
-    assert_eq!((status.exit(), status.assets[0].state), (Exit::Failed, State::Failing));
-    world.asset("orders-db").drilled(id, "now", Verdict::Proven, 60.0).unwrap();
-    assert_eq!(said(&check(&world).await), [""; 0]);
-}
-
-#[tokio::test]
-async fn drill_could_not_verify_is_neither_good_nor_bad_and_ends_with_3() {
-    let world = healthy();
-    world.asset("orders-db").drilled(newest(&world).id, "1h ago", Verdict::CouldNotVerify, 60.0).unwrap();
-    let status = check(&world).await;
-    found(&status, FindingKind::DrillCouldNotVerify);
-    assert_eq!((status.exit(), status.assets[0].state), (Exit::CouldNotVerify, State::Unknown));
-}
-
-#[tokio::test]
-async fn rto_missed_when_the_last_drill_was_slow() {
-    let world = healthy();
-    world.asset("orders-db").drilled(newest(&world).id, "1h ago", Verdict::Proven, 4.5 * 3_600.0).unwrap();
-    let status = check(&world).await;
-    assert_eq!(found(&status, FindingKind::RtoMissed), "orders-db: the last drill took 4h 30m until validated, policy allows 4h");
-    assert_eq!(status.assets[0].rto.measured_seconds, Some(16_200));
-}
-
-#[tokio::test]
-async fn drill_interval_too_long_is_a_lint() {
-    let world = World::new(NOW, &CONFIG.replace("daily: 14", "daily: 7")).unwrap();
-    let status = check(&world).await;
-    let sentence = "orders-db: drills are 7d apart, but the shortest-lived backups are kept for 7d: some go untested";
-    assert_eq!(found(&status, FindingKind::DrillIntervalTooLong), sentence);
-    assert!(!kinds(&check(&empty()).await).contains(&FindingKind::DrillIntervalTooLong));
-}
-
-#[tokio::test]
 async fn r34_heartbeat_missing_when_a_function_that_ran_falls_silent() {
     let world = healthy();
     world.woken("cross-region-copy", "53h ago").unwrap();
@@ -449,37 +271,4 @@ async fn one_asset_that_cannot_be_seen_does_not_hide_the_others() {
     assert_eq!(status.assets[0].state, State::Good);
     let status = check(&world).await;
     assert_eq!(status.assets.iter().map(|asset| asset.state).collect::<Vec<_>>(), [State::Stale, State::Good]);
-}
-
-/// docs/runbook.md is read by people at 3 a.m.: every kind has a section, with what it means, what to type, and when to
-/// wake somebody else.
-#[test]
-fn every_finding_has_its_section_in_the_runbook() {
-    let runbook = include_str!("../../../docs/runbook.md");
-    let sections: std::collections::BTreeMap<&str, &str> =
-        runbook.split("\n## ").skip(1).map(|section| section.split_once('\n').unwrap()).collect();
-    for kind in FindingKind::ALL {
-        let section = sections.get(kind.slug()).unwrap_or_else(|| panic!("docs/runbook.md has no section {}", kind.slug()));
-        for part in ["**Means.**", "**Why it matters.**", "**Check.**", "**Escalate**", "```\n"] {
-            assert!(section.contains(part), "{} lacks {part}", kind.slug());
-        }
-        let commands = section.split("```").nth(1).unwrap();
-        assert!(commands.lines().any(|line| line.starts_with("lastgood ")), "{} names no command", kind.slug());
-    }
-    assert_eq!(sections.len(), FindingKind::ALL.len(), "a section without a finding");
-}
-
-/// Every command that the runbook tells somebody to type is one that the program understands.
-#[test]
-fn every_command_in_the_runbook_can_be_typed() {
-    use clap::Parser;
-    let runbook = include_str!("../../../docs/runbook.md").replace("ASSET", "orders-db").replace("HASH", "0123456789ab");
-    let lines = runbook.split("```").skip(1).step_by(2).flat_map(str::lines).filter(|line| line.starts_with("lastgood "));
-    let mut typed = 0;
-    for line in lines {
-        let words = line.split('#').next().unwrap().split_whitespace();
-        lastgood::command::Cli::try_parse_from(words).unwrap_or_else(|error| panic!("{line}: {error}"));
-        typed += 1;
-    }
-    assert!(typed > 40);
 }

@@ -7,6 +7,7 @@ mod bucket;
 mod cast;
 mod chronicle;
 mod fault;
+mod luck;
 mod providers;
 mod replicas;
 mod tell;

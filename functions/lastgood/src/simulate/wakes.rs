@@ -9,6 +9,7 @@ use super::{
     cast::Cast,
     chronicle::{Chronicle, Story},
     fault::Kind,
+    luck::Luck,
     providers::Stage,
     weather::Weather,
 };
@@ -398,17 +399,4 @@ fn stands<D>(report: &Report<D>) -> (bool, bool) {
     let any = |of: fn(&Outcome<D>) -> bool| report.entries.iter().any(|entry| of(&entry.outcome));
     let waits = any(|outcome| matches!(outcome, Outcome::Waiting { .. } | Outcome::AlreadyRunning { .. }));
     (waits, any(|outcome| matches!(outcome, Outcome::Failed { .. })))
-}
-
-/// What the seed decides (splitmix64).
-#[derive(Debug)]
-struct Luck(u64);
-
-impl Luck {
-    fn upto(&mut self, most: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (mixed ^ (mixed >> 31)) % most.max(1)
-    }
 }

@@ -1,0 +1,15 @@
+//! What is left to chance, the same for the same seed (splitmix64).
+
+/// What the seed decides.
+#[derive(Debug)]
+pub(super) struct Luck(pub(super) u64);
+
+impl Luck {
+    /// A number below `most`.
+    pub(super) fn upto(&mut self, most: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (mixed ^ (mixed >> 31)) % most.max(1)
+    }
+}
