@@ -8,6 +8,11 @@ locals {
     grant       = "LookAtDatabases", project = project, on = []
     permissions = ["cloudsql.backupRuns.get", "cloudsql.backupRuns.list", "cloudsql.instances.get", "cloudsql.instances.list"]
   } }
+  # Whether the key of a backup can still be used; a key of another project needs roles/cloudkms.viewer there.
+  look_at_keys = { for project in distinct(concat(local.sql_projects, local.volume_projects)) : "LookAtKeys.${project}" => {
+    grant       = "LookAtKeys", project = project, on = []
+    permissions = ["cloudkms.cryptoKeys.get"]
+  } }
   begin_backups = { for name, instance in local.instances : "BeginBackups.${name}" => {
     grant       = "BeginBackups", project = local.sql[name].project, on = ["resource.name == '${instance}'"]
     permissions = ["cloudsql.backupRuns.create"]
@@ -99,7 +104,7 @@ locals {
     var.prune ? merge(local.let_go_of_backups, local.let_go_of_volumes) : {})
     export-to-bucket  = merge(local.have_dumps_written, length(local.offloaded) > 0 ? local.look_at_databases : {}, local.look_at_caches, local.export_caches)
     cross-region-copy = merge(local.look_at_databases, local.look_at_volumes)
-    freshness-checker = merge(local.look_at_databases, local.look_at_volumes, local.look_at_caches, local.draw)
+    freshness-checker = merge(local.look_at_databases, local.look_at_volumes, local.look_at_caches, local.look_at_keys, local.draw)
     restore-drill     = merge(local.look_at_databases, local.make_replicas, local.clone_moments, local.look_at_volumes, local.make_disks)
     recover           = merge(local.look_at_databases, local.restore_beside, local.clone_production, local.look_at_volumes, local.restore_disks)
     pruner            = merge(local.look_at_databases, local.let_go_of_backups, local.look_at_volumes, local.let_go_of_volumes)

@@ -110,7 +110,7 @@ run "permissions" {
       snapshot-trigger  = ["BeginBackups", "ClearExports", "KeepRecords", "LetGo", "LetGoOfBackups", "LetGoOfCopies", "LookAtDatabases", "ReadCopies", "ReadSecrets", "ReadVault", "ReplaceRecords", "StoreExports", "Tell"]
       export-to-bucket  = ["ClearDumps", "ClearExports", "HaveDumpsWritten", "KeepRecords", "LookAtDatabases", "ReadDumps", "ReadSecrets", "ReadVault", "ReplaceRecords", "StoreExports", "Tell"]
       cross-region-copy = ["KeepRecords", "LookAtDatabases", "ReadBuckets", "ReadCopies", "ReadSecrets", "ReadVault", "ReplaceCopies", "ReplaceRecords", "StoreCopies", "Tell"]
-      freshness-checker = ["Draw", "LookAtBuckets", "LookAtCopies", "LookAtDatabases", "ReadCopies", "ReadPosture", "ReadSecrets", "ReadVault", "ReplaceReport", "Report", "Tell"]
+      freshness-checker = ["Draw", "LookAtBuckets", "LookAtCopies", "LookAtDatabases", "LookAtKeys", "ReadCopies", "ReadPosture", "ReadSecrets", "ReadVault", "ReplaceReport", "Report", "Tell"]
       restore-drill     = ["KeepEvidence", "LookAtDatabases", "MakeReplicas", "ReadCopies", "ReadSecrets", "ReadVault", "ReplaceEvidence", "Tell"]
       wake              = ["WakeFunctions"]
       recover           = ["CloneProduction", "KeepEvidence", "LookAtDatabases", "ReadCopies", "ReadSecrets", "ReadVault", "ReplaceEvidence", "RestoreBeside"]
@@ -287,7 +287,7 @@ run "only_disks_and_caches" {
     condition = jsonencode(output.permissions) == jsonencode({
       snapshot-trigger  = ["BeginVolumeSnapshots", "ClearExports", "KeepRecords", "LetGo", "LetGoOfVolumeSnapshots", "LookAtVolumes", "ReadVault", "ReplaceRecords", "StoreExports"]
       export-to-bucket  = ["ClearDumps", "ClearExports", "ExportCaches", "KeepRecords", "LookAtCaches", "ReadDumps", "ReadVault", "ReplaceRecords", "StoreExports"]
-      freshness-checker = ["Draw", "LookAtCaches", "LookAtVolumes", "ReadPosture", "ReadVault", "ReplaceReport", "Report"]
+      freshness-checker = ["Draw", "LookAtCaches", "LookAtKeys", "LookAtVolumes", "ReadPosture", "ReadVault", "ReplaceReport", "Report"]
       restore-drill     = ["KeepEvidence", "LookAtVolumes", "MakeDisks", "ReadVault", "ReplaceEvidence", "SeeDisks", "UseSnapshots"]
       wake              = ["WakeFunctions"]
       recover           = ["KeepEvidence", "LookAtVolumes", "ReadVault", "ReplaceEvidence", "RestoreDisks"]

@@ -1,5 +1,5 @@
-//! Google for tests, at the level of its protocols and behind one address: Cloud Storage and Cloud SQL, harsher than the real
-//! ones, with real Postgres behind every instance.
+//! Google for tests, at the level of its protocols and behind one address: Cloud Storage, Cloud SQL and Cloud KMS, harsher
+//! than the real ones, with real Postgres behind every instance.
 //!
 //! What begins takes a few looks to be there; only one thing at a time goes on with an instance, and whoever comes meanwhile is
 //! refused; what a restore or a clone makes is a real server with an address of its own, that speaks TLS only under a
@@ -9,6 +9,7 @@
 pub mod compute;
 mod door;
 mod faults;
+mod kms;
 pub mod larder;
 pub mod memorystore;
 mod sqladmin;
@@ -17,6 +18,7 @@ pub mod yard;
 
 pub use crate::engine::Lost;
 pub use faults::{Ending, Faults, Missing, Rules};
+pub use kms::Kms;
 pub use sqladmin::{BackupSeen, InstanceSeen, POSTGRES_PASSWORD};
 pub use wire::{Asked, Call, Part, Refusal};
 
@@ -34,6 +36,7 @@ use std::{net::SocketAddr, sync::Arc};
 pub struct Gcp {
     address: SocketAddr,
     behind: Arc<Behind>,
+    kms: Kms,
 }
 
 impl Gcp {
@@ -52,9 +55,11 @@ impl Gcp {
         let (listener, address) = door::listen().await;
         let (storage, faults) = (Arc::new(GcsServer::behind(address)), Faults::default());
         let sql = SqlAdmin::new(clock, faults.clone(), storage.clone());
-        let behind = Arc::new(Behind { parts: parts(&faults, &storage), storage, sql, faults });
+        let (mut parts, kms) = (parts(&faults, &storage), Kms::default());
+        parts.push(Arc::new(kms.clone()));
+        let behind = Arc::new(Behind { parts, storage, sql, faults });
         door::open(listener, behind.clone());
-        Self { address, behind }
+        Self { address, behind, kms }
     }
 
     /// Where it listens: every service.
@@ -96,6 +101,11 @@ impl Gcp {
     /// Its Cloud Storage, from behind. It begins with one bucket, `vault-test`.
     pub fn storage(&self) -> &GcsServer {
         &self.behind.storage
+    }
+
+    /// Its Cloud KMS, from behind.
+    pub fn kms(&self) -> &Kms {
+        &self.kms
     }
 
     /// Starts a server that can stand behind an instance: see [`Gcp::database`].

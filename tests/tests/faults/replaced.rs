@@ -25,33 +25,32 @@ use tokio::{io::AsyncReadExt, sync::Notify};
 
 const SIZE: usize = 12 << 20;
 
-/// A store, as we reach it through a proxy and as somebody else reaches it.
+/// A store, reached through a proxy.
 struct Store {
     proxy: FaultProxy,
-    ours: Arc<dyn Bucket>,
-    theirs: Arc<dyn Bucket>,
+    bucket: Arc<dyn Bucket>,
     _server: Box<dyn std::any::Any>,
 }
 
 async fn gs() -> Option<Store> {
     let server = GcsServer::start().await;
     let proxy = FaultProxy::before(server.address()).await;
-    let ours = Arc::new(Gcs::new(gcs::place("lastgood"), gcs::google_at(proxy.address())).unwrap());
-    Some(Store { proxy, ours, theirs: Arc::new(server.open("lastgood")), _server: Box::new(server) })
+    let bucket = Arc::new(Gcs::new(gcs::place("lastgood"), gcs::google_at(proxy.address())).unwrap());
+    Some(Store { proxy, bucket, _server: Box::new(server) })
 }
 
 async fn az() -> Option<Store> {
     let server = Azurite::start("r38_az").await?;
     let proxy = FaultProxy::before(server.address()).await;
-    let ours = Arc::new(Blobs::new(azurite::place("lastgood"), azurite::azure_at(proxy.address())).unwrap());
-    Some(Store { proxy, ours, theirs: Arc::new(server.open("lastgood")), _server: Box::new(server) })
+    let bucket = Arc::new(Blobs::new(azurite::place("lastgood"), azurite::azure_at(proxy.address())).unwrap());
+    Some(Store { proxy, bucket, _server: Box::new(server) })
 }
 
 async fn s3() -> Option<Store> {
     let server = S3Server::verifying().await;
     let proxy = FaultProxy::before(server.address()).await;
-    let ours = Arc::new(S3::new("s3://vault-test/lastgood".parse().unwrap(), settings_for(proxy.address())).unwrap());
-    Some(Store { proxy, ours, theirs: Arc::new(server.open("lastgood")), _server: Box::new(server) })
+    let bucket = Arc::new(S3::new("s3://vault-test/lastgood".parse().unwrap(), settings_for(proxy.address())).unwrap());
+    Some(Store { proxy, bucket, _server: Box::new(server) })
 }
 
 /// What somebody else does to an object.
@@ -64,9 +63,9 @@ enum Stranger {
 
 impl Stranger {
     async fn acts(self, store: &Store, key: &str) {
-        store.theirs.delete(key).await.unwrap();
+        store.bucket.delete(key).await.unwrap();
         if let Self::Overwrites = self {
-            store.theirs.put(key, Bytes::from(vec![b'x'; SIZE]), If::Absent).await.unwrap();
+            store.bucket.put(key, Bytes::from(vec![b'x'; SIZE]), If::Absent).await.unwrap();
         }
     }
 }
@@ -74,12 +73,12 @@ impl Stranger {
 async fn a_read_is_of_one_state(store: Store) {
     let bytes = Bytes::from(lifelike(SIZE));
     for stranger in [Stranger::Overwrites, Stranger::Deletes] {
-        store.theirs.delete("k").await.unwrap();
-        store.theirs.put("k", bytes.clone(), If::Absent).await.unwrap();
+        store.bucket.delete("struck").await.unwrap();
+        store.bucket.put("struck", bytes.clone(), If::Absent).await.unwrap();
         let done = Arc::new(Notify::new());
-        store.proxy.breaks("GET", "/k", 1, Fault::HoldBody(8 << 20, done.clone()));
-        let mut reader = store.ours.read("k", None).await.unwrap();
-        stranger.acts(&store, "k").await;
+        store.proxy.breaks("GET", "struck", 1, Fault::HoldBody(8 << 20, done.clone()));
+        let mut reader = store.bucket.read("struck", None).await.unwrap();
+        stranger.acts(&store, "struck").await;
         done.notify_one();
         let mut got = Vec::new();
         let error = lastgood_core::error::Error::from(reader.read_to_end(&mut got).await.unwrap_err());
@@ -96,11 +95,11 @@ async fn a_copy_is_of_one_state(store: Store) {
     let text = format!(
         "vault: {}\nassets:\n  {ASSET}:\n    kind: postgres\n    url: env:U\n    export: {{ schedule: \"0 2 * * *\" }}\n    \
          copies: [ {{ vault: \"{}\" }} ]\n",
-        store.ours.place(),
+        store.bucket.place(),
         there.place()
     );
     let config = Arc::new(Config::parse(&text, "lastgood.yaml").unwrap_or_else(|error| panic!("{}", error.full())));
-    let buckets = [&store.ours, &there].map(|bucket| (bucket.place().clone(), bucket.clone()));
+    let buckets = [&store.bucket, &there].map(|bucket| (bucket.place().clone(), bucket.clone()));
     let clock = ManualClock::at("2026-11-20T06:00:00Z".parse().unwrap());
     let env = environment(config, Buckets(BTreeMap::from(buckets)), Arc::new(clock), std::env::temp_dir());
     let plain = Encoding { compression: Compression::None, level: None, recipients: Arc::default(), at_once: 1 };

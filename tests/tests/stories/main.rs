@@ -25,6 +25,7 @@ mod gcp_secrets;
 mod hosts;
 mod iam;
 mod keys;
+mod keys_gcp;
 mod metrics;
 mod notices;
 mod page;

@@ -27,6 +27,8 @@ pub(super) enum Service {
     Compute,
     /// Memorystore for Redis.
     Redis,
+    /// Cloud KMS.
+    Kms,
     /// Secret Manager.
     Secrets,
     /// Pub/Sub.
@@ -43,6 +45,7 @@ impl Service {
             Self::Monitoring => "monitoring.googleapis.com",
             Self::Compute => "compute.googleapis.com",
             Self::Redis => "redis.googleapis.com",
+            Self::Kms => "cloudkms.googleapis.com",
             Self::Secrets => "secretmanager.googleapis.com",
             Self::Pubsub => "pubsub.googleapis.com",
             Self::Sql => "sqladmin.googleapis.com",
@@ -54,13 +57,14 @@ impl Service {
         match self {
             Self::Storage => Some("STORAGE_EMULATOR_HOST"),
             Self::Pubsub => Some("PUBSUB_EMULATOR_HOST"),
-            Self::Monitoring | Self::Secrets | Self::Sql | Self::Compute | Self::Redis => None,
+            Self::Monitoring | Self::Kms | Self::Secrets | Self::Sql | Self::Compute | Self::Redis => None,
         }
     }
 
     /// The variable in which gcloud looks for another address of it, such as a private endpoint's.
     pub(super) const fn elsewhere(self) -> Option<&'static str> {
         match self {
+            Self::Kms => Some("CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDKMS"),
             Self::Secrets => Some("CLOUDSDK_API_ENDPOINT_OVERRIDES_SECRETMANAGER"),
             Self::Pubsub => Some("CLOUDSDK_API_ENDPOINT_OVERRIDES_PUBSUB"),
             Self::Sql => Some("CLOUDSDK_API_ENDPOINT_OVERRIDES_SQLADMIN"),

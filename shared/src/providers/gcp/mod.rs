@@ -1,4 +1,5 @@
-//! Google's services: Cloud Storage, Cloud SQL, the disks of Compute Engine, Memorystore, Cloud Monitoring, Secret Manager, Pub/Sub.
+//! Google's services: Cloud Storage, Cloud SQL, the disks of Compute Engine, Memorystore, Cloud KMS, Cloud Monitoring, Secret
+//! Manager, Pub/Sub.
 //!
 //! We need little of each, so they are called by their JSON interfaces with a thin client of ours ([`Google`]); the official
 //! crate only says who we are. Nothing is asked of Google before the first call.
@@ -10,6 +11,7 @@ mod copy;
 pub mod disk;
 mod idtoken;
 mod kept;
+mod keys;
 pub mod memorystore;
 mod monitoring;
 mod multipart;
@@ -27,6 +29,7 @@ mod write;
 pub use access::{Access, Account, Google};
 pub use bucket::Gcs;
 pub use idtoken::{Expected, IdTokens, Unproven};
+pub use keys::GcpKeys;
 pub use monitoring::CloudMonitoring;
 pub use pubsub::Pubsub;
 pub use secrets::GcpSecrets;

@@ -83,9 +83,8 @@ impl Real {
         Ok(Arc::new(gcp::sql::SqlBeside::new(google, asset, new.clone(), clock, progress)?))
     }
 
-    /// Cloud KMS lets its services use a key for us; whether they may shows in what they hold.
-    #[expect(clippy::unused_self, reason = "as for the other clouds")]
-    pub(super) fn keys_at_google(&self, _: &Place) -> Option<Arc<dyn Keys>> {
-        None
+    #[expect(clippy::unnecessary_wraps, reason = "none where Google is not built in")]
+    pub(super) fn keys_at_google(&self) -> Option<Arc<dyn Keys>> {
+        Some(Arc::new(gcp::GcpKeys::new(self.google.clone())))
     }
 }

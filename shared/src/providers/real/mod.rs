@@ -208,7 +208,7 @@ impl Providers for Real {
     async fn keys(&self, at: &Place) -> Result<Option<Arc<dyn Keys>>> {
         match at.scheme() {
             Scheme::Aws => self.keys_at_aws(at).await,
-            Scheme::Gcp => Ok(self.keys_at_google(at)),
+            Scheme::Gcp => Ok(self.keys_at_google()),
             Scheme::File | Scheme::S3 | Scheme::Gs | Scheme::Az => Ok(None),
         }
     }

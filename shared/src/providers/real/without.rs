@@ -99,7 +99,7 @@ impl Real {
         Err(absent(format!("restore {} in Cloud SQL", asset.name), "gcp"))
     }
 
-    pub(super) fn keys_at_google(&self, _: &Place) -> Option<Arc<dyn Keys>> {
+    pub(super) fn keys_at_google(&self) -> Option<Arc<dyn Keys>> {
         None
     }
 
