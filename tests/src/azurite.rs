@@ -76,6 +76,11 @@ impl Azurite {
         format!("AccountName={ACCOUNT};AccountKey={};BlobEndpoint=http://{}/{ACCOUNT}", STANDARD.encode(KEY), self.address)
     }
 
+    /// The address of its container, signed for whoever has it.
+    pub fn signed(&self) -> String {
+        format!("http://{}/{ACCOUNT}/vault-test?{}", self.address, sas("rcwdl", "2099-01-01T00:00:00Z"))
+    }
+
     /// Opens a place below its container with our adapter.
     pub fn open(&self, below: &str) -> Blobs {
         Blobs::new(place(below), azure_at(self.address)).expect("a place in Blob Storage")
@@ -101,13 +106,18 @@ pub fn azure_at(address: SocketAddr) -> Arc<Azure> {
     Arc::new(Azure::new(Access { endpoint: Some(format!("http://{address}/{ACCOUNT}")), account }))
 }
 
-/// The way to an Azurite for who has a shared access signature for its container: `rcwdl`, until `2030-01-01T00:00:00Z`.
+/// The way to an Azurite for who has a shared access signature for its container.
 pub fn azure_by_sas(address: SocketAddr, permissions: &str, until: &str) -> Arc<Azure> {
+    let account = Account::Sas(Secret::new(sas(permissions, until)));
+    Arc::new(Azure::new(Access { endpoint: Some(format!("http://{address}/{ACCOUNT}")), account }))
+}
+
+/// A shared access signature for its container: `rcwdl`, until `2030-01-01T00:00:00Z`.
+fn sas(permissions: &str, until: &str) -> String {
     let version = "2021-12-02";
     let text = format!("{permissions}\n\n{until}\n/blob/{ACCOUNT}/vault-test\n\n\n\n{version}\nc\n\n\n\n\n\n\n");
     let escaped = signed(&text).replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
-    let sas = format!("sv={version}&sr=c&sp={permissions}&se={}&sig={escaped}", until.replace(':', "%3A"));
-    Arc::new(Azure::new(Access { endpoint: Some(format!("http://{address}/{ACCOUNT}")), account: Account::Sas(Secret::new(sas)) }))
+    format!("sv={version}&sr=c&sp={permissions}&se={}&sig={escaped}", until.replace(':', "%3A"))
 }
 
 fn signed(text: &str) -> String {

@@ -5,6 +5,7 @@
 
 use super::{Pair, run};
 use crate::{
+    azurite::{self, Azurite},
     gcs::GcsServer,
     vaults::{ASSET, backup},
 };
@@ -15,18 +16,14 @@ use lastgood_core::{
     stream::Encoding,
 };
 use std::{
-    io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     sync::Arc,
 };
 use tempfile::TempDir;
 
 /// What our time may be at most, as a multiple of theirs.
 const BOUND: f64 = 1.15;
-/// Azurite's own account, whose key is no secret, at its own port: rclone knows no other.
-const ACCOUNT: &str = "devstoreaccount1";
-const KEY: &str = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
 
 /// A backup in a folder, and a cloud to copy it to.
 pub struct Cloud {
@@ -35,18 +32,8 @@ pub struct Cloud {
     lastgood: PathBuf,
     file: PathBuf,
     environment: Vec<(&'static str, String)>,
-    place: &'static str,
+    place: String,
     remote: String,
-    azurite: Option<Child>,
-}
-
-impl Drop for Cloud {
-    fn drop(&mut self) {
-        if let Some(process) = &mut self.azurite {
-            let _ = process.kill();
-            let _ = process.wait();
-        }
-    }
 }
 
 /// Whether rclone is here to be measured against.
@@ -61,34 +48,15 @@ impl Cloud {
         let address = server.address();
         let remote = format!(":gcs,anonymous=true,endpoint='http://{address}/storage/v1/':vault-test");
         let environment = vec![("STORAGE_EMULATOR_HOST", format!("http://{address}"))];
-        (Self::new("gs", lastgood, megabytes, environment, "gs://vault-test", remote).await, server)
+        (Self::new("gs", lastgood, megabytes, environment, "gs://vault-test".to_owned(), remote).await, server)
     }
 
-    /// Blob Storage, by Azurite; none where there is none or its port is taken.
-    pub async fn azure(lastgood: &Path, megabytes: u64) -> Option<Self> {
-        let program = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/azurite/node_modules/.bin/azurite-blob"));
-        let mut process = Command::new(program)
-            .args(["--blobHost", "127.0.0.1", "--blobPort", "10000", "--inMemoryPersistence", "--extentMemoryLimit", "8192"])
-            .args(["--skipApiVersionCheck", "--disableTelemetry"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .ok()?;
-        let mut lines = BufReader::new(process.stdout.take()?).lines().map_while(Result::ok);
-        let listens = lines.any(|line| line.contains("listens on") || line.contains("listening"));
-        std::thread::spawn(move || lines.for_each(drop));
-        if !listens {
-            let _ = process.wait();
-            return None;
-        }
-        let connection = format!("AccountName={ACCOUNT};AccountKey={KEY};BlobEndpoint=http://127.0.0.1:10000/{ACCOUNT}");
-        let environment = vec![("AZURE_STORAGE_CONNECTION_STRING", connection)];
-        let remote = ":azureblob,use_emulator=true:vault-test".to_owned();
-        let mut cloud = Self::new("az", lastgood, megabytes, environment, "az://devstoreaccount1/vault-test", remote).await;
-        cloud.azurite = Some(process);
-        run(cloud.rclone(&["mkdir", &cloud.remote]).stdout(Stdio::null()));
-        Some(cloud)
+    /// Blob Storage, by Azurite, which must live as long as the measurement; none where there is none.
+    pub async fn azure(lastgood: &Path, megabytes: u64) -> Option<(Self, Azurite)> {
+        let server = Azurite::start("az").await?;
+        let environment = vec![("AZURE_STORAGE_CONNECTION_STRING", server.connection())];
+        let (place, remote) = (azurite::place("").to_string(), format!(":azureblob,sas_url='{}':vault-test", server.signed()));
+        Some((Self::new("az", lastgood, megabytes, environment, place, remote).await, server))
     }
 
     async fn new(
@@ -96,7 +64,7 @@ impl Cloud {
         lastgood: &Path,
         megabytes: u64,
         environment: Vec<(&'static str, String)>,
-        place: &'static str,
+        place: String,
         remote: String,
     ) -> Self {
         let folder = tempfile::Builder::new().prefix("lastgood-bench-").tempdir().expect("a temporary folder");
@@ -106,7 +74,7 @@ impl Cloud {
         let size = usize::try_from(megabytes * 1_000_000).expect("a size");
         let made = backup(&here, "2026-11-20T02:00:00Z", &[(Role::Data, super::super::vaults::lifelike(size))], &plain).await;
         let file = vault.join(&made.artifacts[0].key);
-        Self { name, folder, lastgood: lastgood.to_owned(), file, environment, place, remote, azurite: None }
+        Self { name, folder, lastgood: lastgood.to_owned(), file, environment, place, remote }
     }
 
     fn rclone(&self, args: &[&str]) -> Command {
@@ -140,7 +108,7 @@ impl Cloud {
             let theirs = format!("{}/theirs-{number}", self.remote);
             let upload = run(self.rclone(&["copyto", &self.file.display().to_string(), &theirs]).stdout(Stdio::null()));
             up.theirs.push(upload.wall + run(self.rclone(&["cat", &theirs]).stdout(Stdio::null())).wall);
-            let there = format!("{}/ours-{number}", self.place);
+            let there = format!("{}/ours-{number}", self.place.trim_end_matches('/'));
             up.ours.push(run(&mut self.lastgood(&here, &format!("{{ vault: \"{there}\" }}"), &["copy", ASSET])));
 
             let file = self.folder.path().join(format!("down-{number}"));
