@@ -96,6 +96,7 @@ fn manifest() -> Manifest {
             large_objects: 3,
             end_lsn: Some("0/3000148".into()),
             keyspace: std::collections::BTreeMap::new(),
+            secrets: std::collections::BTreeMap::new(),
         },
         tools: [("pg_dump".into(), "15.18".into()), ("lastgood".into(), "0.1.0".into())].into(),
     }

@@ -29,4 +29,4 @@ pub use bucket::Gcs;
 pub use idtoken::{Expected, IdTokens, Unproven};
 pub use monitoring::CloudMonitoring;
 pub use pubsub::Pubsub;
-pub use secrets::GcpSecrets;
+pub use secrets::{GcpSecretSet, GcpSecrets};
