@@ -139,7 +139,8 @@ async fn r44_what_comes_back_is_new_and_what_is_in_use_stays_in_use() {
     let again = drawer.restore("secrets:acme-prod", true).await.unwrap();
     assert_eq!(again.verdict, Some(Verdict::Proven));
     assert_eq!(machine.secrets().names(), names);
-    assert_eq!(machine.secrets().versions(&beside).len() + machine.secrets().versions("api-key").len(), 2, "nothing is added twice");
+    let versions = |name: &str| machine.secrets().versions(name).len();
+    assert_eq!((versions(&beside), versions("api-key")), (1, 1), "nothing is added twice");
     // What somebody changed since is left to them.
     machine.secrets().add("api-key", "changed again");
     let error = drawer.restore("secrets:acme-prod?only=api-key", true).await.unwrap_err();
@@ -245,43 +246,45 @@ async fn r37_a_page_that_stands_still_a_damaged_value_and_a_busy_service_make_no
 async fn r45_a_canary_is_nowhere_but_in_the_ciphertext_whatever_is_run() {
     let (machine, drawer) = kept().await;
     machine.secrets().guarded = true;
-    let mut command = drawer.command("lastgood");
-    for (name, value) in machine.environment() {
-        command = command.with(name, &value);
-    }
-    let command = command.with("LASTGOOD_LOG", "trace").with("TMPDIR", &drawer.path("scratch").display().to_string());
+    // On the machine's own clock: due at every minute.
+    let config = std::fs::read_to_string(drawer.path("lastgood.yaml")).unwrap();
+    std::fs::write(drawer.path("lastgood.yaml"), config.replace("30 3 * * *", "* * * * *")).unwrap();
+    let installed = |name: &str| {
+        let mut command = drawer.command(name).with("LASTGOOD_LOG", "trace").with("TMPDIR", &drawer.path("scratch").display().to_string());
+        for (name, value) in machine.environment() {
+            command = command.with(name, &value);
+        }
+        command
+    };
     let mut said = String::new();
-    for (arguments, exit) in [
-        (&["config", "check"][..], 0),
-        (&["doctor"], 0),
-        (&["export", "app-secrets"], 0),
-        (&["list", "app-secrets", "--json"], 0),
-        (&["verify", "app-secrets"], 0),
-        (&["drill", "app-secrets"], 0),
-        (&["check"], 0),
-        (&["status", "--json"], 0),
-        (&["restore", "app-secrets", "--latest", "--into", "secrets:acme-prod", "--apply"], 0),
+    for (program, arguments) in [
+        ("lastgood", &["config", "check"][..]),
+        ("lastgood", &["doctor"]),
+        ("export-to-bucket", &["app-secrets"]),
+        ("restore-drill", &["app-secrets", "--now"]),
+        ("restore", &["app-secrets", "--latest", "--into", "secrets:acme-prod", "--apply"]),
+        ("lastgood", &["export", "app-secrets"]),
+        ("lastgood", &["list", "app-secrets", "--json"]),
+        ("lastgood", &["verify", "app-secrets"]),
+        ("lastgood", &["drill", "app-secrets"]),
+        ("lastgood", &["check"]),
+        ("lastgood", &["status", "--json"]),
     ] {
-        let ran = command.run(arguments).await;
-        assert_eq!(
-            ran.exit,
-            Some(exit),
-            "{arguments:?}: {}\n{}",
-            ran.stdout,
-            ran.stderr.chars().rev().take(3_000).collect::<String>().chars().rev().collect::<String>()
-        );
+        let ran = installed(program).run(arguments).await;
+        assert_eq!(ran.exit, Some(0), "{program} {arguments:?}: {ran:?}");
         said.push_str(&ran.stdout);
         said.push_str(&ran.stderr);
     }
+    assert!(said.contains("taking a backup") && said.contains("a secret is back"), "the functions did speak: {said}");
     machine.secrets().deny("secretmanager.versions.access", "tls-key");
-    let ran = command.run(&["export", "app-secrets"]).await;
-    assert!(ran.exit == Some(1) && ran.stderr.contains("tls-key"), "{ran:?}");
+    let ran = installed("lastgood").run(&["export", "app-secrets"]).await;
+    assert!(ran.exit == Some(1) && ran.stdout.contains("tls-key"), "{ran:?}");
     said.push_str(&format!("{ran:?}"));
     for trace in TRACES {
         assert!(!said.contains(trace), "{trace} was said");
     }
-    let keys = ["db-password--restored-"].iter().filter(|name| machine.secrets().names().iter().any(|held| held.starts_with(**name)));
-    assert_eq!(keys.count(), 1, "it was brought back");
+    let restored = machine.secrets().names().into_iter().filter(|name| name.starts_with("db-password--restored-")).count();
+    assert_eq!(restored, 1, "it was brought back");
     assert_eq!(drawer.files_with(&TRACES), Vec::<String>::new());
     assert!(!drawer.backups().await.is_empty());
 }
@@ -295,7 +298,8 @@ fn secrets_that_would_lie_open_or_cannot_be_kept_so_are_refused_by_the_config() 
     let (sealed, export) = ("encryption: { openpgp: [keys/backup.asc] }\n", "export: { schedule: \"30 3 * * *\" }");
     let google = format!("provider: gcp, project: acme, {export}");
     let config = read(sealed, &google).unwrap();
-    assert!(read("", &config.show().unwrap()).is_err() || config.show().unwrap().contains("project: acme"));
+    let shown = config.show().unwrap();
+    assert!(shown.contains("kind: secrets") && shown.contains("project: acme"), "{shown}");
     read(sealed, &format!("provider: aws, region: eu-west-1, prefix: prod/, {export}")).unwrap();
     for (encryption, asset, words, fix) in [
         ("", google.clone(), "exported encrypted or not at all", "openpgp: [keys/backup.asc]"),

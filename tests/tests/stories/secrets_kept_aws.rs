@@ -3,7 +3,11 @@
 
 use aws_sdk_secretsmanager::{Client, primitives::Blob};
 use lastgood_core::{domain::drill::Verdict, error::Kind, providers::aws::Aws as Way};
-use lastgood_tests::{aws::Aws, drawer::Drawer};
+use lastgood_tests::{
+    aws::Aws,
+    drawer::Drawer,
+    s3::{KEY, KEY_ID},
+};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -130,4 +134,31 @@ async fn r41_a_right_that_is_missing_is_named_and_nothing_counts_on_aws() {
         assert!(error.kind() == Kind::Denied && error.full().contains(right), "{}", error.full());
     }
     assert_eq!(kept.drawer.restore("secrets:eu-west-1?only=prod/key", true).await.unwrap().verdict, Some(Verdict::Proven));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r45_what_the_sdk_says_of_its_work_holds_no_value_of_an_export_or_a_restore() {
+    let Some(kept) = kept("secrets_kept_aws::r45_what_the_sdk_says").await else { return };
+    let config = std::fs::read_to_string(kept.drawer.path("lastgood.yaml")).unwrap();
+    std::fs::write(kept.drawer.path("lastgood.yaml"), config.replace("30 3 * * *", "* * * * *")).unwrap();
+    let installed = |name: &str| {
+        let command = kept.drawer.command(name).with("LASTGOOD_LOG", "trace").with("AWS_ENDPOINT_URL", &kept.aws.endpoint());
+        command.with("AWS_REGION", "eu-west-1").with("AWS_ACCESS_KEY_ID", KEY_ID).with("AWS_SECRET_ACCESS_KEY", KEY)
+    };
+    let restore = ["app-secrets", "--latest", "--into", "secrets:eu-west-1", "--apply"];
+    for (program, arguments) in
+        [("export-to-bucket", &["app-secrets"][..]), ("restore-drill", &["app-secrets", "--now"]), ("restore", &restore)]
+    {
+        if program == "restore" {
+            kept.secrets.delete_secret().secret_id("prod/key").force_delete_without_recovery(true).send().await.unwrap();
+        }
+        let ran = installed(program).run(arguments).await;
+        let all = format!("{}{}", ran.stdout, ran.stderr);
+        assert_eq!(ran.exit, Some(0), "{program}: {all}");
+        assert!(program == "restore-drill" || all.contains("aws_smithy"), "the SDK did speak");
+        for trace in [CANARY, "czNjcjN0LWNhbmFyeS01NTIx", "93075031ef3220074a50", "AP-is-text-too", "QVAtaXMtdGV4dC10b28"] {
+            assert!(!all.contains(trace), "{program} said {trace}");
+        }
+    }
+    assert_eq!(kept.drawer.files_with(&[CANARY, "AP-is-text-too"]), Vec::<String>::new());
 }

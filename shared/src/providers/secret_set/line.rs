@@ -51,7 +51,7 @@ pub struct Settings {
     /// Google's annotations.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
-    /// The service of Amazon's that made it and rotates it: nobody else may write to it.
+    /// Who alone may write to it: the service of Amazon's that made it and rotates it, or the region that it is a replica of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
 }

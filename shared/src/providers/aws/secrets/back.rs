@@ -51,7 +51,7 @@ impl AwsSecretSet {
         put.map(drop).map_err(|error| Self::refused("secretsmanager:PutSecretValue", name, &error))
     }
 
-    /// Makes a secret, or adopts the one that an earlier try made.
+    /// Makes a secret; that one of its name is there already is for the reader to judge.
     async fn made(&self, name: &str, line: &Line, payload: &Payload, token: &str, backup: BackupId) -> Result<()> {
         let (string, binary) = text(payload);
         let tags = line.labels.iter().filter(|(key, _)| !key.starts_with("aws:") && *key != MARK);
@@ -64,10 +64,8 @@ impl AwsSecretSet {
         let create = create.set_kms_key_id(line.settings.kms_key.as_ref().filter(here).cloned());
         match create.set_secret_string(string).set_secret_binary(binary).send().await {
             Ok(_) => Ok(()),
-            Err(error) if code(&error) == "ResourceExistsException" => {
-                Err(conflict(format!("secret {name} is there and was not brought back from this backup"))
-                    .hint("nothing was changed: once more, and it comes back beside what is there"))
-            }
+            // Of an earlier try, it has this very version; of a stranger's, it has not.
+            Err(error) if code(&error) == "ResourceExistsException" => Ok(()),
             Err(error) => Err(Self::refused("secretsmanager:CreateSecret", name, &error)),
         }
     }
@@ -96,7 +94,13 @@ impl Keeper for AwsSecretSet {
             Way::Anew | Way::Beside(_) => self.made(name, line, payload, &token, backup).await?,
         }
         let again = self.client().await.get_secret_value().secret_id(name).version_id(&token).send().await;
-        let again = again.map_err(|error| super::told(name, &error))?;
+        let again = again.map_err(|error| match code(&error) {
+            "ResourceNotFoundException" if *way != Way::Version => {
+                conflict(format!("secret {name} is there and was not brought back from this backup"))
+                    .hint("nothing was changed: once more, and it comes back beside what is there")
+            }
+            _ => super::told(name, &error),
+        })?;
         if version(name, again)?.payload == *payload {
             return Ok(token);
         }

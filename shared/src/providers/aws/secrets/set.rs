@@ -56,14 +56,16 @@ fn moment(at: Option<&aws_sdk_secretsmanager::primitives::DateTime>) -> Option<T
     at.and_then(|at| Timestamp::from_second(at.secs()).ok())
 }
 
-fn listed(entry: SecretListEntry) -> Option<Listed> {
+fn listed(entry: SecretListEntry, region: &str) -> Option<Listed> {
+    // A replica is written to where it comes from, and nowhere else.
+    let copied = entry.primary_region().filter(|primary| *primary != region).map(|primary| format!("a replica of {primary}"));
     let tags = entry.tags().iter().filter_map(|tag| Some((tag.key()?.to_owned(), tag.value().unwrap_or_default().to_owned())));
     let stages = entry.secret_versions_to_stages();
     let current = stages.and_then(|stages| stages.iter().find(|(_, stages)| stages.iter().any(|stage| stage == CURRENT)));
     let settings = Settings {
         description: entry.description().filter(|text| !text.is_empty()).map(str::to_owned),
         kms_key: entry.kms_key_id().map(str::to_owned),
-        owner: entry.owning_service().map(str::to_owned),
+        owner: entry.owning_service().map(str::to_owned).or(copied),
         ..Settings::default()
     };
     Some(Listed {
@@ -108,7 +110,7 @@ impl Store for AwsSecretSet {
             let page = page.map_err(|error| asked.refused_by(table, &error))?;
             Ok((page.secret_list.unwrap_or_default(), page.next_token))
         });
-        let listed = entries.await?.into_iter().map(listed).collect::<Option<Vec<_>>>();
+        let listed = entries.await?.into_iter().map(|entry| listed(entry, &self.region)).collect::<Option<Vec<_>>>();
         listed.ok_or_else(|| unsupported(format!("secretsmanager:ListSecrets on {what}: a secret has no name")))
     }
 
