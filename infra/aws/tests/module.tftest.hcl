@@ -331,7 +331,7 @@ run "alarms" {
     error_message = "data older than its rpo is an alarm, and so is data of which nobody knows the age"
   }
   assert {
-    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.critical : alarm.treat_missing_data == "breaching"]) && length(aws_cloudwatch_metric_alarm.critical) == 6
+    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.critical : alarm.treat_missing_data == "breaching"]) && length(aws_cloudwatch_metric_alarm.critical) == 7
     error_message = "a checker that says nothing is an alarm"
   }
   assert {
@@ -402,7 +402,7 @@ run "long_exports" {
     error_message = "a long export is a task of its own"
   }
   assert {
-    condition     = toset(keys(aws_scheduler_schedule.export)) == toset(["billing", "billing.2"])
+    condition     = toset(keys(aws_scheduler_schedule.export)) == toset(["app-secrets", "billing", "billing.2"])
     error_message = "what runs on Fargate does not run on Lambda as well"
   }
 }

@@ -250,7 +250,8 @@ async fn r45_a_canary_is_nowhere_but_in_the_ciphertext_whatever_is_run() {
     let config = std::fs::read_to_string(drawer.path("lastgood.yaml")).unwrap();
     std::fs::write(drawer.path("lastgood.yaml"), config.replace("30 3 * * *", "* * * * *")).unwrap();
     let installed = |name: &str| {
-        let mut command = drawer.command(name).with("LASTGOOD_LOG", "trace").with("TMPDIR", &drawer.path("scratch").display().to_string());
+        let mut command =
+            drawer.command(name).with("LASTGOOD_LOG", "trace,restore=trace").with("TMPDIR", &drawer.path("scratch").display().to_string());
         for (name, value) in machine.environment() {
             command = command.with(name, &value);
         }
@@ -275,7 +276,10 @@ async fn r45_a_canary_is_nowhere_but_in_the_ciphertext_whatever_is_run() {
         said.push_str(&ran.stdout);
         said.push_str(&ran.stderr);
     }
-    assert!(said.contains("taking a backup") && said.contains("a secret is back"), "the functions did speak: {said}");
+    assert!(
+        said.contains("taking a backup") && said.contains("a secret is back") && said.contains("hyper"),
+        "the functions and their client did speak"
+    );
     machine.secrets().deny("secretmanager.versions.access", "tls-key");
     let ran = installed("lastgood").run(&["export", "app-secrets"]).await;
     assert!(ran.exit == Some(1) && ran.stdout.contains("tls-key"), "{ran:?}");

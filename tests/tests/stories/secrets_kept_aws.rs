@@ -142,7 +142,7 @@ async fn r45_what_the_sdk_says_of_its_work_holds_no_value_of_an_export_or_a_rest
     let config = std::fs::read_to_string(kept.drawer.path("lastgood.yaml")).unwrap();
     std::fs::write(kept.drawer.path("lastgood.yaml"), config.replace("30 3 * * *", "* * * * *")).unwrap();
     let installed = |name: &str| {
-        let command = kept.drawer.command(name).with("LASTGOOD_LOG", "trace").with("AWS_ENDPOINT_URL", &kept.aws.endpoint());
+        let command = kept.drawer.command(name).with("LASTGOOD_LOG", "trace,restore=trace").with("AWS_ENDPOINT_URL", &kept.aws.endpoint());
         command.with("AWS_REGION", "eu-west-1").with("AWS_ACCESS_KEY_ID", KEY_ID).with("AWS_SECRET_ACCESS_KEY", KEY)
     };
     let restore = ["app-secrets", "--latest", "--into", "secrets:eu-west-1", "--apply"];

@@ -9,7 +9,7 @@ use crate::{
     error::{Error, Result, conflict, corrupt, unsupported},
     id::BackupId,
     providers::{
-        gcp::call::{Ask, Reply},
+        gcp::call::{Ask, Reply, escaped},
         secret_set::{Brought, Current, Keeper, Line, Listed, Payload, Store, Way, Without, beside},
     },
 };
@@ -47,15 +47,12 @@ impl GcpSecretSet {
         labels.insert(MARK.to_owned(), mark(backup));
         let body = json!({ "replication": replication(line), "labels": labels, "annotations": line.settings.annotations });
         let ask = Ask::new(Method::POST, self.path()).query("secretId", name).json(&body);
-        let refused = match self.call.ask(&ask).await {
-            Ok(_) => return Ok(()),
-            Err(refused) => refused,
-        };
+        let Err(refused) = self.call.ask(&ask).await else { return Ok(()) };
         let of = format!("secret {name}");
         if refused.status() != 409 {
             return Err(told("secretmanager.secrets.create", &of, refused));
         }
-        let there = self.call.ask(&Ask::get(format!("{}/{name}", self.path()))).await.and_then(|reply| reply.json::<Seen>());
+        let there = self.call.ask(&Ask::get(format!("{}/{}", self.path(), escaped(name)))).await.and_then(|reply| reply.json::<Seen>());
         let there = there.map_err(|refused| told("secretmanager.secrets.get", &of, refused))?;
         if there.labels.get(MARK) == Some(&mark(backup)) { Ok(()) } else { Err(taken(name)) }
     }
@@ -67,7 +64,7 @@ impl GcpSecretSet {
         // Base64 needs no escaping, and so the value stands in one buffer only, which is wiped.
         let body = format!("{{\"payload\":{{\"data\":\"{}\",\"dataCrc32c\":\"{sum}\"}}}}", &*data).into_bytes();
         let body = Bytes::from_owner(Zeroizing::new(body));
-        let ask = Ask::new(Method::POST, format!("{}/{name}:addVersion", self.path()));
+        let ask = Ask::new(Method::POST, format!("{}/{}:addVersion", self.path(), escaped(name)));
         let ask = ask.header("content-type", "application/json").body(body);
         let added = self.call.read_once(&ask).await.and_then(|reply: Reply| reply.json::<Added>());
         let added = added.map_err(|refused| told("secretmanager.versions.add", &format!("secret {name}"), refused))?;

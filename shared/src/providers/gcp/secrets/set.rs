@@ -93,7 +93,7 @@ impl GcpSecretSet {
 
     /// Why the newest version gives no value; none where it is said to give one.
     async fn why_not(&self, name: &str) -> Result<Option<Without>> {
-        let asked = self.call.ask(&Ask::get(format!("{}/{name}/versions/latest", self.path()))).await;
+        let asked = self.call.ask(&Ask::get(format!("{}/{}/versions/latest", self.path(), escaped(name)))).await;
         match asked.and_then(|reply| reply.json::<Stated>()) {
             Ok(version) => Ok(match version.state.as_str() {
                 "DISABLED" => Some(Without::Disabled),

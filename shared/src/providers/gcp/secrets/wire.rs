@@ -3,7 +3,7 @@
 use crate::{
     error::{Error, Kind, Result, corrupt, invalid, unsupported},
     providers::gcp::{
-        call::{Ask, Call},
+        call::{Ask, Call, escaped},
         refused::Refused,
     },
     redact,
@@ -62,7 +62,7 @@ impl Missed {
 /// Reads a version: its bytes, once they are what they came with.
 pub(super) async fn access(call: &Call, project: &str, named: Named<'_>) -> Result<Accessed, Missed> {
     let Version { secret, number, .. } = named.version;
-    let path = format!("/v1/projects/{project}/secrets/{secret}/versions/{number}:access");
+    let path = format!("/v1/projects/{project}/secrets/{}/versions/{number}:access", escaped(secret));
     let mut damaged = 0;
     loop {
         let reply = call.ask(&Ask::get(path.as_str())).await.map_err(Missed::Refused)?;
