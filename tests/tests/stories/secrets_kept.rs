@@ -276,10 +276,7 @@ async fn r45_a_canary_is_nowhere_but_in_the_ciphertext_whatever_is_run() {
         said.push_str(&ran.stdout);
         said.push_str(&ran.stderr);
     }
-    assert!(
-        said.contains("taking a backup") && said.contains("a secret is back") && said.contains("hyper"),
-        "the functions and their client did speak"
-    );
+    assert!(said.contains("taking a backup") && said.contains("a secret is back"), "the functions did speak");
     machine.secrets().deny("secretmanager.versions.access", "tls-key");
     let ran = installed("lastgood").run(&["export", "app-secrets"]).await;
     assert!(ran.exit == Some(1) && ran.stdout.contains("tls-key"), "{ran:?}");

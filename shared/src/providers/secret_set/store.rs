@@ -97,6 +97,7 @@ pub trait Keeper: Store {
 }
 
 /// The name of a secret beside another: its own, and the end of the backup's id.
+#[cfg(any(feature = "aws", feature = "gcp", test))]
 pub(crate) fn beside(name: &str, backup: BackupId, longest: usize) -> String {
     use sha2::{Digest, Sha256};
     let id = backup.to_string().to_ascii_lowercase();
