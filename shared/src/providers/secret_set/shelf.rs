@@ -1,10 +1,7 @@
 //! A store of secrets in memory, for tests.
 
-use super::{Brought, Current, Keeper, Line, Listed, Payload, Store, Version, Way, Without, store::beside};
-use crate::{
-    error::{Result, conflict, denied},
-    id::BackupId,
-};
+use super::{Current, Listed, Payload, Store, Version, Without};
+use crate::error::{Result, denied};
 use async_trait::async_trait;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,13 +18,14 @@ struct Held {
     secrets: BTreeMap<String, (Vec<Vec<u8>>, Option<Without>)>,
     denied: BTreeSet<String>,
     rotations: BTreeMap<String, (String, Vec<u8>)>,
-    marks: BTreeMap<String, BackupId>,
 }
 
 impl Shelf {
     pub(super) fn with(secrets: &[(&str, &str)]) -> Self {
         let shelf = Self::default();
-        secrets.iter().for_each(|(name, value)| shelf.add(name, value));
+        for (name, value) in secrets {
+            shelf.add(name, value);
+        }
         shelf
     }
 
@@ -37,10 +35,6 @@ impl Shelf {
 
     pub(super) fn add(&self, name: &str, value: &str) {
         self.held().secrets.entry(name.to_owned()).or_default().0.push(value.into());
-    }
-
-    pub(super) fn remove(&self, name: &str) {
-        self.held().secrets.remove(name);
     }
 
     pub(super) fn take(&self, name: &str, why: Without) {
@@ -54,11 +48,6 @@ impl Shelf {
     /// Once one is read, another is rotated.
     pub(super) fn rotate_once_read(&self, read: &str, rotated: &str, value: &str) {
         self.held().rotations.insert(read.to_owned(), (rotated.to_owned(), value.into()));
-    }
-
-    /// Every version of one, oldest first.
-    pub(super) fn versions(&self, name: &str) -> Vec<Vec<u8>> {
-        self.held().secrets.get(name).map(|(versions, _)| versions.clone()).unwrap_or_default()
     }
 }
 
@@ -93,37 +82,5 @@ impl Store for Shelf {
                 Current::Version(Version { id: versions.len().to_string(), made: None, payload })
             }
         })
-    }
-}
-
-#[async_trait]
-impl Keeper for Shelf {
-    fn way(&self, name: &str, there: Option<&Listed>, backup: BackupId) -> Way {
-        match there {
-            Some(_) if self.held().marks.get(name) != Some(&backup) => Way::Beside(beside(name, backup, 255)),
-            Some(_) | None => Way::Anew,
-        }
-    }
-
-    async fn bring_back(&self, line: &Line, way: &Way, backup: BackupId) -> Result<String> {
-        let name = match way {
-            Way::Beside(name) => name.clone(),
-            Way::Anew | Way::Version => line.name.clone(),
-        };
-        let value = line.payload.as_ref().map(|payload| payload.bytes().to_vec()).unwrap_or_default();
-        let mut held = self.held();
-        if held.secrets.contains_key(&name) && held.marks.get(&name) != Some(&backup) {
-            return Err(conflict(format!("{name} is a stranger's")));
-        }
-        held.marks.insert(name.clone(), backup);
-        let versions = &mut held.secrets.entry(name).or_default().0;
-        if versions.last() != Some(&value) {
-            versions.push(value);
-        }
-        Ok(versions.len().to_string())
-    }
-
-    fn cut_over(&self, brought: &Brought) -> String {
-        format!("use {:?} of {}", brought.way, brought.name)
     }
 }
