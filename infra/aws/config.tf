@@ -87,6 +87,7 @@ locals {
   volume_copies  = flatten([for asset in local.volumes : [for copy in try(asset.copies, []) : copy if can(copy.region)]])
   volume_regions = distinct(concat([for asset in local.volumes : asset.region], [for copy in local.volume_copies : copy.region if try(copy.account, local.account) == local.account]))
   caches         = { for name, asset in local.assets : name => asset if asset.kind == "redis" && try(asset.provider, "") == "aws" }
+  secret_sets    = { for name, asset in local.assets : name => asset if asset.kind == "secrets" && try(asset.provider, "") == "aws" }
   cache_regions  = distinct([for asset in local.caches : asset.region])
 
   ebs_drills = { for name, drill in local.drills : name => drill.into.ebs if can(drill.into.ebs.zone) }

@@ -12,8 +12,8 @@ locals {
       local.read_secrets.sources, local.tell, local.announce, local.read_secrets.notify, local.never, local.never_delete_databases, local.run.snapshot-trigger,
     )
     export-to-bucket = concat(
-      local.read_records, local.keep_records, local.store_exports, local.use_vault_key, local.log_in_by_iam, local.extract,
-      local.read_secrets.sources, local.tell, local.announce, local.read_secrets.notify, local.never, local.never_delete_records, local.never_delete_databases, local.run.export-to-bucket,
+      local.read_records, local.keep_records, local.store_exports, local.use_vault_key, local.log_in_by_iam, local.extract, local.list_secrets, local.export_secrets,
+      local.read_secrets.sources, local.tell, local.announce, local.read_secrets.notify, local.never, local.never_delete_records, local.never_delete_databases, local.never_move_secrets, local.never_write_secrets, local.run.export-to-bucket,
     )
     # The copier.
     cross-region-copy = concat(
@@ -50,7 +50,7 @@ locals {
     recover = concat(
       local.read_records, local.keep_records, local.read_exports, local.use_vault_key, local.read_copies, local.read_copied_exports, local.use_copy_keys,
       local.look_at_databases, local.look_at_continuous_backups, local.restore_beside, local.use_database_keys, local.look_at_volumes, local.restore_volumes, local.use_volume_keys,
-      local.take_back, local.read_secrets.sources, local.read_secrets.keys, local.never, local.never_delete_others,
+      local.take_back, local.list_secrets, local.bring_secrets_back, local.never_move_secrets, local.read_secrets.sources, local.read_secrets.keys, local.never, local.never_delete_others,
     )
     pruner = concat(
       local.read_records, local.keep_records, local.use_vault_key, local.read_copies, local.use_copy_keys,

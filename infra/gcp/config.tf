@@ -28,6 +28,7 @@ locals {
   caches          = { for name, asset in local.assets : name => asset if asset.kind == "redis" && try(asset.provider, "") == "gcp" }
   cached          = { for name, asset in local.caches : name => asset if can(asset.export.schedule) }
   cache_projects  = distinct([for asset in local.caches : try(asset.project, var.project)])
+  secret_projects = distinct([for asset in local.assets : asset.project if asset.kind == "secrets" && try(asset.provider, "") == "gcp"])
 
   drills     = { for name, asset in local.assets : name => asset.drill if can(asset.drill) }
   sql_drills = { for name, asset in local.sql : name => asset if can(asset.drill.into.cloudsql) }

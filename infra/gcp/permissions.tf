@@ -94,6 +94,18 @@ locals {
     grant       = "ExportCaches", project = project, on = []
     permissions = ["redis.instances.export"]
   } }
+  # Whoever exports reads every secret of the project, and writes none; a drill needs nothing there.
+  export_secrets = { for project in local.secret_projects : "ExportSecrets.${project}" => {
+    grant       = "ExportSecrets", project = project, on = []
+    permissions = ["secretmanager.secrets.list", "secretmanager.versions.access", "secretmanager.versions.get"]
+  } }
+  bring_secrets_back = { for project in local.secret_projects : "BringSecretsBack.${project}" => {
+    grant = "BringSecretsBack", project = project, on = []
+    permissions = [
+      "secretmanager.secrets.create", "secretmanager.secrets.get", "secretmanager.secrets.list",
+      "secretmanager.versions.access", "secretmanager.versions.add", "secretmanager.versions.get",
+    ]
+  } }
   draw = { for project in compact([local.monitored]) : "Draw.${project}" => {
     grant       = "Draw", project = project, on = []
     permissions = ["monitoring.timeSeries.create"]
@@ -102,11 +114,11 @@ locals {
   project_grants = { for account, grants in {
     snapshot-trigger = merge(local.look_at_databases, local.begin_backups, local.look_at_volumes, local.begin_volume_snapshots,
     var.prune ? merge(local.let_go_of_backups, local.let_go_of_volumes) : {})
-    export-to-bucket  = merge(local.have_dumps_written, length(local.offloaded) > 0 ? local.look_at_databases : {}, local.look_at_caches, local.export_caches)
+    export-to-bucket  = merge(local.have_dumps_written, length(local.offloaded) > 0 ? local.look_at_databases : {}, local.look_at_caches, local.export_caches, local.export_secrets)
     cross-region-copy = merge(local.look_at_databases, local.look_at_volumes)
     freshness-checker = merge(local.look_at_databases, local.look_at_volumes, local.look_at_caches, local.look_at_keys, local.draw)
     restore-drill     = merge(local.look_at_databases, local.make_replicas, local.clone_moments, local.look_at_volumes, local.make_disks)
-    recover           = merge(local.look_at_databases, local.restore_beside, local.clone_production, local.look_at_volumes, local.restore_disks)
+    recover           = merge(local.look_at_databases, local.restore_beside, local.clone_production, local.look_at_volumes, local.restore_disks, local.bring_secrets_back)
     pruner            = merge(local.look_at_databases, local.let_go_of_backups, local.look_at_volumes, local.let_go_of_volumes)
   } : account => grants if contains(keys(local.account_names), account) }
 

@@ -9,8 +9,9 @@ mod signer;
 
 use axum::{
     Json, Router,
+    body::Bytes,
     extract::State,
-    http::{HeaderMap, StatusCode, Uri},
+    http::{HeaderMap, Method, StatusCode, Uri},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -47,7 +48,8 @@ impl Machine {
         let metadata = Router::new()
             .route("/computeMetadata/v1/project/project-id", get(project))
             .route("/computeMetadata/v1/instance/service-accounts/default/token", get(token));
-        let router = Router::new().route("/v1/projects/{*path}", get(access)).with_state(secrets.clone()).merge(metadata).merge(shown);
+        let router =
+            Router::new().route("/v1/projects/{*path}", get(access).post(access)).with_state(secrets.clone()).merge(metadata).merge(shown);
         tokio::spawn(async move { axum::serve(listener, router).await });
         Self { address, secrets, certs }
     }
@@ -100,7 +102,11 @@ async fn shown(State(certs): State<Arc<Mutex<Certs>>>) -> Response {
     certs.lock().expect("the double").answer()
 }
 
-async fn access(State(secrets): State<Arc<Mutex<Secrets>>>, headers: HeaderMap, uri: Uri) -> Response {
+async fn access(State(secrets): State<Arc<Mutex<Secrets>>>, method: Method, headers: HeaderMap, uri: Uri, body: Bytes) -> Response {
     let bearer = headers.get("authorization").and_then(|value| value.to_str().ok());
-    secrets.lock().expect("the double").answer(uri.path(), bearer)
+    let pairs = url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
+    let query = pairs.map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
+    let body = serde_json::from_slice(&body).unwrap_or_default();
+    let asked = secrets::Asked { post: method == Method::POST, path: uri.path(), query, body, bearer };
+    secrets.lock().expect("the double").answer(&asked)
 }

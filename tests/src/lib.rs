@@ -7,6 +7,7 @@ pub mod bench;
 pub mod browser;
 pub mod deployed;
 pub mod desk;
+pub mod drawer;
 pub mod drills;
 pub mod engine;
 pub mod fault_proxy;

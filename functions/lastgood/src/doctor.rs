@@ -266,10 +266,10 @@ async fn ask_asset(env: &Env, asset: &Asset, answers: &mut Vec<Answer>) {
                 answers.push(answer(&about, "can we export all of it?", can_back_up(env, asset, BackupForm::Export).await));
             }
         }
-        Source::Memorystore { .. } => {
+        Source::Memorystore { .. } | Source::Secrets { .. } => {
             answers.push(answer(&about, "can we export all of it?", can_back_up(env, asset, BackupForm::Export).await));
         }
-        Source::Bucket { .. } | Source::Redis { .. } | Source::Secrets { .. } => answers.push(Answer {
+        Source::Bucket { .. } | Source::Redis { .. } => answers.push(Answer {
             about: about.clone(),
             question: "can we back it up?".to_owned(),
             health: Health::NotHere { reason: format!("this build does not drive assets of kind {}", asset.source.kind()) },

@@ -46,6 +46,7 @@ fn people(report: &RestoreReport) -> String {
         | Method::PgDumpDirectory
         | Method::PgBaseBackup
         | Method::RedisRdb
+        | Method::SecretsJsonl
         | Method::ProviderSnapshot => {
             format!("backup {} (data of {})", restored.backup, moment(restored.data_time))
         }

@@ -54,7 +54,7 @@ pub struct Restore {
     #[serde(default)]
     pub latest: bool,
     /// Where to: `env:NAME` or `file:PATH` with the URL of a new database, that URL without a password,
-    /// `file:///new/folder`, `rds:NAME` of a new instance, or `ebs:ZONE` for new volumes.
+    /// `file:///new/folder`, `rds:NAME` of a new instance, `ebs:ZONE` for new volumes, or `secrets:PLACE` for secrets.
     #[arg(long, value_name = "TARGET")]
     pub into: Target,
     /// Reads the backup from this copy instead of the vault.

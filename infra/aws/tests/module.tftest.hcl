@@ -54,9 +54,10 @@ run "schedules" {
   }
   assert {
     condition = { for name, schedule in aws_scheduler_schedule.export : name => [schedule.schedule_expression, schedule.target[0].input] } == {
-      "billing"   = ["cron(30 2 1 * ? *)", "{\"asset\":\"billing\",\"scheduled_at\":\"<aws.scheduler.scheduled-time>\"}"]
-      "billing.2" = ["cron(30 2 ? * 2 *)", "{\"asset\":\"billing\",\"scheduled_at\":\"<aws.scheduler.scheduled-time>\"}"]
-      "archive"   = ["cron(0 1 * * ? *)", "{\"asset\":\"archive\",\"scheduled_at\":\"<aws.scheduler.scheduled-time>\"}"]
+      "billing"     = ["cron(30 2 1 * ? *)", "{\"asset\":\"billing\",\"scheduled_at\":\"<aws.scheduler.scheduled-time>\"}"]
+      "billing.2"   = ["cron(30 2 ? * 2 *)", "{\"asset\":\"billing\",\"scheduled_at\":\"<aws.scheduler.scheduled-time>\"}"]
+      "archive"     = ["cron(0 1 * * ? *)", "{\"asset\":\"archive\",\"scheduled_at\":\"<aws.scheduler.scheduled-time>\"}"]
+      "app-secrets" = ["cron(30 3 * * ? *)", "{\"asset\":\"app-secrets\",\"scheduled_at\":\"<aws.scheduler.scheduled-time>\"}"]
     }
     error_message = "one schedule for each heavy asset, with its name and the moment, and nothing else"
   }
@@ -95,7 +96,7 @@ run "wakes" {
     error_message = "RDS's events about an instance wake for its asset"
   }
   assert {
-    condition     = toset(keys(aws_cloudwatch_event_rule.wake)) == toset(["orders.trouble", "orders.snapshot", "orders.restore-test", "orders.backup", "billing.backup", "archive.backup", "disk.backup", "cache.backup", "prod.backup", "alarm.orders-free-storage"])
+    condition     = toset(keys(aws_cloudwatch_event_rule.wake)) == toset(["orders.trouble", "orders.snapshot", "orders.restore-test", "orders.backup", "billing.backup", "archive.backup", "app-secrets.backup", "disk.backup", "cache.backup", "prod.backup", "alarm.orders-free-storage"])
     error_message = "rules: ${join(", ", keys(aws_cloudwatch_event_rule.wake))}"
   }
   assert {
@@ -148,7 +149,7 @@ run "roles" {
   }
   assert {
     condition = toset(flatten([for statements in local.permissions : [for statement in statements :
-    statement.Sid if statement.Effect == "Allow" && contains(try(statement.Resource, []), "*")]])) == toset(["LookAtDatabases", "LookAtContinuousBackups", "LookAtExtracts", "LookAtQuotas", "SeeRestoreTests", "JudgeRestoreTests", "LookAtVolumes", "LookAtCaches", "JoinNetwork", "RestoreBeside", "ChangeWhatWasRestored"])
+    statement.Sid if statement.Effect == "Allow" && contains(try(statement.Resource, []), "*")]])) == toset(["LookAtDatabases", "LookAtContinuousBackups", "LookAtExtracts", "LookAtQuotas", "SeeRestoreTests", "JudgeRestoreTests", "LookAtVolumes", "LookAtCaches", "ListSecrets", "JoinNetwork", "RestoreBeside", "ChangeWhatWasRestored"])
     error_message = "only what has no narrower resource is allowed on everything"
   }
   assert {
@@ -190,6 +191,21 @@ run "roles" {
       restore-drill     = ["arn:aws:secretsmanager:eu-west-1:123456789012:secret:ops/webhook-??????"]
     })
     error_message = "each role reads the secrets that the config names for it, and no other"
+  }
+}
+
+run "sets_of_secrets" {
+  assert {
+    condition     = jsonencode({ for name, statements in local.permissions : name => sort([for statement in statements : statement.Sid if statement.Effect == "Allow" && contains(["ListSecrets", "ExportSecrets", "BringSecretsBack"], statement.Sid)]) if contains([for statement in statements : statement.Sid], "ListSecrets") }) == jsonencode({ export-to-bucket = ["ExportSecrets", "ListSecrets"], recover = ["BringSecretsBack", "ListSecrets"] })
+    error_message = "whoever exports reads, an operator brings back, and nobody else sees more than the config names for it"
+  }
+  assert {
+    condition     = alltrue([for statement in concat(local.permissions.export-to-bucket, local.permissions.recover) : jsonencode(statement.Resource) == jsonencode(["arn:aws:secretsmanager:eu-west-1:123456789012:secret:prod/*"]) if contains(["ExportSecrets", "BringSecretsBack"], statement.Sid)])
+    error_message = "only of what belongs to the set"
+  }
+  assert {
+    condition     = alltrue([for name in ["export-to-bucket", "recover"] : contains([for statement in local.permissions[name] : statement.Sid if statement.Effect == "Deny"], "NeverMoveSecrets")])
+    error_message = "what is in use stays in use"
   }
 }
 
@@ -311,15 +327,15 @@ run "alarms" {
     error_message = "a function that fails is an alarm"
   }
   assert {
-    condition     = { for name, alarm in aws_cloudwatch_metric_alarm.stale : name => [alarm.threshold, alarm.treat_missing_data] } == { orders = [93600, "breaching"], billing = [86400, "breaching"], archive = [93600, "breaching"], disk = [93600, "breaching"], cache = [93600, "breaching"], prod = [108000, "breaching"] }
+    condition     = { for name, alarm in aws_cloudwatch_metric_alarm.stale : name => [alarm.threshold, alarm.treat_missing_data] } == { orders = [93600, "breaching"], billing = [86400, "breaching"], archive = [93600, "breaching"], app-secrets = [93600, "breaching"], disk = [93600, "breaching"], cache = [93600, "breaching"], prod = [108000, "breaching"] }
     error_message = "data older than its rpo is an alarm, and so is data of which nobody knows the age"
   }
   assert {
-    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.critical : alarm.treat_missing_data == "breaching"]) && length(aws_cloudwatch_metric_alarm.critical) == 6
+    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.critical : alarm.treat_missing_data == "breaching"]) && length(aws_cloudwatch_metric_alarm.critical) == 7
     error_message = "a checker that says nothing is an alarm"
   }
   assert {
-    condition     = toset(keys(aws_cloudwatch_metric_alarm.failed)) == toset(["orders/snapshot-failed", "billing/export-failed", "archive/export-failed", "orders/drill-failed", "disk/snapshot-failed", "disk/drill-failed", "cache/snapshot-failed", "prod/snapshot-failed"])
+    condition     = toset(keys(aws_cloudwatch_metric_alarm.failed)) == toset(["orders/snapshot-failed", "billing/export-failed", "archive/export-failed", "app-secrets/export-failed", "orders/drill-failed", "disk/snapshot-failed", "disk/drill-failed", "cache/snapshot-failed", "prod/snapshot-failed"])
     error_message = "each failure has an alarm of its own: ${join(", ", keys(aws_cloudwatch_metric_alarm.failed))}"
   }
   assert {
@@ -386,7 +402,7 @@ run "long_exports" {
     error_message = "a long export is a task of its own"
   }
   assert {
-    condition     = toset(keys(aws_scheduler_schedule.export)) == toset(["billing", "billing.2"])
+    condition     = toset(keys(aws_scheduler_schedule.export)) == toset(["app-secrets", "billing", "billing.2"])
     error_message = "what runs on Fargate does not run on Lambda as well"
   }
 }

@@ -277,7 +277,7 @@ run "without_pruning" {
   }
 }
 
-run "only_disks_and_caches" {
+run "only_disks_caches_and_secrets" {
   variables {
     config      = "tests/disks.yaml"
     dr_location = null
@@ -286,17 +286,17 @@ run "only_disks_and_caches" {
   assert {
     condition = jsonencode(output.permissions) == jsonencode({
       snapshot-trigger  = ["BeginVolumeSnapshots", "ClearExports", "KeepRecords", "LetGo", "LetGoOfVolumeSnapshots", "LookAtVolumes", "ReadVault", "ReplaceRecords", "StoreExports"]
-      export-to-bucket  = ["ClearDumps", "ClearExports", "ExportCaches", "KeepRecords", "LookAtCaches", "ReadDumps", "ReadVault", "ReplaceRecords", "StoreExports"]
+      export-to-bucket  = ["ClearDumps", "ClearExports", "ExportCaches", "ExportSecrets", "KeepRecords", "LookAtCaches", "ReadDumps", "ReadVault", "ReplaceRecords", "StoreExports"]
       freshness-checker = ["Draw", "LookAtCaches", "LookAtKeys", "LookAtVolumes", "ReadPosture", "ReadVault", "ReplaceReport", "Report"]
       restore-drill     = ["KeepEvidence", "LookAtVolumes", "MakeDisks", "ReadVault", "ReplaceEvidence", "SeeDisks", "UseSnapshots"]
       wake              = ["WakeFunctions"]
-      recover           = ["KeepEvidence", "LookAtVolumes", "ReadVault", "ReplaceEvidence", "RestoreDisks"]
+      recover           = ["BringSecretsBack", "KeepEvidence", "LookAtVolumes", "ReadVault", "ReplaceEvidence", "RestoreDisks"]
       pruner            = ["KeepRecords", "LetGo", "LetGoOfVolumeSnapshots", "LookAtVolumes", "ReadVault", "ReplaceRecords"]
     })
     error_message = jsonencode(output.permissions)
   }
   assert {
-    condition     = keys(google_cloud_run_v2_job.function) == ["export.cache", "restore-drill"] && google_storage_bucket_iam_member.granted["export-to-bucket.ClearDumps.cache"].condition[0].expression == "resource.name.startsWith('projects/_/buckets/acme-dumps/objects/memorystore/cache/')" && length(google_logging_project_sink.notices) == 0
+    condition     = keys(google_cloud_run_v2_job.function) == ["export.app-secrets", "export.cache", "restore-drill"] && google_storage_bucket_iam_member.granted["export-to-bucket.ClearDumps.cache"].condition[0].expression == "resource.name.startsWith('projects/_/buckets/acme-dumps/objects/memorystore/cache/')" && length(google_logging_project_sink.notices) == 0
     error_message = "nothing is made that nothing needs"
   }
   assert {

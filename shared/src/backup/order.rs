@@ -61,6 +61,7 @@ impl Order {
                 schedule: policy.schedule.clone(),
                 method: match policy.format {
                     _ if matches!(asset.source, Source::Memorystore { .. }) => Method::RedisRdb,
+                    _ if matches!(asset.source, Source::Secrets { .. }) => Method::SecretsJsonl,
                     _ if policy.offload => Method::PgDumpPlain,
                     Format::Custom => Method::PgDumpCustom,
                     Format::Plain => Method::PgDumpPlain,
@@ -111,6 +112,7 @@ impl Order {
             | Method::PgDumpPlain
             | Method::PgBaseBackup
             | Method::RedisRdb
+            | Method::SecretsJsonl
             | Method::ProviderSnapshot
             | Method::PointInTime => 1,
         }
@@ -124,6 +126,7 @@ impl Order {
             | Method::PgDumpPlain
             | Method::PgBaseBackup
             | Method::RedisRdb
+            | Method::SecretsJsonl
             | Method::ProviderSnapshot
             | Method::PointInTime => 2,
         }

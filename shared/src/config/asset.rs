@@ -115,8 +115,12 @@ pub enum Source {
     Secrets {
         /// Who keeps them.
         provider: SecretsProvider,
-        /// The project or account alias.
-        project: Option<String>,
+        /// Where.
+        #[serde(flatten)]
+        at: SecretsAt,
+        /// How the names of those that belong to it begin; all of them when not given.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        prefix: Option<String>,
     },
     /// A disk of Google's: a Persistent Disk or a Hyperdisk.
     #[serde(rename = "volume")]
@@ -172,6 +176,16 @@ pub enum DiskAt {
     /// In one zone.
     Zone(String),
     /// In two zones of a region at once.
+    Region(String),
+}
+
+/// Where a set of secrets is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SecretsAt {
+    /// In a project of Google's.
+    Project(String),
+    /// In a region of Amazon's, in the account that this runs in.
     Region(String),
 }
 

@@ -66,6 +66,7 @@ impl Reader<'_> {
             ("zone", asset.zone.is_some()),
             ("provider", asset.provider.is_some()),
             ("volume", asset.volume.is_some()),
+            ("prefix", asset.prefix.is_some()),
             ("expect", asset.expect.is_some()),
         ];
         if let Some((stray, _)) = strays.iter().find(|(_, present)| *present) {
@@ -90,7 +91,7 @@ impl Reader<'_> {
 
     fn source(&self, path: &str, at: &Spanned<RawAsset>) -> Result<Source> {
         let asset = &at.value;
-        let given: [(&str, bool); 10] = [
+        let given: [(&str, bool); 11] = [
             ("url", asset.url.is_some()),
             ("login", asset.login.is_some()),
             ("instance", asset.instance.is_some()),
@@ -100,6 +101,7 @@ impl Reader<'_> {
             ("project", asset.project.is_some()),
             ("provider", asset.provider.is_some()),
             ("volume", asset.volume.is_some()),
+            ("prefix", asset.prefix.is_some()),
             ("expect", asset.expect.is_some()),
         ];
         let (kind, allowed): (&str, &[&str]) = match asset.kind {
@@ -111,7 +113,10 @@ impl Reader<'_> {
                 ("redis of Memorystore", &["url", "provider", "project", "instance", "region"])
             }
             RawKind::Redis => ("redis", &["url", "provider", "instance", "region"]),
-            RawKind::Secrets => ("secrets", &["provider", "project"]),
+            RawKind::Secrets if asset.provider.as_ref().is_some_and(|provider| provider.value == SecretsProvider::Aws) => {
+                ("secrets of Amazon's", &["provider", "region", "prefix"])
+            }
+            RawKind::Secrets => ("secrets of Google's", &["provider", "project", "prefix"]),
             RawKind::Volume if asset.provider.as_ref().is_some_and(|provider| provider.value == SecretsProvider::Gcp) => {
                 ("volume of Google's", &["provider", "project", "volume", "instance", "zone", "region"])
             }
@@ -151,10 +156,7 @@ impl Reader<'_> {
                 let url = url.parse().map_err(|error: Error| self.retold(path, at, "url", &error))?;
                 Source::Bucket { url, expect: asset.expect.as_ref().map(|expect| expect.value.clone()) }
             }
-            RawKind::Secrets => Source::Secrets {
-                provider: self.need(path, at, "provider", asset.provider.as_ref())?,
-                project: asset.project.as_ref().map(|project| project.value.clone()),
-            },
+            RawKind::Secrets => self.secrets(path, at)?,
             RawKind::Volume => self.volume(path, at)?,
         })
     }

@@ -1,7 +1,7 @@
 //! What an asset whose snapshots a provider holds can be asked for, and what is refused because nobody could do it: better here, by
 //! `config check`, than on the night.
 
-use super::{Check, Copies, DrillTarget, EbsDrill, Format, Policy, Source, google, raw::RawAsset, read::Reader};
+use super::{Check, Copies, DrillTarget, EbsDrill, Format, Policy, Source, google, raw::RawAsset, read::Reader, secrets};
 use crate::{
     domain::place::{Place, Scheme},
     error::Result,
@@ -15,13 +15,12 @@ impl Reader<'_> {
             Source::Volume { place: home, .. } => volume(home, policy),
             Source::Disk { .. } => google::disk(policy),
             Source::Memorystore { .. } => google::memorystore(policy),
+            Source::Secrets { .. } => secrets::limits(policy),
             Source::Elasticache { .. } => elasticache(policy),
             Source::Cloudsql { project, instance, url, .. } => {
                 cloudsql(project, instance, url.is_some(), policy, vault).or_else(|| others(source, policy))
             }
-            Source::Postgres { .. } | Source::Rds { .. } | Source::Bucket { .. } | Source::Redis { .. } | Source::Secrets { .. } => {
-                others(source, policy)
-            }
+            Source::Postgres { .. } | Source::Rds { .. } | Source::Bucket { .. } | Source::Redis { .. } => others(source, policy),
         };
         let offloads = policy.export.as_ref().is_some_and(|export| export.offload || export.database.is_some());
         let stray = offloads && !matches!(source, Source::Cloudsql { .. });

@@ -20,11 +20,12 @@ mod project;
 mod raw;
 mod read;
 mod reference;
+mod secrets;
 mod show;
 mod topic;
 mod wal;
 
-pub use asset::{Asset, BucketExpectations, DiskAt, Login, SecretsProvider, Source, Volumes};
+pub use asset::{Asset, BucketExpectations, DiskAt, Login, SecretsAt, SecretsProvider, Source, Volumes};
 pub use bus::{EventBus, OwnEvents};
 pub use cloudsql::SqlDrill;
 pub use drill::{Check, DrillNetwork, DrillPolicy, DrillTarget, Expect, RdsDrill};
@@ -39,6 +40,7 @@ pub use policy::{AnalyticsPolicy, Copies, ExportPolicy, Format, Policy, Retentio
 pub use project::ProjectId;
 pub use read::remarks;
 pub use reference::SecretRef;
+pub(crate) use secrets::is_place as is_secrets_place;
 pub use topic::{Topic, TopicArn};
 pub use wal::{AbsolutePath, Name, PgBackRest, WalG, WalPolicy, WalRepository};
 

@@ -131,13 +131,13 @@ pub struct RawAsset {
     /// Instances and clusters by their tag, instead of one by its name (rds): a fleet.
     #[schemars(with = "Option<Select>")]
     pub select: Key<Select>,
-    /// The region (rds, volume of Amazon's, regional disk of Google's, redis on ElastiCache or Memorystore).
+    /// The region (rds, secrets and volume of Amazon's, regional disk of Google's, redis on ElastiCache or Memorystore).
     #[schemars(with = "Option<String>")]
     pub region: Key<String>,
     /// The zone (volume of Google's).
     #[schemars(with = "Option<String>")]
     pub zone: Key<String>,
-    /// The project (cloudsql, secrets, volume of Google's, redis on Memorystore).
+    /// The project (cloudsql, secrets and volume of Google's, redis on Memorystore).
     #[schemars(with = "Option<String>")]
     pub project: Key<String>,
     /// Who keeps it (secrets, volume, redis on ElastiCache or Memorystore).
@@ -146,6 +146,9 @@ pub struct RawAsset {
     /// The volume's id; of a disk of Google's its name.
     #[schemars(with = "Option<String>")]
     pub volume: Key<String>,
+    /// How the names of its secrets begin (secrets); all that are there when not given.
+    #[schemars(with = "Option<String>")]
+    pub prefix: Key<String>,
     /// The posture a bucket must have.
     #[schemars(with = "Option<BucketExpectations>")]
     pub expect: Key<BucketExpectations>,

@@ -79,6 +79,7 @@ impl Reader<'_> {
         let runbook = raw.runbook.unwrap_or_else(|| RUNBOOK.to_owned());
         let (mut assets, mut fleets, mut wrong) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
         for (name, asset) in raw.assets {
+            wrong.extend(self.unsealed(&name, &asset, &openpgp));
             if asset.value.select.is_some() {
                 match self.fleet(&name, asset, &raw.defaults, &raw.vault.value) {
                     Ok(fleet) => drop(fleets.insert(name, fleet)),
@@ -366,6 +367,9 @@ pub fn remarks(config: &Config, now: crate::clock::Timestamp) -> Vec<(AssetName,
         let disk = config.assets.get(name).is_some_and(|asset| matches!(asset.source, Source::Disk { .. }));
         if disk && policy.snapshot.as_ref().is_some_and(|snapshot| snapshot.location.is_none()) {
             remark("its snapshots are stored near the disk: name a place away from it under `snapshot.location`".to_owned());
+        }
+        if let Some(held) = config.assets.get(name).and_then(|asset| super::secrets::holds_its_own_key(asset, config)) {
+            remark(held);
         }
         if policy.copies.is_empty() && !schedules.is_empty() && !disk {
             remark("its backups exist in one place only: name another under `copies`".to_owned());

@@ -87,6 +87,8 @@ pub enum Method {
     PgBaseBackup,
     /// The RDB file of a Redis, read through to its checksum.
     RedisRdb,
+    /// A set of secrets, one JSON line each.
+    SecretsJsonl,
     /// A snapshot that the provider makes and holds: of an RDS instance, an Aurora cluster, a volume.
     ProviderSnapshot,
     /// A moment of the provider's own continuous backups. Only drills and restores speak of it: no manifest of it is recorded.
@@ -97,7 +99,7 @@ impl Method {
     /// Whether it makes exports or snapshots.
     pub const fn form(self) -> Form {
         match self {
-            Self::PgDumpCustom | Self::PgDumpPlain | Self::PgDumpDirectory | Self::RedisRdb => Form::Export,
+            Self::PgDumpCustom | Self::PgDumpPlain | Self::PgDumpDirectory | Self::RedisRdb | Self::SecretsJsonl => Form::Export,
             Self::PgBaseBackup | Self::ProviderSnapshot | Self::PointInTime => Form::Snapshot,
         }
     }
@@ -240,6 +242,10 @@ pub struct Expectations {
     /// Number of a database of Redis → what it held.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub keyspace: BTreeMap<u32, Keys>,
+    /// Name of a secret → the version whose value is held; none where it had no value that counted. Never a value, nor a digest
+    /// of one: a short value could be guessed from it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, Option<String>>,
 }
 
 /// What one database of a Redis held.

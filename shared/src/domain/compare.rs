@@ -120,7 +120,8 @@ pub fn compare(expected: &Expectations, found: &Expectations, form: Form) -> Vec
         rows(&mut checks, table, facts, found.tables.get(table));
     }
     keyspace(&mut checks, &expected.keyspace, &found.keyspace);
-    if expected.tables.is_empty() && expected.keyspace.is_empty() {
+    secrets(&mut checks, &expected.secrets, &found.secrets);
+    if expected.tables.is_empty() && expected.keyspace.is_empty() && expected.secrets.is_empty() {
         checks.extend(nothing_counted(expected, found, form));
     }
     for table in found.tables.keys().filter(|table| !expected.tables.is_empty() && !expected.tables.contains_key(*table)) {
@@ -194,6 +195,34 @@ fn keyspace(checks: &mut Vec<CheckResult>, expected: &BTreeMap<u32, Keys>, found
     }
 }
 
+/// How many secrets that differ are named one by one.
+const NAMED: usize = 20;
+
+/// Every secret that was recorded must be there in the version that was recorded, and no other. Thousands that are as recorded are
+/// one line; each that is not has one of its own.
+fn secrets(checks: &mut Vec<CheckResult>, expected: &BTreeMap<String, Option<String>>, found: &BTreeMap<String, Option<String>>) {
+    if expected.is_empty() && found.is_empty() {
+        return;
+    }
+    let said = |version: &Option<String>| version.as_ref().map_or_else(|| "no value".to_owned(), |version| format!("version {version}"));
+    let counted =
+        |all: &BTreeMap<String, Option<String>>| format!("{}, {} of them with a value", all.len(), all.values().flatten().count());
+    checks.push(CheckResult::same("secrets", counted(expected), counted(found)));
+    let names: BTreeSet<_> = expected.keys().chain(found.keys()).collect();
+    let wrong: Vec<_> = names.into_iter().filter(|name| expected.get(*name) != found.get(*name)).collect();
+    if wrong.is_empty() {
+        checks.push(CheckResult::passed("versions of secrets", "as recorded", "as recorded"));
+    }
+    for name in wrong.iter().take(NAMED) {
+        let wanted = expected.get(*name).map_or_else(|| "not recorded".to_owned(), said);
+        let is = found.get(*name).map_or_else(|| "missing".to_owned(), said);
+        checks.push(CheckResult::failed(format!("secret {name}"), wanted, is));
+    }
+    if wrong.len() > NAMED {
+        checks.push(CheckResult::failed("other secrets", "as recorded", format!("{} more differ", wrong.len() - NAMED)));
+    }
+}
+
 fn rows(checks: &mut Vec<CheckResult>, table: &str, expected: &TableFacts, found: Option<&TableFacts>) {
     let name = format!("rows of {table}");
     let Some(found) = found else {
@@ -244,6 +273,33 @@ mod tests {
         assert_eq!(verdict(&compare(&held(3, 0), &Expectations::default(), Form::Export)), Verdict::Failed);
     }
 
+    #[test]
+    fn r44_every_secret_must_be_there_in_the_version_that_was_recorded() {
+        let held = |secrets: &[(&str, Option<&str>)]| Expectations {
+            secrets: secrets.iter().map(|(name, version)| ((*name).to_owned(), version.map(str::to_owned))).collect(),
+            ..Expectations::default()
+        };
+        let recorded = held(&[("db", Some("7")), ("key", Some("1")), ("old", None)]);
+        let judged = |found: &Expectations| {
+            let checks = compare(&recorded, found, Form::Export);
+            let wrong = checks.iter().filter(|check| check.outcome != CheckOutcome::Passed);
+            (verdict(&checks), wrong.map(|check| format!("{}: {} → {}", check.name, check.expected, check.found)).collect::<Vec<_>>())
+        };
+        assert_eq!(judged(&recorded), (Verdict::Proven, Vec::new()));
+        let (other, said) = judged(&held(&[("db", Some("8")), ("key", Some("1")), ("old", None)]));
+        assert_eq!((other, said), (Verdict::Failed, vec!["secret db: version 7 → version 8".to_owned()]));
+        let (less, said) = judged(&held(&[("db", Some("7")), ("old", Some("1")), ("new", Some("1"))]));
+        assert_eq!(less, Verdict::Failed);
+        assert!(said.contains(&"secret key: version 1 → missing".to_owned()), "{said:?}");
+        assert!(said.contains(&"secret old: no value → version 1".to_owned()), "{said:?}");
+        assert!(said.contains(&"secret new: not recorded → version 1".to_owned()), "{said:?}");
+        assert_eq!(judged(&Expectations::default()).0, Verdict::Failed);
+        let many: BTreeMap<_, _> = (0..3_000).map(|number| (format!("s{number}"), Some("1".to_owned()))).collect();
+        let many = Expectations { secrets: many, ..Expectations::default() };
+        assert_eq!(compare(&many, &many, Form::Export).len(), 2, "thousands that are as recorded fill no page");
+        assert_eq!(compare(&many, &Expectations::default(), Form::Export).len(), 1 + NAMED + 1);
+    }
+
     fn source() -> Expectations {
         let locale = Locale {
             collate: "en_US.UTF-8".into(),
@@ -262,6 +318,7 @@ mod tests {
             large_objects: 2,
             end_lsn: Some("0/3000060".to_owned()),
             keyspace: BTreeMap::new(),
+            secrets: BTreeMap::new(),
         }
     }
 

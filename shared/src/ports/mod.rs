@@ -33,5 +33,5 @@ pub use restore_tests::RestoreTests;
 pub use schedules::Schedules;
 pub use secrets::{Secret, Secrets};
 pub use snapshots::{Readiness, Snapshots, SourceSeen};
-pub use target::{Confirmation, NewDisk, NewInstance, NewSqlInstance, NewVolume, RestoreTarget, Target};
+pub use target::{Confirmation, NewDisk, NewInstance, NewSecrets, NewSqlInstance, NewVolume, RestoreTarget, Target};
 pub use wal::WalArchive;

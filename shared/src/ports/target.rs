@@ -2,7 +2,7 @@
 
 use crate::{
     catalog::Vault,
-    config::{SecretRef, is_disk, is_zone},
+    config::{SecretRef, is_disk, is_secrets_place, is_zone},
     domain::{
         backup::{Expectations, Form, Manifest},
         compare::CheckResult,
@@ -30,6 +30,40 @@ pub enum Target {
     Volume(NewVolume),
     /// A disk that Google makes.
     Disk(NewDisk),
+    /// Secrets beside those that are there.
+    Secrets(NewSecrets),
+}
+
+/// Secrets that are brought back: `secrets:PROJECT` or `secrets:REGION`, or `secrets:PLACE?only=NAME,NAME` for some of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewSecrets {
+    /// The project or the region.
+    pub place: String,
+    /// Which; all of them when empty.
+    pub only: Vec<String>,
+}
+
+impl FromStr for NewSecrets {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let refuse = || {
+            invalid("the place of the secrets is not one")
+                .hint("write secrets:PROJECT or secrets:REGION, and ?only=NAME,NAME behind it for some of them")
+        };
+        let (place, options) = text.split_once('?').map_or((text, None), |(place, options)| (place, Some(options)));
+        let only = match options {
+            None => "",
+            Some(options) => options.strip_prefix("only=").filter(|only| !only.is_empty()).ok_or_else(refuse)?,
+        };
+        let only: Vec<_> = only.split(',').filter(|_| options.is_some()).map(str::to_owned).collect();
+        let named =
+            |name: &String| (1..=512).contains(&name.len()) && name.chars().all(|c| c.is_ascii_alphanumeric() || "/_+=.@-!".contains(c));
+        if !is_secrets_place(place) || !only.iter().all(named) {
+            return Err(refuse());
+        }
+        Ok(Self { place: place.to_owned(), only })
+    }
 }
 
 /// A new disk of Google's: `disk:ZONE`, or `disk:ZONE/NAME`.
@@ -167,7 +201,7 @@ impl FromStr for Target {
     fn from_str(text: &str) -> Result<Self, Error> {
         let refuse = |why: &str| {
             invalid(format!("the target is not one: {why}"))
-                .hint("write env:NAME or file:PATH of a new database's URL, postgres://user@host/new_database without a password, file:///new/folder, rds:NAME or cloudsql:NAME of a new instance, ebs:ZONE for new volumes, or disk:ZONE for a new disk of Google's")
+                .hint("write env:NAME or file:PATH of a new database's URL, postgres://user@host/new_database without a password, file:///new/folder, rds:NAME or cloudsql:NAME of a new instance, ebs:ZONE for new volumes, disk:ZONE for a new disk of Google's, or secrets:PLACE for secrets")
         };
         if let Some(instance) = text.strip_prefix("rds:") {
             return instance.parse().map(Self::Instance);
@@ -180,6 +214,9 @@ impl FromStr for Target {
         }
         if let Some(disk) = text.strip_prefix("disk:") {
             return disk.parse().map(Self::Disk);
+        }
+        if let Some(secrets) = text.strip_prefix("secrets:") {
+            return secrets.parse().map(Self::Secrets);
         }
         if let Some(folder) = text.strip_prefix("file://").or_else(|| text.starts_with('/').then_some(text)) {
             let path = PathBuf::from(folder);
@@ -219,6 +256,8 @@ impl fmt::Display for Target {
             Self::Instance(new) => write!(f, "rds:{}", new.name),
             Self::SqlInstance(new) => write!(f, "cloudsql:{}", new.name),
             Self::Volume(new) => write!(f, "ebs:{}", new.zone),
+            Self::Secrets(NewSecrets { place, only }) if only.is_empty() => write!(f, "secrets:{place}"),
+            Self::Secrets(NewSecrets { place, only }) => write!(f, "secrets:{place}?only={}", only.join(",")),
             Self::Disk(NewDisk { zone, name: None }) => write!(f, "disk:{zone}"),
             Self::Disk(NewDisk { zone, name: Some(name) }) => write!(f, "disk:{zone}/{name}"),
         }
@@ -285,7 +324,13 @@ mod tests {
         assert_eq!((new.name.as_str(), new.region.as_deref(), new.kms_key), ("pegasus-new", Some("europe-west4"), None));
         assert_eq!(new.network.as_deref(), Some("projects/acme/global/networks/dr"));
         assert_eq!(read("ebs:eu-west-1a"), Target::Volume(NewVolume { zone: "eu-west-1a".into() }));
-        for text in ["disk:europe-west1-b", "disk:europe-west1-b/data-2"] {
+        for text in [
+            "disk:europe-west1-b",
+            "disk:europe-west1-b/data-2",
+            "secrets:acme",
+            "secrets:eu-west-1?only=ops/db,ops/key",
+            "secrets:example.com:acme",
+        ] {
             assert_eq!(read(text).to_string(), text);
         }
     }
@@ -320,6 +365,13 @@ mod tests {
             "disk:europe-west1",
             "disk:europe-west1-b/../hunter2",
             "disk:europe-west1-b?x=hunter2",
+            "secrets:",
+            "secrets:ACME",
+            "secrets:../acme",
+            "secrets:acme?only=",
+            "secrets:acme?only=a,,hunter2",
+            "secrets:acme?only=a b",
+            "secrets:acme?value=hunter2",
         ] {
             let error = text.parse::<Target>().unwrap_err();
             assert!(!error.full().contains("hunter2"), "{text}");

@@ -20,6 +20,7 @@ pub mod postgres;
 pub mod probe;
 mod real;
 pub mod redis;
+pub mod secret_set;
 mod secrets;
 pub mod tls;
 #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]

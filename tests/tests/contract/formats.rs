@@ -96,8 +96,25 @@ fn manifest() -> Manifest {
             large_objects: 3,
             end_lsn: Some("0/3000148".into()),
             keyspace: std::collections::BTreeMap::new(),
+            secrets: std::collections::BTreeMap::new(),
         },
         tools: [("pg_dump".into(), "15.18".into()), ("lastgood".into(), "0.1.0".into())].into(),
+    }
+}
+
+/// A manifest of a set of secrets: names and versions, and nothing of a value.
+fn manifest_of_secrets() -> Manifest {
+    let whole = manifest();
+    let artifact =
+        Artifact { key: "exports/orders-db/orders-db_daily_20261120_020000.secrets.jsonl.zst.gpg".into(), ..whole.artifacts[0].clone() };
+    let secrets = [("db-password".to_owned(), Some("7".to_owned())), ("switched-off".to_owned(), None)].into();
+    Manifest {
+        method: Method::SecretsJsonl,
+        source: Origin { server: "Google Secret Manager".into(), address: "projects/acme".into(), ..Origin::default() },
+        artifacts: vec![artifact],
+        expectations: Expectations { secrets, ..Expectations::default() },
+        tools: [("lastgood".to_owned(), "0.1.0".to_owned())].into(),
+        ..whole
     }
 }
 
@@ -139,6 +156,7 @@ fn is_golden<R: Record + PartialEq + Debug>(name: &str, record: &R) {
 #[test]
 fn r50_manifests_of_version_1_stay_readable_and_are_still_what_we_write() {
     is_golden("manifest-v1", &manifest());
+    is_golden("manifest-secrets-v1", &manifest_of_secrets());
 }
 
 #[test]

@@ -85,6 +85,10 @@ fn elsewhere(role: &str, right: &str) -> Option<&'static str> {
             "its host asks: stories/notices"
         }
         (_, "rds-db:connect") => "the database asks: stories/iam",
+        (
+            "export-to-bucket" | "recover",
+            "secretsmanager:ListSecrets" | "secretsmanager:PutSecretValue" | "secretsmanager:CreateSecret" | "secretsmanager:TagResource",
+        ) => "sets of secrets: stories/secrets_kept_aws r41",
         (_, "secretsmanager:GetSecretValue") if role != "export-to-bucket" => "the same code reads it for channels",
         ("freshness-checker", right) if right.starts_with("s3:Get") && right != "s3:GetObject" => "stories/buckets r41",
         (_, "s3:AbortMultipartUpload" | "s3:ListMultipartUploadParts") => "an upload of many parts that is given up: contract/bucket",

@@ -6,7 +6,11 @@ use lastgood_core::{
     domain::drill::Verdict,
     function::{Findings, Function, Outcome},
 };
-use lastgood_tests::pegasus::{Estate, POLICY, PROJECT};
+use lastgood_tests::{
+    drawer::Drawer,
+    google::Machine,
+    pegasus::{Estate, POLICY, PROJECT},
+};
 use snapshot_trigger::SnapshotTrigger;
 
 const SOURCE: &str = "roadtrip-db-prod";
@@ -74,4 +78,26 @@ async fn r25_a_network_for_the_new_region_or_a_key_is_asked_for_before_anything_
     assert_eq!((wrong(&done), done.verdict), (Vec::new(), Some(Verdict::Proven)));
     // A public runbook's --rename is no target, and neither is anything else that a name could carry.
     assert!("cloudsql:roadtrip-db-dr?rename=roadtrip-db-prod".parse::<lastgood_core::ports::Target>().is_err());
+}
+
+#[tokio::test]
+async fn r44_every_secret_of_a_lost_project_is_back_under_its_own_name_without_a_decrypted_file() {
+    // The runbook's script wrote `decrypted_secrets.json` to a disk and imported it over whatever was there.
+    let machine = Machine::start().await;
+    let values =
+        [("DATABASE_URL", "postgres://app:r0ad-canary-1@db/roadtrip"), ("MAPS_API_KEY", "r0ad-canary-2"), ("JWT_SECRET", "r0ad-canary-3")];
+    for (name, value) in values {
+        machine.secrets().add(name, value);
+    }
+    let drawer = Drawer::new("provider: gcp, project: acme-prod", |real| real.google = machine.google());
+    drawer.export("nightly").await.unwrap();
+    assert_eq!(drawer.drill("2026-11-20T06:00:00Z").await.verdict, Verdict::Proven);
+    machine.secrets().clear();
+    let done = drawer.restore("secrets:acme-prod", true).await.unwrap();
+    assert_eq!(done.verdict, Some(Verdict::Proven), "{:#?}", done.checks);
+    for (name, value) in values {
+        assert_eq!(machine.secrets().versions(name), [value.as_bytes()], "{name}");
+    }
+    assert_eq!(drawer.files_with(&["r0ad-canary"]), Vec::<String>::new());
+    assert!(!format!("{done:?}").contains("canary"));
 }

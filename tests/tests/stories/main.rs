@@ -37,6 +37,8 @@ mod rds;
 mod restore;
 mod scale;
 mod secrets;
+mod secrets_kept;
+mod secrets_kept_aws;
 mod ses;
 mod short_looks;
 mod signals;

@@ -175,6 +175,7 @@ fn drilled(backup: &Drilled, evidence: &Evidence) -> Markup {
         (_, Method::PgDumpPlain) => "a logical export (pg_dump, SQL)",
         (_, Method::PgDumpDirectory) => "a logical export (pg_dump, directory)",
         (_, Method::RedisRdb) => "an export of Redis (RDB)",
+        (_, Method::SecretsJsonl) => "an export of secrets (JSON lines)",
         (_, Method::ProviderSnapshot) => "a snapshot that its provider holds",
         (_, Method::PointInTime) => "a moment of its provider's own continuous backups",
         (Form::Export, Method::PgBaseBackup) => "a physical copy",

@@ -62,7 +62,7 @@ fn stale(case: &Case<'_>) -> Option<Finding> {
 fn unprotected(case: &Case<'_>) -> Finding {
     let source = &case.asset.source;
     match source {
-        Source::Bucket { .. } | Source::Secrets { .. } if !case.asset.policy.copies.is_empty() => {
+        Source::Bucket { .. } if !case.asset.policy.copies.is_empty() => {
             let sentence = format!("this build cannot look at assets of kind {}", source.kind());
             Finding::new(FindingKind::CouldNotObserve, Severity::Warning, sentence, "lastgood config show")
         }

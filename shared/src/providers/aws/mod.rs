@@ -36,7 +36,7 @@ pub use events::Events;
 pub use keys::AwsKeys;
 pub use login::IamLogin;
 pub use scheduler::Scheduler;
-pub use secrets::AwsSecrets;
+pub use secrets::{AwsSecretSet, AwsSecrets};
 pub use ses::Ses;
 pub use shared::{Access, Aws, https};
 pub use sns::Sns;

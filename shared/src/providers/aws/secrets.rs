@@ -4,6 +4,11 @@
 //! Always the current version is asked for, never a staged one. A name is looked for in the region of the environment, an
 //! ARN in its own.
 
+mod back;
+mod set;
+
+pub use set::AwsSecretSet;
+
 use super::{
     error::{Answer, Asked, Meaning},
     shared::{Access, load},

@@ -32,4 +32,4 @@ pub use idtoken::{Expected, IdTokens, Unproven};
 pub use keys::GcpKeys;
 pub use monitoring::CloudMonitoring;
 pub use pubsub::Pubsub;
-pub use secrets::GcpSecrets;
+pub use secrets::{GcpSecretSet, GcpSecrets};

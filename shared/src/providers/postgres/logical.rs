@@ -74,7 +74,7 @@ impl Exporter for Logical {
             Method::PgDumpCustom => todo.push_front(Part::Stream { flag: "-Fc", ending: ".dump", whole: Whole::Archive }),
             Method::PgDumpPlain => todo.push_front(Part::Stream { flag: "-Fp", ending: ".sql", whole: Whole::Dump }),
             Method::PgDumpDirectory => todo.push_front(Part::Directory(Directory::begin(&pg_dump, &snapshot, ask)?)),
-            Method::PgBaseBackup | Method::ProviderSnapshot | Method::PointInTime | Method::RedisRdb => {
+            Method::PgBaseBackup | Method::ProviderSnapshot | Method::PointInTime | Method::RedisRdb | Method::SecretsJsonl => {
                 return Err(invalid("a snapshot is no export"));
             }
         }

@@ -6,7 +6,7 @@ use crate::{
     domain::{fleet::Candidate, place::Place},
     error::{Result, invalid, unsupported},
     ports::{Announcer, Extracts, Keys, NewInstance, NewVolume, Replicas, RestoreTarget, RestoreTests, Schedules, Snapshots},
-    providers::{aws, postgres::PgUrl},
+    providers::{aws, postgres::PgUrl, secret_set::Keeper},
 };
 use std::sync::Arc;
 
@@ -53,6 +53,12 @@ impl Real {
 
     pub(super) async fn candidates_at_aws(&self, at: &Place) -> Result<Vec<Candidate>> {
         aws::rds::candidates(&self.aws, at, self.clock.now()).await
+    }
+
+    /// Opens the secrets of a region.
+    #[expect(clippy::unnecessary_wraps, reason = "the same question as where AWS is not built in")]
+    pub(super) fn secrets_at_aws(&self, region: &str) -> Result<Arc<dyn Keeper>> {
+        Ok(Arc::new(aws::AwsSecretSet::new(self.aws.clone(), region)))
     }
 
     pub(super) fn in_rds(&self, asset: &Asset, drill: &RdsDrill) -> Result<Arc<dyn Replicas>> {

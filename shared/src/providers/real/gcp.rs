@@ -11,6 +11,7 @@ use crate::{
         disk::{DiskReplicas, DiskSnapshots, RestoredDisk},
         memorystore::{Memorystore, Which},
     },
+    providers::secret_set::Keeper,
 };
 use std::sync::Arc;
 
@@ -38,6 +39,12 @@ impl Real {
         };
         let (google, clock) = (self.google.clone(), self.clock.clone());
         Ok(Arc::new(Memorystore::new(google, asset.name.clone(), Which { project, region, instance }, through, clock)?))
+    }
+
+    /// Opens the secrets of a project.
+    #[expect(clippy::unnecessary_wraps, reason = "the same question as where Google is not built in")]
+    pub(super) fn secrets_at_google(&self, project: &str) -> Result<Arc<dyn Keeper>> {
+        Ok(Arc::new(gcp::GcpSecretSet::new(self.google.clone(), project)))
     }
 
     pub(super) fn in_disks(&self, asset: &Asset, drill: &DiskDrill) -> Result<Arc<dyn Replicas>> {

@@ -12,17 +12,17 @@ mod without;
 
 use crate::{
     clock::Clock,
-    config::{Asset, Config, DrillTarget, Source},
+    config::{Asset, Config, DrillTarget, SecretsAt, Source},
     domain::{
         backup::Form,
         fleet::Candidate,
         place::{Place, Scheme},
     },
     env::{Progress, keys},
-    error::{Error, Result, invalid, unsupported},
+    error::{Error, Result, invalid, refused, unsupported},
     ports::{
-        Announcer, Bucket, Confirmation, Exporter, Extracts, Keys, Providers, Replicas, RestoreTarget, RestoreTests, Schedules, Secret,
-        Secrets, Snapshots, Target, WalArchive,
+        Announcer, Bucket, Confirmation, Exporter, Extracts, Keys, NewSecrets, Providers, Replicas, RestoreTarget, RestoreTests, Schedules,
+        Secret, Secrets, Snapshots, Target, WalArchive,
     },
     providers::{
         postgres::{
@@ -30,6 +30,7 @@ use crate::{
             target::{Means, NewDatabase, NewFolder},
         },
         redis::{NewRdb, Programs, RedisScratch},
+        secret_set::{BesideSecrets, Keeper, NewFile, SecretExports, SecretScratch, Wanted},
     },
 };
 use async_trait::async_trait;
@@ -136,6 +137,29 @@ impl Real {
     }
 }
 
+impl Real {
+    /// Opens the store that a set of secrets is in.
+    fn keeper(&self, at: &SecretsAt) -> Result<Arc<dyn Keeper>> {
+        match at {
+            SecretsAt::Project(project) => self.secrets_at_google(project),
+            SecretsAt::Region(region) => self.secrets_at_aws(region),
+        }
+    }
+
+    /// Secrets go back to a store of the cloud that they were in: the same place, or another.
+    async fn beside_secrets(&self, asset: &Asset, new: &NewSecrets) -> Result<Arc<dyn RestoreTarget>> {
+        let Source::Secrets { at, .. } = &asset.source else {
+            return Err(invalid(format!("{} is of kind {}: only secrets go back to where secrets are", asset.name, asset.source.kind())));
+        };
+        let there = match at {
+            SecretsAt::Project(_) => SecretsAt::Project(new.place.clone()),
+            SecretsAt::Region(_) => SecretsAt::Region(new.place.clone()),
+        };
+        let keys = keys(&self.config, &*self.secrets).await?;
+        Ok(Arc::new(BesideSecrets::new(self.keeper(&there)?, Wanted(new.only.clone()), keys, self.progress.clone())))
+    }
+}
+
 #[async_trait]
 impl Providers for Real {
     async fn bucket(&self, place: &Place) -> Result<Arc<dyn Bucket>> {
@@ -176,12 +200,14 @@ impl Providers for Real {
                 Err(invalid(format!("{} names no `url` to export its database from", asset.name))
                     .hint("add `url: REF` to it, or take snapshots only"))
             }
-            Source::Bucket { .. }
-            | Source::Redis { .. }
-            | Source::Elasticache { .. }
-            | Source::Secrets { .. }
-            | Source::Disk { .. }
-            | Source::Volume { .. } => {
+            Source::Secrets { at, prefix, .. } => {
+                if self.config.openpgp.is_empty() {
+                    return Err(refused("secrets are exported encrypted or not at all, and no key is named")
+                        .hint("add `encryption: { openpgp: [keys/backup.asc] }` to the config"));
+                }
+                Ok(Arc::new(SecretExports::new(self.keeper(at)?, prefix.clone(), self.clock.clone())))
+            }
+            Source::Bucket { .. } | Source::Redis { .. } | Source::Elasticache { .. } | Source::Disk { .. } | Source::Volume { .. } => {
                 Err(unsupported(format!("{} is of kind {}, which this build cannot back up", asset.name, asset.source.kind())))
             }
         }
@@ -246,7 +272,11 @@ impl Providers for Real {
         }
         if let (Source::Memorystore { .. }, DrillTarget::Scratch) = (&asset.source, into) {
             let (name, keys, progress) = (asset.name.clone(), keys(&self.config, &*self.secrets).await?, self.progress.clone());
-            return Ok(Arc::new(RedisScratch::new(&redis_drills(&self.scratch), name, self.redis.clone(), keys, progress)?));
+            return Ok(Arc::new(RedisScratch::new(&named_drills(&self.scratch, "redis"), name, self.redis.clone(), keys, progress)?));
+        }
+        if let (Source::Secrets { .. }, DrillTarget::Scratch) = (&asset.source, into) {
+            let (name, keys, progress) = (asset.name.clone(), keys(&self.config, &*self.secrets).await?, self.progress.clone());
+            return Ok(Arc::new(SecretScratch::new(&named_drills(&self.scratch, "secrets"), name, keys, progress)?));
         }
         if !has_exports(asset) {
             return Err(unsupported(format!("{} is of kind {}, which cannot be drilled so", asset.name, asset.source.kind()))
@@ -277,11 +307,16 @@ impl Providers for Real {
             Target::Volume(new) => return self.beside_in_ebs(asset, new),
             Target::Disk(new) => return self.beside_on_disk(asset, new),
             Target::SqlInstance(new) => return self.beside_in_cloudsql(asset, new),
+            Target::Secrets(new) => return self.beside_secrets(asset, new).await,
             Target::Referenced(_) | Target::Url(_) | Target::Folder(_) => {}
         }
         if let (Source::Memorystore { .. }, Target::Folder(folder)) = (&asset.source, into) {
             let keys = keys(&self.config, &*self.secrets).await?;
             return Ok(Arc::new(NewRdb::new(folder, keys, self.progress.clone())));
+        }
+        if let (Source::Secrets { .. }, Target::Folder(file)) = (&asset.source, into) {
+            let keys = keys(&self.config, &*self.secrets).await?;
+            return Ok(Arc::new(NewFile::new(file, keys, self.progress.clone())));
         }
         if !has_exports(asset) {
             return Err(unsupported(format!("{} is of kind {}, which cannot be restored yet", asset.name, asset.source.kind())));
@@ -297,7 +332,7 @@ impl Providers for Real {
             Target::Folder(folder) => return Ok(Arc::new(NewFolder::new(means, folder.clone()))),
             Target::Referenced(reference) => PgUrl::parse(&self.secrets.resolve(reference).await?)?,
             Target::Url(url) => PgUrl::parse(&Secret::new(url.clone()))?,
-            Target::Instance(_) | Target::Volume(_) | Target::SqlInstance(_) | Target::Disk(_) => {
+            Target::Instance(_) | Target::Volume(_) | Target::SqlInstance(_) | Target::Disk(_) | Target::Secrets(_) => {
                 return Err(unsupported(format!("{} cannot be restored into {into} here", asset.name)));
             }
         };
@@ -315,11 +350,11 @@ fn holds_none(asset: &Asset, at: &Place) -> Error {
     unsupported(format!("no provider holds snapshots of {} at {at}", asset.name)).hint("name another vault under `copies`")
 }
 
-/// The folder of throwaway servers of Redis: one of their own, so that nobody stops them as if they were Postgres.
-fn redis_drills(scratch: &Path) -> PathBuf {
+/// The folder of drills of another sort: one of their own, so that nobody stops them as if they were servers of Postgres.
+fn named_drills(scratch: &Path, sort: &str) -> PathBuf {
     let drills = drills(scratch);
     let mut name = drills.file_name().unwrap_or_default().to_os_string();
-    name.push("-redis");
+    name.push(format!("-{sort}"));
     drills.with_file_name(name)
 }
 

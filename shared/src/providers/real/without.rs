@@ -6,6 +6,7 @@ use crate::{
     domain::place::Place,
     error::{Error, Result, unsupported},
     ports::{Keys, Replicas, RestoreTarget, Snapshots},
+    providers::secret_set::Keeper,
 };
 #[cfg(not(feature = "gcp"))]
 use crate::{
@@ -59,6 +60,10 @@ impl Real {
         Err(absent(format!("look who is at {at}"), "aws"))
     }
 
+    pub(super) fn secrets_at_aws(&self, region: &str) -> Result<Arc<dyn Keeper>> {
+        Err(absent(format!("reach the secrets of {region}"), "aws"))
+    }
+
     pub(super) fn in_rds(&self, asset: &Asset, _: &RdsDrill) -> Result<Arc<dyn Replicas>> {
         Err(absent(format!("drill {} in RDS", asset.name), "aws"))
     }
@@ -105,6 +110,10 @@ impl Real {
 
     pub(super) fn memorystore(&self, asset: &Asset, _: Arc<dyn Bucket>) -> Result<Arc<dyn Exporter>> {
         Err(absent(format!("export {} from Memorystore", asset.name), "gcp"))
+    }
+
+    pub(super) fn secrets_at_google(&self, project: &str) -> Result<Arc<dyn Keeper>> {
+        Err(absent(format!("reach the secrets of project {project}"), "gcp"))
     }
 
     pub(super) fn in_disks(&self, asset: &Asset, _: &DiskDrill) -> Result<Arc<dyn Replicas>> {

@@ -33,9 +33,12 @@ impl Origin {
         match backup.method {
             Method::ProviderSnapshot => Ok(Self::Snapshot(held.name.0.clone())),
             Method::PointInTime => Ok(Self::Moment { source: held.name.0.clone(), at: DateTime::from_secs(backup.data_time.as_second()) }),
-            Method::PgDumpCustom | Method::PgDumpPlain | Method::PgDumpDirectory | Method::PgBaseBackup | Method::RedisRdb => {
-                Err(unsupported("RDS restores only what it holds itself"))
-            }
+            Method::PgDumpCustom
+            | Method::PgDumpPlain
+            | Method::PgDumpDirectory
+            | Method::PgBaseBackup
+            | Method::RedisRdb
+            | Method::SecretsJsonl => Err(unsupported("RDS restores only what it holds itself")),
         }
     }
 

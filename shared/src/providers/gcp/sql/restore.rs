@@ -43,9 +43,12 @@ impl Origin {
                 Ok(Self::Backup { source: source.to_owned(), id: id.to_owned(), description: label::description(&label) })
             }
             Method::PointInTime => Ok(Self::Moment { source: held.name.0.clone(), at: backup.data_time.to_string() }),
-            Method::PgDumpCustom | Method::PgDumpPlain | Method::PgDumpDirectory | Method::PgBaseBackup | Method::RedisRdb => {
-                Err(unsupported("Cloud SQL restores only what it holds itself"))
-            }
+            Method::PgDumpCustom
+            | Method::PgDumpPlain
+            | Method::PgDumpDirectory
+            | Method::PgBaseBackup
+            | Method::RedisRdb
+            | Method::SecretsJsonl => Err(unsupported("Cloud SQL restores only what it holds itself")),
         }
     }
 

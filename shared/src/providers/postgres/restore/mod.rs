@@ -91,14 +91,21 @@ impl Restore<'_> {
             Method::PgDumpCustom | Method::PgDumpDirectory => (Tool::PgRestore, cores()),
             Method::PgDumpPlain => (Tool::Psql, 1),
             Method::PgBaseBackup => return Err(invalid("a base backup is not restored into a database").hint("restore it into a folder")),
-            Method::RedisRdb => return Err(invalid("an export of Redis is not restored into Postgres").hint("restore it into a folder")),
+            Method::RedisRdb | Method::SecretsJsonl => {
+                return Err(invalid("what is no export of Postgres is not restored into one").hint("restore it into a folder"));
+            }
             Method::ProviderSnapshot | Method::PointInTime => return Err(providers_own()),
         };
         let found = self.tools.for_server(tool, needed(self.backup).max(server)).await?;
         match self.backup.method {
             Method::PgDumpPlain => self.script(found.program()).await?,
             Method::PgDumpDirectory => self.directory(found.program(), jobs).await?,
-            Method::PgDumpCustom | Method::PgBaseBackup | Method::RedisRdb | Method::ProviderSnapshot | Method::PointInTime => {
+            Method::PgDumpCustom
+            | Method::PgBaseBackup
+            | Method::RedisRdb
+            | Method::SecretsJsonl
+            | Method::ProviderSnapshot
+            | Method::PointInTime => {
                 self.archive(found.program()).await?;
             }
         }
@@ -128,7 +135,12 @@ impl Restore<'_> {
                 tokio::io::copy(&mut dump, &mut tokio::io::sink()).await?;
                 Ok(())
             }
-            Method::PgDumpDirectory | Method::PgBaseBackup | Method::RedisRdb | Method::ProviderSnapshot | Method::PointInTime => Ok(()),
+            Method::PgDumpDirectory
+            | Method::PgBaseBackup
+            | Method::RedisRdb
+            | Method::SecretsJsonl
+            | Method::ProviderSnapshot
+            | Method::PointInTime => Ok(()),
         }
     }
 

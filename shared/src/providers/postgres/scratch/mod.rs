@@ -255,7 +255,9 @@ impl Replicas for Scratch {
                 self.logical(&engine, &folder, &ledger, backup, vault).await?
             }
             Method::PgBaseBackup => self.physical(&engine, &folder, &mut ledger, backup, vault).await?,
-            Method::RedisRdb => return Err(crate::error::unsupported("an export of Redis is not restored into Postgres")),
+            Method::RedisRdb | Method::SecretsJsonl => {
+                return Err(crate::error::unsupported("what is no export of Postgres is not restored into one"));
+            }
             Method::ProviderSnapshot | Method::PointInTime => return Err(super::restore::providers_own()),
         };
         ledger.restored = true;

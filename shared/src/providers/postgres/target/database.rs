@@ -239,7 +239,7 @@ const fn tool(method: Method) -> &'static str {
         Method::PgDumpDirectory => "pg_restore, in parallel",
         Method::PgDumpPlain => "psql, with its commands disarmed",
         Method::PgBaseBackup => "nothing: a base backup needs a folder",
-        Method::RedisRdb => "nothing: it is no Postgres",
+        Method::RedisRdb | Method::SecretsJsonl => "nothing: it is no Postgres",
         Method::ProviderSnapshot | Method::PointInTime => "nothing: only its provider restores it",
     }
 }
