@@ -21,6 +21,8 @@ const RUNS: usize = 3;
 const MEGABYTES: u64 = 1_000;
 /// The most memory that our process may take, in MiB, whatever the size of the dump.
 const MEMORY: f64 = 150.0;
+/// The same where bytes go to a cloud: up to 64 MiB of parts are on their way besides.
+const MEMORY_TO_A_CLOUD: f64 = 200.0;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -66,14 +68,14 @@ async fn clouds(lastgood: &Path, megabytes: u64, runs: usize) -> bool {
     let (google, _server) = Cloud::google(lastgood, megabytes).await;
     let mut met = true;
     for pair in tokio::task::block_in_place(|| google.pairs(runs)) {
-        met &= pair.tell() & small(&pair);
+        met &= pair.tell() & within(&pair, MEMORY_TO_A_CLOUD);
     }
     let Some((azure, _azurite)) = Cloud::azure(lastgood, megabytes).await else {
         println!("az: not measured, for there is no Azurite (tools/setup test)");
         return met;
     };
     for pair in tokio::task::block_in_place(|| azure.pairs(runs)) {
-        met &= pair.tell() & small(&pair);
+        met &= pair.tell() & within(&pair, MEMORY_TO_A_CLOUD);
     }
     met
 }
@@ -125,11 +127,15 @@ fn export(shop: &Shop, runs: usize) -> bool {
 }
 
 fn small(pair: &Pair) -> bool {
+    within(pair, MEMORY)
+}
+
+fn within(pair: &Pair, most: f64) -> bool {
     let peak = pair.ours.iter().map(|run| run.rss).fold(0.0, f64::max);
-    if peak > MEMORY {
-        println!("  MISSED: it took {peak:.0} MiB of memory, at most {MEMORY:.0} MiB are allowed");
+    if peak > most {
+        println!("  MISSED: it took {peak:.0} MiB of memory, at most {most:.0} MiB are allowed");
     }
-    peak <= MEMORY
+    peak <= most
 }
 
 /// Reads every export back: all of them, so that starting a process does not count.
