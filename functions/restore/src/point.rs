@@ -41,7 +41,7 @@ pub fn choose(backups: &[Manifest], reach: &Reach, asked: &Restore, now: Timesta
             Reach::NoMatter | Reach::Window(_) => String::new(),
         };
         return Err(not_found(format!("there is no backup of {} that could be restored there{why}", asked.asset))
-            .hint("an export goes into a database, a base backup into a folder"));
+            .hint(format!("`lastgood list {}` shows what there is; databases take exports, folders base backups", asked.asset)));
     }
     match (&asked.backup, &asked.at, asked.latest) {
         (Some(id), None, false) => backups.iter().find(|backup| backup.id == *id).map(plain).ok_or_else(|| {

@@ -5,6 +5,7 @@ use crate::{
     error::{Error, Kind, Result, invalid},
     ports::Secret,
     providers::web::Client,
+    redact::clip,
 };
 use google_cloud_auth::credentials::{self, AccessTokenCredentials, CacheableResource, CredentialsProvider};
 use reqwest::header::HeaderMap;
@@ -111,8 +112,10 @@ impl Google {
                 // What has once failed for good would fail for ever.
                 self.forget().await;
                 let kind = if error.is_transient() { Kind::Retry } else { Kind::Denied };
-                let error = Error::new(kind, "no token was got from Google").because(error);
-                Err(Refused::Nobody(error.hint("check the account, key or service account that this runs with")))
+                let error = Error::new(kind, "no token was got from Google").because(clip(&innermost(&error), 300));
+                Err(Refused::Nobody(error.hint(
+                    "run it under a service account, set GOOGLE_APPLICATION_CREDENTIALS, or run `gcloud auth application-default login`",
+                )))
             }
         }
     }
@@ -148,6 +151,12 @@ impl Google {
             )
         })
     }
+}
+
+/// What is at the bottom of an error: the crate that asks for tokens says the same advice at every step of the way there.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let steps = std::iter::successors(Some(error), |error| error.source());
+    steps.last().map(ToString::to_string).unwrap_or_default()
 }
 
 #[cfg(test)]
