@@ -2,12 +2,12 @@
 
 use crate::hosts::Home;
 use lastgood_core::{
-    clock::{Clock, SystemClock},
+    clock::{Clock, SystemClock, before},
     event::{Envelope, Event},
 };
 use lastgood_tests::runtime_api::Answer;
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 /// What a recorded trigger comes to: its envelope, what it narrows to, whether a schedule sent it.
 const RECORDED: [(&str, Envelope, Narrows, bool); 21] = [
@@ -73,10 +73,14 @@ fn recorded() -> BTreeMap<String, Vec<u8>> {
     files.map(|path| (path.file_stem().unwrap().to_string_lossy().into_owned(), std::fs::read(path).unwrap())).collect()
 }
 
-/// The event as if it had just been sent.
+/// The event as if it had been sent a minute ago: whatever day and hour it was recorded at.
 fn fresh(event: &[u8]) -> String {
-    let hour = SystemClock.now().strftime("%Y-%m-%dT%H:").to_string();
-    String::from_utf8(event.to_vec()).unwrap().replace("2026-11-20T02:", &hour)
+    const DAY: &str = "2026-11-20T";
+    let minute = before(SystemClock.now(), Duration::from_mins(1)).strftime("%Y-%m-%dT%H:%M").to_string();
+    let text = String::from_utf8(event.to_vec()).unwrap();
+    let mut parts = text.split(DAY);
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |told, rest| told + &minute + &rest["00:00".len()..])
 }
 
 #[test]
