@@ -46,6 +46,7 @@ pub fn after(at: Timestamp, duration: Duration) -> Timestamp {
 pub fn before(at: Timestamp, duration: Duration) -> Timestamp {
     at.saturating_sub(duration).unwrap_or(Timestamp::MIN)
 }
+
 /// Returns a number below `below` that is always the same for a name: what many names wait for does not come due for all at once.
 pub fn spread(name: &str, below: u64) -> u64 {
     name.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte))) % below.max(1)

@@ -40,7 +40,7 @@ pub use policy::{AnalyticsPolicy, Copies, ExportPolicy, Format, Policy, Retentio
 pub use project::ProjectId;
 pub use read::remarks;
 pub use reference::SecretRef;
-pub(crate) use secrets::is_place as is_secrets_place;
+pub(crate) use secrets::{is_of_a_name as is_of_a_secrets_name, is_place as is_secrets_place};
 pub use topic::{Topic, TopicArn};
 pub use wal::{AbsolutePath, Name, PgBackRest, WalG, WalPolicy, WalRepository};
 

@@ -53,8 +53,8 @@ impl Reader<'_> {
     }
 }
 
-/// What both clouds let a name have.
-fn is_of_a_name(c: char) -> bool {
+/// Whether a name of a secret may have this in either cloud.
+pub(crate) fn is_of_a_name(c: char) -> bool {
     c.is_ascii_alphanumeric() || "/_+=.@-!".contains(c)
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     catalog::Vault,
-    config::{SecretRef, is_disk, is_secrets_place, is_zone},
+    config::{SecretRef, is_disk, is_of_a_secrets_name, is_secrets_place, is_zone},
     domain::{
         backup::{Expectations, Form, Manifest},
         compare::CheckResult,
@@ -57,8 +57,7 @@ impl FromStr for NewSecrets {
             Some(options) => options.strip_prefix("only=").filter(|only| !only.is_empty()).ok_or_else(refuse)?,
         };
         let only: Vec<_> = only.split(',').filter(|_| options.is_some()).map(str::to_owned).collect();
-        let named =
-            |name: &String| (1..=512).contains(&name.len()) && name.chars().all(|c| c.is_ascii_alphanumeric() || "/_+=.@-!".contains(c));
+        let named = |name: &String| (1..=512).contains(&name.len()) && name.chars().all(is_of_a_secrets_name);
         if !is_secrets_place(place) || !only.iter().all(named) {
             return Err(refuse());
         }

@@ -82,7 +82,10 @@ impl Keys for GcpKeys {
             Ok(key) => key.unusable(),
             // No key of Google's ever vanishes, but the one that was named may never have been.
             Err(error) if error.kind() == Kind::NotFound => Some("is not there".to_owned()),
-            Err(error) => return Err(error.hint("grant roles/cloudkms.viewer on it to the service account that this runs with")),
+            Err(error) if error.kind() == Kind::Denied => {
+                return Err(error.hint("grant roles/cloudkms.viewer on it to the service account that this runs with"));
+            }
+            Err(error) => return Err(error),
         };
         Ok(KeySeen { name: name.to_owned(), unusable })
     }

@@ -6,12 +6,14 @@ use crate::{
     domain::place::Place,
     error::{Result, invalid},
     ports::{Bucket, Exporter, Keys, NewDisk, NewSqlInstance, Replicas, RestoreTarget, Snapshots},
-    providers::gcp::{
-        self,
-        disk::{DiskReplicas, DiskSnapshots, RestoredDisk},
-        memorystore::{Memorystore, Which},
+    providers::{
+        gcp::{
+            self,
+            disk::{DiskReplicas, DiskSnapshots, RestoredDisk},
+            memorystore::{Memorystore, Which},
+        },
+        secret_set::Keeper,
     },
-    providers::secret_set::Keeper,
 };
 use std::sync::Arc;
 

@@ -135,9 +135,7 @@ impl Real {
             Err(_) => Ok(None),
         }
     }
-}
 
-impl Real {
     /// Opens the store that a set of secrets is in.
     fn keeper(&self, at: &SecretsAt) -> Result<Arc<dyn Keeper>> {
         match at {
