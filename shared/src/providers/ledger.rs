@@ -1,17 +1,18 @@
-//! What tells a replica of ours from anything else: a ledger file in its folder, there before the first costly byte and
-//! gone with the last.
+//! What tells a replica of ours on this machine from anything else: a ledger file in its folder, there before the first costly byte
+//! and gone with the last.
 
 use crate::{
     clock::Timestamp,
     domain::drill::ReplicaName,
-    error::{During, Result, conflict, corrupt, failed},
+    error::{During, Error, Kind, Result, conflict, corrupt, failed, refused},
     id::AssetName,
+    ports::{Replica, Sighting},
 };
 use serde::{Deserialize, Serialize};
 use std::{
     io::Write,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
-    path::Path,
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
 };
 
 const FILE: &str = "lastgood-replica.json";
@@ -30,6 +31,48 @@ pub struct Ledger {
     pub restored: bool,
     /// The database that holds the restored data.
     pub database: String,
+}
+
+/// As far as its ledger says; whether a server behind it answers, whoever runs it knows.
+impl From<Ledger> for Replica {
+    fn from(ledger: Ledger) -> Self {
+        Self { name: ledger.name, expires: ledger.expires, sighting: Sighting::of(ledger.restored) }
+    }
+}
+
+/// Makes the folder that replicas lie below, and refuses one that somebody else could write to.
+pub fn private(root: &Path) -> Result<()> {
+    match std::fs::DirBuilder::new().mode(0o700).create(root) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            return Err(Error::from(error).during(format!("making {}, where drills restore to", root.display())));
+        }
+        Ok(()) | Err(_) => {}
+    }
+    let meta = std::fs::symlink_metadata(root)?;
+    if !meta.is_dir() || meta.uid() != rustix::process::geteuid().as_raw() || meta.permissions().mode() & 0o022 != 0 {
+        return Err(refused(format!("{} is not a folder of ours alone", root.display())).hint("move it away, or set TMPDIR elsewhere"));
+    }
+    Ok(())
+}
+
+/// The folder of a replica.
+pub fn folder(root: &Path, name: &ReplicaName) -> Result<PathBuf> {
+    let fits = !name.0.is_empty() && name.0.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if fits { Ok(root.join(&name.0)) } else { Err(failed("a replica's name is not one of ours")) }
+}
+
+/// Every replica below a folder, by name. What has no ledger of ours is a stranger's and stays.
+pub fn replicas(root: &Path) -> Result<Vec<Replica>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(root)? {
+        let folder = entry?.path();
+        bury(&folder)?;
+        if let Ok(Some(ledger)) = read(&folder) {
+            found.push(Replica::from(ledger));
+        }
+    }
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(found)
 }
 
 /// Makes a replica's folder: it appears with its ledger in it or not at all.
@@ -74,6 +117,14 @@ pub fn read(folder: &Path) -> Result<Option<Ledger>> {
     if folder.file_name().and_then(|name| name.to_str()) == Some(ledger.name.0.as_str()) { Ok(Some(ledger)) } else { Err(stranger()) }
 }
 
+/// Reads the ledger of a folder that may be a stranger's, who is no replica of ours: making one there will be refused.
+pub fn ours(folder: &Path) -> Result<Option<Ledger>> {
+    match read(folder) {
+        Err(error) if error.kind() == Kind::Conflict => Ok(None),
+        found => found,
+    }
+}
+
 /// Removes a replica's folder, its ledger last: whatever interrupts this, what is left is still known as ours.
 pub fn remove(folder: &Path) -> Result<()> {
     for entry in std::fs::read_dir(folder)? {
@@ -97,7 +148,7 @@ pub fn remove(folder: &Path) -> Result<()> {
 }
 
 /// Removes what an interrupted removal left: a folder that had its ledger to the last.
-pub fn bury(folder: &Path) -> Result<()> {
+fn bury(folder: &Path) -> Result<()> {
     let ours = folder.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(DYING));
     if ours {
         std::fs::remove_dir_all(folder)?;

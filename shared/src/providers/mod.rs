@@ -8,6 +8,7 @@ pub mod aws;
 pub mod azure;
 #[cfg(feature = "gcp")]
 pub mod gcp;
+mod ledger;
 pub mod local;
 #[cfg(any(feature = "aws", feature = "gcp"))]
 mod managed;

@@ -16,6 +16,7 @@ mod digest;
 mod encode;
 mod fetch;
 mod inspect;
+mod lay;
 mod open;
 mod openpgp;
 mod pipe;
@@ -27,6 +28,7 @@ mod tests;
 mod upload;
 
 pub use inspect::{inspect, verify};
+pub use lay::{lay_down, unfinished};
 pub use open::open;
 pub use openpgp::{Keys, Recipients};
 pub use relay::{Relayed, relay};

@@ -15,20 +15,18 @@ use crate::{
         drill::ReplicaName,
     },
     env::Progress,
-    error::{During, Error, Kind, Result, failed, not_found, unsupported},
+    error::{During, Error, Result, not_found, unsupported},
     id::AssetName,
     ports::{Replica, Replicas, Rows, Sighting},
-    providers::postgres::scratch::ledger::{self, Ledger},
-    stream::{Keys, open},
+    providers::ledger::{self, Ledger},
+    stream::{Keys, lay_down},
 };
 use async_trait::async_trait;
 use std::{
     collections::BTreeMap,
-    os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::Arc,
 };
-use tokio::io::AsyncWriteExt;
 
 /// Throwaway servers below one folder.
 pub struct RedisScratch {
@@ -50,38 +48,23 @@ impl RedisScratch {
             let digest = hex::encode(&Sha256::digest(root.as_os_str().as_encoded_bytes())[..4]);
             std::env::temp_dir().join(format!("lastgood-redis-{digest}"))
         };
-        match std::fs::DirBuilder::new().mode(0o700).create(&root) {
-            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
-                return Err(Error::from(error).during("making the folder of throwaway servers"));
-            }
-            Ok(()) | Err(_) => {}
-        }
-        let meta = std::fs::symlink_metadata(&root)?;
-        if !meta.is_dir() || meta.uid() != rustix::process::geteuid().as_raw() || meta.permissions().mode() & 0o022 != 0 {
-            return Err(crate::error::refused(format!("{} is not a folder of ours alone", root.display()))
-                .hint("move it away, or set TMPDIR elsewhere"));
-        }
+        ledger::private(&root)?;
         Ok(Self { root, asset, programs, keys, progress })
     }
 
     fn folder(&self, name: &ReplicaName) -> Result<PathBuf> {
-        let fits = !name.0.is_empty() && name.0.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        if fits { Ok(self.root.join(&name.0)) } else { Err(failed("a replica's name is not one of ours")) }
+        ledger::folder(&self.root, name)
     }
 
     /// Opens the export and lays it down for a server to load: what is loaded are bytes that were compared with their record.
     async fn lay_down(&self, backup: &Manifest, vault: &Vault, engine: &Engine) -> Result<()> {
         let artifact = backup.main().ok_or_else(|| unsupported("a backup without an artifact holds no RDB file"))?;
         let gauge = self.progress.begin(&format!("loading {}", artifact.key), Some(artifact.size));
-        let mut bytes = open(vault.bucket().clone(), artifact, &self.keys, gauge.into()).await?;
         let path = engine.file();
         if path.exists() {
             std::fs::remove_file(&path)?;
         }
-        let mut file = tokio::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).await?;
-        tokio::io::copy(&mut bytes, &mut file).await.map_err(Error::from)?;
-        file.flush().await.during("laying an RDB file down")?;
-        Ok(())
+        lay_down(vault.bucket().clone(), artifact, &self.keys, gauge.into(), &path).await
     }
 }
 
@@ -108,13 +91,7 @@ impl Replicas for RedisScratch {
 
     async fn replica(&self, name: &ReplicaName) -> Result<Option<Replica>> {
         let folder = self.folder(name)?;
-        let ledger = match ledger::read(&folder) {
-            Ok(Some(ledger)) => ledger,
-            // What a stranger made is no replica of ours; making one there will be refused.
-            Err(error) if error.kind() == Kind::Conflict => return Ok(None),
-            Ok(None) => return Ok(None),
-            Err(error) => return Err(error),
-        };
+        let Some(ledger) = ledger::ours(&folder)? else { return Ok(None) };
         let ready = ledger.restored && keyspace(&Engine::new(&folder).socket()).await.is_ok();
         Ok(Some(Replica { name: ledger.name, expires: ledger.expires, sighting: Sighting::of(ready) }))
     }
@@ -159,16 +136,6 @@ impl Replicas for RedisScratch {
     }
 
     async fn replicas(&self) -> Result<Vec<Replica>> {
-        let mut found = Vec::new();
-        for entry in std::fs::read_dir(&self.root)? {
-            let folder = entry?.path();
-            ledger::bury(&folder)?;
-            // What has no ledger of ours is a stranger's and stays.
-            if let Ok(Some(ledger)) = ledger::read(&folder) {
-                found.push(Replica { name: ledger.name, expires: ledger.expires, sighting: Sighting::of(ledger.restored) });
-            }
-        }
-        found.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(found)
+        ledger::replicas(&self.root)
     }
 }

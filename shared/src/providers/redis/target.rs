@@ -5,9 +5,9 @@ use crate::{
     catalog::Vault,
     domain::backup::{Expectations, Form, Manifest, Method},
     env::Progress,
-    error::{During, Error, Result, refused, unsupported},
+    error::{During, Result, refused, unsupported},
     ports::RestoreTarget,
-    stream::{Keys, open},
+    stream::{Keys, lay_down, unfinished},
 };
 use async_trait::async_trait;
 use std::{
@@ -16,7 +16,6 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-use tokio::io::AsyncWriteExt;
 
 /// A new folder that an RDB file is restored into.
 pub struct NewRdb {
@@ -29,11 +28,6 @@ impl NewRdb {
     /// Restores into a folder that does not exist yet. Touches nothing.
     pub fn new(folder: &Path, keys: Keys, progress: Arc<dyn Progress>) -> Self {
         Self { folder: folder.to_owned(), keys, progress }
-    }
-
-    fn unfinished(&self) -> PathBuf {
-        let name = self.folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        self.folder.with_file_name(format!(".{name}.lastgood-unfinished"))
     }
 
     fn guard(&self, backup: &Manifest) -> Result<()> {
@@ -68,22 +62,13 @@ impl RestoreTarget for NewRdb {
     async fn restore(&self, backup: &Manifest, vault: &Vault) -> Result<BTreeMap<String, String>> {
         self.guard(backup)?;
         let artifact = backup.main().ok_or_else(|| unsupported("a backup without an artifact holds no RDB file"))?;
-        let making = self.unfinished();
+        let making = unfinished(&self.folder);
         if making.exists() {
             std::fs::remove_dir_all(&making)?;
         }
         std::fs::DirBuilder::new().mode(0o700).create(&making).during(format!("making {}", making.display()))?;
         let gauge = self.progress.begin(&format!("restoring {}", artifact.key), Some(artifact.size));
-        let laid = async {
-            let mut bytes = open(vault.bucket().clone(), artifact, &self.keys, gauge.into()).await?;
-            let path = making.join("dump.rdb");
-            let mut file = tokio::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).await?;
-            tokio::io::copy(&mut bytes, &mut file).await.map_err(Error::from)?;
-            file.flush().await?;
-            file.sync_all().await?;
-            Ok::<_, Error>(())
-        };
-        if let Err(error) = laid.await {
+        if let Err(error) = lay_down(vault.bucket().clone(), artifact, &self.keys, gauge.into(), &making.join("dump.rdb")).await {
             std::fs::remove_dir_all(&making)?;
             return Err(error);
         }

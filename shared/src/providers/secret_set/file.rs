@@ -8,7 +8,7 @@ use crate::{
     env::Progress,
     error::{During, Error, Result, refused, unsupported},
     ports::RestoreTarget,
-    stream::{Keys, open},
+    stream::{Keys, lay_down, unfinished},
 };
 use async_trait::async_trait;
 use std::{
@@ -16,7 +16,6 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-use tokio::io::AsyncWriteExt;
 
 /// A new file that secrets are restored into.
 pub struct NewFile {
@@ -29,11 +28,6 @@ impl NewFile {
     /// Restores into a file that does not exist yet. Touches nothing.
     pub fn new(path: &Path, keys: Keys, progress: Arc<dyn Progress>) -> Self {
         Self { path: path.to_owned(), keys, progress }
-    }
-
-    fn unfinished(&self) -> PathBuf {
-        let name = self.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        self.path.with_file_name(format!(".{name}.lastgood-unfinished"))
     }
 
     fn guard(&self, backup: &Manifest) -> Result<()> {
@@ -70,17 +64,13 @@ impl RestoreTarget for NewFile {
         // Nothing of it touches the disk before all of it is known to be good.
         checked(Lines::open(backup, vault, &self.keys, &*self.progress).await?).await?;
         let artifact = backup.main().ok_or_else(|| unsupported("a backup without an artifact holds no secrets"))?;
-        let making = self.unfinished();
+        let making = unfinished(&self.path);
         if std::fs::symlink_metadata(&making).is_ok() {
             std::fs::remove_file(&making)?;
         }
         let gauge = self.progress.begin(&format!("restoring {}", artifact.key), Some(artifact.size));
         let laid = async {
-            let mut bytes = open(vault.bucket().clone(), artifact, &self.keys, gauge.into()).await?;
-            let mut file = tokio::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&making).await?;
-            tokio::io::copy(&mut bytes, &mut file).await.map_err(Error::from)?;
-            file.flush().await?;
-            file.sync_all().await?;
+            lay_down(vault.bucket().clone(), artifact, &self.keys, gauge.into(), &making).await?;
             // Unlike a rename, a link never takes the place of what somebody made meanwhile.
             std::fs::hard_link(&making, &self.path).during(format!("giving {} its name", self.path.display()))
         };

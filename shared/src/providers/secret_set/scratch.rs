@@ -11,17 +11,17 @@ use crate::{
         drill::ReplicaName,
     },
     env::Progress,
-    error::{Error, Kind, Result, failed, not_found, refused, unsupported},
+    error::{Error, Result, failed, not_found, unsupported},
     id::AssetName,
-    ports::{Replica, Replicas, Rows, Sighting},
-    providers::postgres::scratch::ledger::{self, Ledger},
+    ports::{Replica, Replicas, Rows},
+    providers::ledger::{self, Ledger},
     stream::Keys,
 };
 use async_trait::async_trait;
 use std::{
     collections::BTreeMap,
     io::Write,
-    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -40,22 +40,12 @@ pub struct SecretScratch {
 impl SecretScratch {
     /// Keeps what is known of openings of `asset` below `root`, a folder that outlives this invocation.
     pub fn new(root: &Path, asset: AssetName, keys: Keys, progress: Arc<dyn Progress>) -> Result<Self> {
-        match std::fs::DirBuilder::new().mode(0o700).create(root) {
-            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
-                return Err(Error::from(error).during("making the folder of drills"));
-            }
-            Ok(()) | Err(_) => {}
-        }
-        let meta = std::fs::symlink_metadata(root)?;
-        if !meta.is_dir() || meta.uid() != rustix::process::geteuid().as_raw() || meta.permissions().mode() & 0o022 != 0 {
-            return Err(refused(format!("{} is not a folder of ours alone", root.display())).hint("move it away, or set TMPDIR elsewhere"));
-        }
+        ledger::private(root)?;
         Ok(Self { root: root.to_owned(), asset, keys, progress })
     }
 
     fn folder(&self, name: &ReplicaName) -> Result<PathBuf> {
-        let fits = !name.0.is_empty() && name.0.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        if fits { Ok(self.root.join(&name.0)) } else { Err(failed("a replica's name is not one of ours")) }
+        ledger::folder(&self.root, name)
     }
 }
 
@@ -77,13 +67,7 @@ impl Replicas for SecretScratch {
     }
 
     async fn replica(&self, name: &ReplicaName) -> Result<Option<Replica>> {
-        match ledger::read(&self.folder(name)?) {
-            Ok(Some(ledger)) => Ok(Some(Replica { name: ledger.name, expires: ledger.expires, sighting: Sighting::of(ledger.restored) })),
-            // What a stranger made is no replica of ours; making one there will be refused.
-            Err(error) if error.kind() == Kind::Conflict => Ok(None),
-            Ok(None) => Ok(None),
-            Err(error) => Err(error),
-        }
+        Ok(ledger::ours(&self.folder(name)?)?.map(Replica::from))
     }
 
     async fn restore(&self, name: &ReplicaName, backup: &Manifest, vault: &Vault) -> Result<BTreeMap<String, String>> {
@@ -121,16 +105,6 @@ impl Replicas for SecretScratch {
     }
 
     async fn replicas(&self) -> Result<Vec<Replica>> {
-        let mut found = Vec::new();
-        for entry in std::fs::read_dir(&self.root)? {
-            let folder = entry?.path();
-            ledger::bury(&folder)?;
-            // What has no ledger of ours is a stranger's and stays.
-            if let Ok(Some(ledger)) = ledger::read(&folder) {
-                found.push(Replica { name: ledger.name, expires: ledger.expires, sighting: Sighting::of(ledger.restored) });
-            }
-        }
-        found.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(found)
+        ledger::replicas(&self.root)
     }
 }

@@ -5,17 +5,13 @@
 
 mod account;
 mod engine;
-pub(crate) mod ledger;
 mod physical;
 
 pub use account::Account;
 pub use engine::fresh_password;
 pub use physical::{Unpack, needed_settings};
 
-use self::{
-    engine::{DRILLER, Engine, SUPERUSER},
-    ledger::Ledger,
-};
+use self::engine::{DRILLER, Engine, SUPERUSER};
 use super::{
     PgUrl, Tool, Tools, ask,
     connect::{connect, literal},
@@ -37,6 +33,7 @@ use crate::{
     error::{During, Error, Kind, Result, corrupt, failed, not_found},
     id::AssetName,
     ports::{Replica, Replicas, Rows, Sighting},
+    providers::ledger::{self, Ledger},
     stream::Keys,
 };
 use async_trait::async_trait;
@@ -73,8 +70,7 @@ impl Scratch {
     }
 
     fn folder(&self, name: &ReplicaName) -> Result<PathBuf> {
-        let fits = !name.0.is_empty() && name.0.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        if fits { Ok(self.root.join(&name.0)) } else { Err(failed("a replica's name is not one of ours")) }
+        ledger::folder(&self.root, name)
     }
 
     fn ours(&self, name: &ReplicaName) -> Result<(PathBuf, Ledger)> {
@@ -232,13 +228,7 @@ impl Replicas for Scratch {
 
     async fn replica(&self, name: &ReplicaName) -> Result<Option<Replica>> {
         let folder = self.folder(name)?;
-        let ledger = match ledger::read(&folder) {
-            Ok(Some(ledger)) => ledger,
-            // What a stranger made is no replica of ours; making one there will be refused.
-            Err(error) if error.kind() == Kind::Conflict => return Ok(None),
-            Ok(None) => return Ok(None),
-            Err(error) => return Err(error),
-        };
+        let Some(ledger) = ledger::ours(&folder)? else { return Ok(None) };
         let ready = ledger.restored
             && match self.url(name) {
                 Ok(url) => connect(&url).await.is_ok(),
@@ -298,16 +288,6 @@ impl Replicas for Scratch {
     }
 
     async fn replicas(&self) -> Result<Vec<Replica>> {
-        let mut found = Vec::new();
-        for entry in std::fs::read_dir(&self.root)? {
-            let folder = entry?.path();
-            ledger::bury(&folder)?;
-            // What has no ledger of ours is a stranger's and stays.
-            if let Ok(Some(ledger)) = ledger::read(&folder) {
-                found.push(Replica { name: ledger.name, expires: ledger.expires, sighting: Sighting::of(ledger.restored) });
-            }
-        }
-        found.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(found)
+        ledger::replicas(&self.root)
     }
 }
